@@ -1,0 +1,176 @@
+package snapshot
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Version is the format of the types in this package. A reader refuses a
+// larger one and fills what an older one lacks with zero values.
+const Version = 1
+
+// Assignment is all that one host carries: whole, not a difference. A host
+// compares it with what runs and takes the steps between.
+type Assignment struct {
+	Version  int   `json:"version"`
+	Revision int64 `json:"revision"` // store revision that it was made from; grows
+	Host     string
+
+	LoadBalancers []LoadBalancer // those with a node here, by ARN
+	TargetGroups  []TargetGroup  // those that an action of the above names, by ARN
+	Nodes         []Node         // by ID
+}
+
+// LoadBalancer is what every node of one load balancer shares.
+type LoadBalancer struct {
+	ARN  string
+	Name string
+	ID   string // "app/NAME/HEX": the ARN's suffix, as logs and metrics name it
+
+	IdleTimeout     time.Duration // both sides of a connection; 1 s to 4000 s
+	ClientKeepAlive time.Duration // largest age of a client connection, frozen at accept
+
+	Listeners []Listener // by port
+}
+
+// Protocol is a listener's or a target group's protocol.
+type Protocol string
+
+// The protocols of an application load balancer.
+const (
+	HTTP  Protocol = "HTTP"
+	HTTPS Protocol = "HTTPS"
+)
+
+// Listener is one port of a load balancer.
+type Listener struct {
+	ARN      string
+	Port     uint16
+	Protocol Protocol
+	Rules    []Rule // ascending priority; the last one is the default rule
+}
+
+// Rule routes the requests that meet all its conditions.
+type Rule struct {
+	ARN        string
+	Priority   int         // 1 to 50000; 0 marks the default rule, which is last
+	Conditions []Condition // none in the default rule
+	Actions    []Action    // in order; the last one routes
+}
+
+// ConditionField says what of a request a condition looks at (ELBv2 RuleCondition.Field).
+type ConditionField string
+
+// The fields of ELBv2 CreateRule.
+const (
+	FieldHostHeader  ConditionField = "host-header"
+	FieldPathPattern ConditionField = "path-pattern"
+	FieldHTTPHeader  ConditionField = "http-header"
+	FieldMethod      ConditionField = "http-request-method"
+	FieldQueryString ConditionField = "query-string"
+	FieldSourceIP    ConditionField = "source-ip"
+)
+
+// Condition holds when any of its values matches.
+type Condition struct {
+	Field  ConditionField
+	Header string   // FieldHTTPHeader: the header's name
+	Keys   []string // FieldQueryString: the key beside each value, "" for any
+	Values []string
+}
+
+// ActionType is ELBv2's Action.Type.
+type ActionType string
+
+// The routing actions that a node performs. It answers 501 to any other.
+const (
+	ActionForward       ActionType = "forward"
+	ActionFixedResponse ActionType = "fixed-response"
+)
+
+// Action is one step of a rule; the member named by Type is set.
+type Action struct {
+	Type          ActionType
+	Forward       *Forward       `json:",omitempty"`
+	FixedResponse *FixedResponse `json:",omitempty"`
+}
+
+// Forward sends a request to one of the target groups, chosen by weight.
+type Forward struct {
+	TargetGroups []WeightedTargetGroup // 1 to 5
+}
+
+// WeightedTargetGroup is a target group's share of a forward action.
+type WeightedTargetGroup struct {
+	ARN    string
+	Weight int // 0 to 999; all zero: no target
+}
+
+// FixedResponse is answered by the node itself.
+type FixedResponse struct {
+	StatusCode  int    // 2xx, 4xx or 5xx
+	ContentType string // "" when the body is empty
+	Body        string // at most 1024 bytes
+}
+
+// TargetGroup is where a forward action sends requests.
+type TargetGroup struct {
+	ARN                 string
+	Protocol            Protocol
+	DeregistrationDelay time.Duration
+	HealthCheck         HealthCheck
+	Targets             []Target // by address, then port
+}
+
+// HealthCheck is how a target group's targets are probed (ELBv2 CreateTargetGroup).
+type HealthCheck struct {
+	Enabled            bool
+	Protocol           Protocol
+	Port               uint16 // 0: the port that the target receives traffic on
+	Path               string
+	Interval           time.Duration // from start to start, 5 s to 300 s
+	Timeout            time.Duration // less than Interval
+	HealthyThreshold   int           // consecutive successes that bring an unhealthy target back
+	UnhealthyThreshold int           // consecutive failures that take a target out
+	Matcher            string        // "200", "200,202", "200-299"
+}
+
+// Target is one registration: the same address may be registered on several ports.
+type Target struct {
+	Addr     netip.Addr
+	Port     uint16
+	Zone     string // "" or "all": any zone
+	Draining bool   // deregistered: finishes its requests, gets no new one
+}
+
+// AddrPort returns the address that a request is sent to.
+func (t Target) AddrPort() netip.AddrPort { return netip.AddrPortFrom(t.Addr, t.Port) }
+
+// NodePhase says what a node does with connections.
+type NodePhase string
+
+// A node serves, then drains (it still accepts, and ends each connection with
+// the response that is due), then is absent from the assignment: closed.
+const (
+	NodeServing  NodePhase = "serving"
+	NodeDraining NodePhase = "draining"
+)
+
+// Node is one load balancer's presence in one zone: its own addresses, on which
+// all of the load balancer's listeners are open.
+type Node struct {
+	ID              string // "node-" + hex, unique for all time
+	LoadBalancerARN string
+	Zone            string
+	Public          netip.Addr // the zero Addr for internal load balancers
+	Private         netip.Addr // of its ENI
+	Phase           NodePhase
+}
+
+// Address returns the address that clients reach the node on.
+func (n Node) Address() netip.Addr {
+	if n.Public.IsValid() {
+		return n.Public
+	}
+	return n.Private
+}
