@@ -1,0 +1,125 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
+	regionName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	domainName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$`)
+)
+
+// Check returns everything that is wrong with the settings, each line naming
+// its key.
+func (c Config) Check() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	oneOf := func(key, value string, allowed ...string) {
+		if !slices.Contains(allowed, value) {
+			bad(key, "%q is not one of %s", value, strings.Join(allowed, ", "))
+		}
+	}
+
+	if c.DataDir == "" {
+		bad("data-dir", "must name a directory")
+	}
+	for key, addr := range map[string]string{"api-addr": c.APIAddr, "dns-addr": c.DNSAddr, "ops-addr": c.OpsAddr} {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			bad(key, "%q is not HOST:PORT", addr)
+			continue
+		}
+		if c.Dev && !isLoopback(host) {
+			bad(key, "%q is not a loopback address, and with dev anyone who reaches it has every right", addr)
+		}
+	}
+	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
+	oneOf("log-format", c.LogFormat, "text", "json")
+	oneOf("attachment.driver", c.Attachment.Driver, DriverLoopback)
+	oneOf("byoip.verification", c.BYOIP.Verification, VerificationNone)
+	if !domainName.MatchString(c.DNS.BaseDomain) {
+		bad("dns.base-domain", "%q is not a lower-case domain name of two labels or more", c.DNS.BaseDomain)
+	}
+	if c.DNS.TTL < time.Second || c.DNS.TTL > 24*time.Hour {
+		bad("dns.ttl", "%v is not between 1s and 24h", c.DNS.TTL)
+	}
+	if c.QuarantineTime() < 0 {
+		bad("ipam.quarantine", "%v is negative", c.QuarantineTime())
+	}
+	c.checkAccounts(bad)
+	c.checkRegions(bad)
+	return errors.Join(errs...)
+}
+
+func (c Config) checkAccounts(bad func(key, format string, args ...any)) {
+	if !accountID.MatchString(c.RootAccount) {
+		bad("root-account", "%q is not 12 digits", c.RootAccount)
+	}
+	seen := map[string]bool{c.RootAccount: true}
+	for i, a := range c.Accounts {
+		key := fmt.Sprintf("accounts[%d]", i)
+		switch {
+		case !accountID.MatchString(a.ID):
+			bad(key+".id", "%q is not 12 digits", a.ID)
+		case seen[a.ID]:
+			bad(key+".id", "account %s is given twice", a.ID)
+		}
+		seen[a.ID] = true
+	}
+}
+
+func (c Config) checkRegions(bad func(key, format string, args ...any)) {
+	if len(c.Regions) == 0 {
+		bad("regions", "at least one is needed")
+	}
+	seen := map[string]bool{}
+	var taken []netip.Prefix
+	for i, r := range c.Regions {
+		key := fmt.Sprintf("regions[%d]", i)
+		if !regionName.MatchString(r.Name) || seen[r.Name] {
+			bad(key+".name", "%q is not a new name of lower-case letters, digits and hyphens", r.Name)
+		}
+		seen[r.Name] = true
+		if len(r.Zones) < 2 {
+			bad(key+".zones", "a load balancer needs two zones; %d given", len(r.Zones))
+		}
+		for j, z := range r.Zones {
+			if !strings.HasPrefix(z, r.Name) || z == r.Name || slices.Contains(r.Zones[:j], z) {
+				bad(key+".zones", "%q is not a new name that begins with %q", z, r.Name)
+			}
+		}
+		if len(r.ProviderPools) == 0 {
+			bad(key+".provider-pools", "at least one CIDR is needed, for addresses that no IPAM pool gives")
+		}
+		for _, p := range slices.Concat(r.ProviderPools, r.ProviderBlocks) {
+			if !p.IsValid() || p != p.Masked() || !p.Addr().Is4() {
+				bad(key, "%s is not an IPv4 CIDR without host bits", p)
+				continue
+			}
+			for _, other := range taken {
+				if p.Overlaps(other) {
+					bad(key, "%s overlaps %s: an address has one owner", p, other)
+				}
+			}
+			taken = append(taken, p)
+		}
+	}
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}

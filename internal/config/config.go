@@ -1,0 +1,120 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is every setting of `fairlead server`.
+type Config struct {
+	DataDir   string `yaml:"data-dir"`   // all durable state
+	APIAddr   string `yaml:"api-addr"`   // the AWS APIs, HTTP
+	DNSAddr   string `yaml:"dns-addr"`   // authoritative DNS, UDP and TCP
+	OpsAddr   string `yaml:"ops-addr"`   // health, metrics, profiles; for operators only
+	LogLevel  string `yaml:"log-level"`  // debug, info, warn, error
+	LogFormat string `yaml:"log-format"` // text, json
+	Dev       bool   `yaml:"dev"`        // accept any key and region; loopback listeners only
+
+	RootAccount string    `yaml:"root-account"` // made on first start
+	Accounts    []Account `yaml:"accounts"`
+	Regions     []Region  `yaml:"regions"`
+
+	DNS        DNS        `yaml:"dns"`
+	Attachment Attachment `yaml:"attachment"`
+	BYOIP      BYOIP      `yaml:"byoip"`
+	IPAM       IPAM       `yaml:"ipam"`
+}
+
+// Account is a tenant beside the root account.
+type Account struct {
+	ID       string `yaml:"id"` // 12 digits
+	Name     string `yaml:"name"`
+	KeysFile string `yaml:"keys-file"` // see Keys
+}
+
+// Region is a group of zones with its own addresses.
+type Region struct {
+	Name  string   `yaml:"name"`
+	Zones []string `yaml:"zones"` // full names, in order: "local-1a"
+
+	// ProviderPools is where public addresses come from that no IPAM pool gave.
+	ProviderPools []netip.Prefix `yaml:"provider-pools"`
+
+	// ProviderBlocks is where contiguous public blocks are carved from, for IPAM
+	// pools with the public IP source "amazon".
+	ProviderBlocks []netip.Prefix `yaml:"provider-blocks"`
+}
+
+// DNS is the names that load balancers get.
+type DNS struct {
+	BaseDomain string        `yaml:"base-domain"` // names are NAME-DIGITS.REGION.BASE
+	TTL        time.Duration `yaml:"ttl"`         // of addresses; also how long an address serves on after it has left DNS
+}
+
+// Attachment is how addresses get onto a host.
+type Attachment struct {
+	Driver string `yaml:"driver"` // loopback
+}
+
+// BYOIP is how the operator's own prefixes come in.
+type BYOIP struct {
+	Verification string `yaml:"verification"` // none: no authorization context is asked for
+}
+
+// IPAM is the address manager's settings.
+type IPAM struct {
+	// Quarantine is how long a released address stays unused. It defaults to
+	// nothing with the loopback driver, where no cache outside the machine can
+	// know an address, and to 60 s with any other.
+	Quarantine *time.Duration `yaml:"quarantine"`
+}
+
+// Drivers and verifications that exist.
+const (
+	DriverLoopback   = "loopback"
+	VerificationNone = "none"
+)
+
+// Default returns the settings that hold where nothing else is said: one region
+// of three zones, on loopback.
+func Default() Config {
+	return Config{
+		DataDir:     "./fairlead-data",
+		APIAddr:     "127.0.0.1:7480",
+		DNSAddr:     "127.0.0.1:7453",
+		OpsAddr:     "127.0.0.1:7490",
+		LogLevel:    "info",
+		LogFormat:   "text",
+		RootAccount: "000000000000",
+		Regions: []Region{{
+			Name:           "local-1",
+			Zones:          []string{"local-1a", "local-1b", "local-1c"},
+			ProviderPools:  []netip.Prefix{netip.MustParsePrefix("127.64.0.0/16")},
+			ProviderBlocks: []netip.Prefix{netip.MustParsePrefix("127.65.0.0/16")},
+		}},
+		DNS:        DNS{BaseDomain: "elb.fairlead.test", TTL: 60 * time.Second},
+		Attachment: Attachment{Driver: DriverLoopback},
+		BYOIP:      BYOIP{Verification: VerificationNone},
+	}
+}
+
+// QuarantineTime returns how long a released address stays unused.
+func (c Config) QuarantineTime() time.Duration {
+	switch {
+	case c.IPAM.Quarantine != nil:
+		return *c.IPAM.Quarantine
+	case c.Attachment.Driver == DriverLoopback:
+		return 0
+	}
+	return 60 * time.Second
+}
+
+// Region returns the named region's settings.
+func (c Config) Region(name string) (Region, bool) {
+	for _, r := range c.Regions {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return Region{}, false
+}

@@ -1,0 +1,100 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/config"
+)
+
+func read(t *testing.T, text string) (config.Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fairlead.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := config.Default()
+	if err := config.ReadFile(path, &cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.Check()
+}
+
+func TestTheDefaultsAreValid(t *testing.T) {
+	if err := config.Default().Check(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFileOverridesOnlyWhatItNames(t *testing.T) {
+	cfg, err := read(t, `
+api-addr: 127.0.0.1:9000
+dns:
+  ttl: 5s
+regions:
+  - name: home-1
+    zones: [home-1a, home-1b]
+    provider-pools: [10.20.0.0/24]
+ipam:
+  quarantine: 90s
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.APIAddr != "127.0.0.1:9000" || cfg.DNSAddr != config.Default().DNSAddr {
+		t.Errorf("addresses: got %q and %q", cfg.APIAddr, cfg.DNSAddr)
+	}
+	if cfg.DNS.TTL != 5*time.Second || cfg.DNS.BaseDomain != "elb.fairlead.test" {
+		t.Errorf("dns: got %+v", cfg.DNS)
+	}
+	if len(cfg.Regions) != 1 || cfg.Regions[0].Zones[1] != "home-1b" {
+		t.Errorf("regions: got %+v", cfg.Regions)
+	}
+	if got := cfg.QuarantineTime(); got != 90*time.Second {
+		t.Errorf("quarantine: got %v", got)
+	}
+}
+
+func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown key":        {"api-adr: 127.0.0.1:1\n", `:1: unknown key "api-adr"; did you mean "api-addr"?`},
+		"unknown nested key": {"dev: true\ndns:\n  base-domian: a.b\n", `:3: unknown key "base-domian"; did you mean "base-domain"?`},
+		"far from any key":   {"frobnicate: 1\n", `:1: unknown key "frobnicate"`},
+		"wrong type":         {"dev: true\naccounts: 7\n", ":2: "},
+		"dev on all hosts":   {"dev: true\napi-addr: 0.0.0.0:7480\n", "api-addr: \"0.0.0.0:7480\" is not a loopback address"},
+		"bad address":        {"dns-addr: here\n", `dns-addr: "here" is not HOST:PORT`},
+		"one zone":           {"regions: [{name: a-1, zones: [a-1a], provider-pools: [10.0.0.0/8]}]\n", "needs two zones"},
+		"overlapping pools":  {"regions: [{name: a-1, zones: [a-1a, a-1b], provider-pools: [10.0.0.0/8], provider-blocks: [10.1.0.0/16]}]\n", "10.1.0.0/16 overlaps 10.0.0.0/8"},
+		"host bits":          {"regions: [{name: a-1, zones: [a-1a, a-1b], provider-pools: [10.0.0.1/8]}]\n", "without host bits"},
+		"unknown driver":     {"attachment: {driver: magic}\n", `attachment.driver: "magic" is not one of loopback`},
+		"account id":         {"accounts: [{id: \"12\"}]\n", `accounts[0].id: "12" is not 12 digits`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := read(t, c.text)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s\ngot  %v\nwant %q", c.text, err, c.want)
+			}
+		})
+	}
+}
+
+func TestAKeysFileThatOthersCanReadIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.yaml")
+	text := "keys:\n  - access-key-id: AKIAEXAMPLE\n    secret-access-key: hush\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := config.ReadKeys(path)
+	if err != nil || len(keys) != 1 || keys[0].ID != "AKIAEXAMPLE" || keys[0].Secret != "hush" {
+		t.Fatalf("got %v, %v", keys, err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.ReadKeys(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("got %v, want a refusal that names chmod 600", err)
+	}
+}
