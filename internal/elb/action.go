@@ -1,0 +1,103 @@
+package elb
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// Action types of ELBv2 that have a meaning here.
+const (
+	actionForward       = "forward"
+	actionFixedResponse = "fixed-response"
+)
+
+// checkActions checks the actions of a rule of load balancer b and returns their
+// normal form. The target groups that they name are written anew, unchanged, so
+// that a deletion of one conflicts.
+func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, actions []Action) ([]Action, error) {
+	if len(actions) == 0 {
+		return nil, fail(Invalid, "A listener must have a default action")
+	}
+	checked := make([]Action, 0, len(actions))
+	for _, a := range actions {
+		var err error
+		switch a.Type {
+		case actionForward:
+			a, err = s.checkForward(tx, b, a)
+		case actionFixedResponse:
+			err = checkFixedResponse(a)
+		default:
+			err = fail(Unsupported, "Action type '%s' is not supported by this installation; use one of 'forward, fixed-response'", a.Type)
+		}
+		if err != nil {
+			return nil, err
+		}
+		checked = append(checked, a)
+	}
+	if len(checked) > 1 {
+		return nil, fail(InvalidAction, "You can specify only one forward, redirect or fixed-response action, and it must be the last one")
+	}
+	return checked, nil
+}
+
+func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, a Action) (Action, error) {
+	if a.Forward == nil || len(a.Forward.TargetGroups) == 0 {
+		return a, fail(Invalid, "A target group ARN must be specified for an action of type 'forward'")
+	}
+	if n := len(a.Forward.TargetGroups); n > s.opts.Quotas.GroupsPerAction {
+		return a, fail(TooManyTargetGroups, "An action can have %d target groups at most; %d were specified", s.opts.Quotas.GroupsPerAction, n)
+	}
+	var elsewhere []string
+	for _, g := range a.Forward.TargetGroups {
+		if g.Weight < 0 || g.Weight > 999 {
+			return a, fail(Invalid, "Target group weight '%d' must be between '0-999' inclusive", g.Weight)
+		}
+		group, ok := s.groups.Get(tx, g.ARN)
+		if !ok || !ownedBy(g.ARN, b.Account, b.Region) {
+			return a, fail(TargetGroupNotFound, "Target group '%s' not found", g.ARN)
+		}
+		if group.VPCID != b.VPCID {
+			return a, fail(InvalidConfiguration, "Target group '%s' is in VPC '%s', the load balancer in '%s'", g.ARN, group.VPCID, b.VPCID)
+		}
+		if slices.ContainsFunc(s.balancersOfGroup(tx, g.ARN), func(arn string) bool { return arn != b.ARN }) {
+			elsewhere = append(elsewhere, g.ARN)
+		}
+		s.groups.Put(tx, g.ARN, group)
+	}
+	if elsewhere != nil {
+		return a, fail(TargetGroupAssociationLimit, "The following target groups cannot be associated with more than one load balancer: %s", strings.Join(elsewhere, ", "))
+	}
+	return a, nil
+}
+
+// balancersOfGroup returns the ARNs of the load balancers whose rules forward to
+// the target group, those being deleted left out.
+func (s *Service) balancersOfGroup(r store.Reader, group string) []string {
+	var arns []string
+	for _, rule := range s.rulesByGroup.Each(r, group) {
+		b, ok := s.balancers.Get(r, rule.LoadBalancerARN)
+		if ok && !b.Deleted && !slices.Contains(arns, b.ARN) {
+			arns = append(arns, b.ARN)
+		}
+	}
+	return arns
+}
+
+var fixedResponseTypes = []string{"text/html", "application/json", "application/javascript", "text/css", "text/plain"}
+
+func checkFixedResponse(a Action) error {
+	f := a.FixedResponse
+	switch {
+	case f == nil || f.StatusCode == 0:
+		return fail(Invalid, "A 'FixedResponseConfig' with a status code must be specified for an action of type 'fixed-response'")
+	case f.StatusCode < 200 || f.StatusCode > 599 || f.StatusCode/100 == 3:
+		return fail(Invalid, `1 validation error detected: Value '%d' at 'defaultActions.1.member.fixedResponseConfig.statusCode' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(2|4|5)\d\d$`, f.StatusCode)
+	case f.ContentType != "" && !slices.Contains(fixedResponseTypes, f.ContentType):
+		return fail(InvalidAction, "The ContentType must be one of:'%s'", strings.Join(fixedResponseTypes, "', '"))
+	case len(f.Body) > 1024:
+		return fail(Invalid, "The fixed response's message body is too long; the limit is '1024'")
+	}
+	return nil
+}

@@ -1,0 +1,387 @@
+package elb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/failpoint"
+	"github.com/fairlead/fairlead/internal/ids"
+	"github.com/fairlead/fairlead/internal/snapshot"
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// Controller makes what load balancers there should be: it looks at one, plans,
+// takes the steps, and looks again whenever something about it changes.
+type Controller struct {
+	s          *Service
+	interfaces Interfaces
+	projector  *Projector
+	now        func() time.Time
+	log        *slog.Logger
+
+	queue *queue
+
+	mu       sync.Mutex // guards the following
+	failures map[string]int
+}
+
+// workers is how many load balancers are worked on at a time. Their steps wait
+// for commits, not for a processor.
+const workers = 16
+
+// Pauses after a step that failed.
+const (
+	minBackoff = 50 * time.Millisecond
+	maxBackoff = 30 * time.Second
+)
+
+// NewController returns the controller that places every node on the projector's host.
+func (s *Service) NewController(interfaces Interfaces, p *Projector, log *slog.Logger) *Controller {
+	return &Controller{s: s, interfaces: interfaces, projector: p, now: time.Now, log: log, queue: newQueue(), failures: map[string]int{}}
+}
+
+// Run works until ctx ends.
+func (c *Controller) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for {
+				arn, ok := c.queue.get()
+				if !ok {
+					return
+				}
+				c.work(ctx, arn)
+				c.queue.done(arn)
+			}
+		})
+	}
+	wg.Go(func() { c.follow(ctx) })
+	wg.Go(func() { c.expireTargets(ctx) })
+	<-ctx.Done()
+	c.queue.close()
+	wg.Wait()
+}
+
+// follow puts the load balancers that changed into the queue.
+func (c *Controller) follow(ctx context.Context) {
+	sub := c.s.store.Subscribe(c.s.balancers.Name(), c.s.nodes.Name())
+	defer sub.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-sub.C:
+		}
+		keys, all := sub.Take() // before the snapshot, which then shows all that it tells of
+		snap := c.s.store.Snapshot()
+		if all {
+			for arn := range c.s.balancers.All(snap) {
+				c.queue.add(arn)
+			}
+		}
+		for _, k := range keys {
+			if k.Collection == c.s.balancers.Name() {
+				c.queue.add(k.Key)
+			} else if n, ok := c.s.nodes.Get(snap, k.Key); ok {
+				c.queue.add(n.LoadBalancerARN)
+			}
+		}
+	}
+}
+
+// Report takes what a host reports.
+func (c *Controller) Report(_ context.Context, r *snapshot.Report) error {
+	if r.Version > snapshot.Version {
+		return fmt.Errorf("report of host %s has format %d, newer than this program's %d", r.Host, r.Version, snapshot.Version)
+	}
+	news := c.s.health.record(r)
+	snap := c.s.store.Snapshot()
+	for _, id := range news {
+		if n, ok := c.s.nodes.Get(snap, id); ok {
+			c.queue.add(n.LoadBalancerARN)
+		}
+	}
+	// A report may be the acknowledgement that a closed node waits for.
+	for _, n := range c.s.closedByHost.Each(snap, r.Host) {
+		c.queue.add(n.LoadBalancerARN)
+	}
+	return nil
+}
+
+// work plans for one load balancer and takes the steps.
+func (c *Controller) work(ctx context.Context, arn string) {
+	if ctx.Err() != nil {
+		return
+	}
+	snap := c.s.store.Snapshot()
+	o, ok := c.observe(snap, arn)
+	if !ok {
+		return
+	}
+	steps, again := plan(o, c.s.opts.DNSTTL)
+	for _, st := range steps {
+		if err := c.take(ctx, o.balancer, st); err != nil {
+			if ctx.Err() == nil {
+				c.retry(arn, st, err)
+			}
+			return
+		}
+	}
+	c.mu.Lock()
+	delete(c.failures, arn)
+	c.mu.Unlock()
+	switch {
+	case len(steps) > 0:
+		c.queue.add(arn) // the next plan may go on at once
+	case again > 0:
+		c.queue.addAfter(arn, again)
+	}
+}
+
+func (c *Controller) retry(arn string, st step, err error) {
+	c.mu.Lock()
+	c.failures[arn]++
+	pause := min(maxBackoff, minBackoff<<min(c.failures[arn]-1, 16))
+	c.mu.Unlock()
+	c.log.Error("load balancer step failed", "load_balancer", arn, "step", string(st.action), "error", err, "again_in", pause)
+	c.queue.addAfter(arn, pause)
+}
+
+func (c *Controller) observe(r store.Snapshot, arn string) (observed, bool) {
+	b, ok := c.s.balancers.Get(r, arn)
+	if !ok {
+		return observed{}, false
+	}
+	o := observed{balancer: b, now: c.now()}
+	for _, n := range c.s.nodesByLB.Each(r, arn) {
+		on := observedNode{Node: n}
+		on.iface, _ = c.interfaces.Of(r, n.ID)
+		on.status, on.reported = c.s.health.node(n.Host, n.ID)
+		on.hostClosed = n.Phase == NodeClosed && c.projector.closed(n.ID)
+		o.nodes = append(o.nodes, on)
+	}
+	return o, true
+}
+
+// take takes one step. The failpoints are where a crash must be harmless.
+func (c *Controller) take(ctx context.Context, b LoadBalancer, st step) error {
+	failpoint.Hit("elb." + string(st.action) + ".before")
+	defer failpoint.Hit("elb." + string(st.action) + ".after")
+	switch st.action {
+	case createNodes:
+		return c.createNodes(ctx, b, st.zones)
+	case createInterface:
+		return c.createInterface(ctx, b, st.nodes[0])
+	case assignAddress:
+		return c.assignAddress(ctx, b, st.nodes[0])
+	case place:
+		return c.place(ctx, b, st.nodes)
+	case serve, rebind:
+		return c.serve(ctx, st.nodes[0])
+	case suspend:
+		return c.setPhase(ctx, st.nodes[0], NodeStarting)
+	case activate:
+		return c.activate(ctx, b)
+	case drain:
+		return c.setPhase(ctx, st.nodes[0], NodeDraining)
+	case closeNode:
+		return c.setPhase(ctx, st.nodes[0], NodeClosed)
+	case release:
+		return c.release(ctx, st.nodes[0])
+	case remove:
+		return c.remove(ctx, b)
+	}
+	panic("elb: unknown step " + string(st.action))
+}
+
+func (c *Controller) createNodes(ctx context.Context, b LoadBalancer, zones []ZoneSubnet) error {
+	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+		cur, ok := c.s.balancers.Get(tx, b.ARN)
+		if !ok || cur.Deleted {
+			return nil
+		}
+		// Nodes are new keys: the load balancer's record, written anew, is what
+		// keeps two controllers from making two for a zone.
+		c.s.balancers.Put(tx, b.ARN, cur)
+		have := map[string]bool{}
+		for _, n := range c.s.nodesByLB.Each(tx, b.ARN) {
+			have[n.Zone] = true
+		}
+		for _, z := range zones {
+			if have[z.Zone] {
+				continue
+			}
+			id := ids.EC2("node")
+			c.s.nodes.Put(tx, id, Node{ID: id, LoadBalancerARN: b.ARN, Zone: z.Zone, SubnetID: z.SubnetID, Host: c.projector.host,
+				Phase: NodeProvisioning, Since: c.now()})
+		}
+		return nil
+	})
+}
+
+func (c *Controller) createInterface(ctx context.Context, b LoadBalancer, nodeID string) error {
+	n, ok := c.s.nodes.Get(c.s.store.Snapshot(), nodeID)
+	if !ok {
+		return nil
+	}
+	_, err := c.interfaces.Create(ctx, InterfaceSpec{
+		NodeID: nodeID, Account: b.Account, Region: b.Region, SubnetID: n.SubnetID,
+		Description: "ELB " + b.ID, SecurityGroups: b.SecurityGroups, Time: c.now(),
+	})
+	return err
+}
+
+// assignAddress draws from the load balancer's pool, and from the provider's
+// when that has none (S2, I6).
+func (c *Controller) assignAddress(ctx context.Context, b LoadBalancer, nodeID string) error {
+	iface, ok := c.interfaces.Of(c.s.store.Snapshot(), nodeID)
+	if !ok {
+		return fmt.Errorf("node %s has no interface", nodeID)
+	}
+	if b.PoolID != "" {
+		got, err := c.interfaces.AssignAddress(ctx, iface.ID, b.PoolID, c.now())
+		switch {
+		case err == nil:
+			c.log.Info("address drawn from pool", "load_balancer", b.ID, "node", nodeID, "address", got.Public, "pool", b.PoolID)
+			return nil
+		case errors.Is(err, ErrPoolExhausted), errors.Is(err, ErrPoolUnavailable):
+			c.log.Warn("falling back to the provider's pool", "load_balancer", b.ID, "node", nodeID, "pool", b.PoolID, "reason", err)
+		default:
+			return err
+		}
+	}
+	got, err := c.interfaces.AssignAddress(ctx, iface.ID, "", c.now())
+	if err == nil {
+		c.log.Info("address drawn from the provider's pool", "load_balancer", b.ID, "node", nodeID, "address", got.Public)
+	}
+	return err
+}
+
+func (c *Controller) place(ctx context.Context, b LoadBalancer, nodeIDs []string) error {
+	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+		for _, id := range nodeIDs {
+			n, ok := c.s.nodes.Get(tx, id)
+			if !ok || n.Phase != NodeProvisioning {
+				continue
+			}
+			iface, ok := c.interfaces.Of(tx, id)
+			if !ok || (b.Scheme == InternetFacing && !iface.Public.IsValid()) {
+				return fmt.Errorf("node %s has no interface with an address yet", id)
+			}
+			n.InterfaceID, n.Private, n.Public, n.PoolID = iface.ID, iface.Private, iface.Public, iface.PoolID
+			n.Phase, n.Since = NodeStarting, c.now()
+			c.s.nodes.Put(tx, id, n)
+		}
+		return nil
+	})
+}
+
+// serve records that the node serves, and where.
+func (c *Controller) serve(ctx context.Context, nodeID string) error {
+	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+		n, ok := c.s.nodes.Get(tx, nodeID)
+		if !ok || (n.Phase != NodeStarting && n.Phase != NodeInService) {
+			return nil
+		}
+		status, ok := c.s.health.node(n.Host, nodeID)
+		if !ok || !status.Ready {
+			return nil
+		}
+		if n.Phase == NodeStarting {
+			n.Phase, n.Since = NodeInService, c.now()
+		}
+		n.Bound = status.Bound
+		c.s.nodes.Put(tx, nodeID, n)
+		return nil
+	})
+}
+
+// before says which phases a node may enter another from.
+var before = map[NodePhase][]NodePhase{
+	NodeStarting: {NodeInService},
+	NodeDraining: {NodeInService},
+	NodeClosed:   {NodeProvisioning, NodeStarting, NodeDraining},
+}
+
+func (c *Controller) setPhase(ctx context.Context, nodeID string, to NodePhase) error {
+	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+		n, ok := c.s.nodes.Get(tx, nodeID)
+		if !ok {
+			return nil
+		}
+		for _, from := range before[to] {
+			if n.Phase == from {
+				n.Phase, n.Since = to, c.now()
+				c.s.nodes.Put(tx, nodeID, n)
+			}
+		}
+		return nil
+	})
+}
+
+func (c *Controller) activate(ctx context.Context, b LoadBalancer) error {
+	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+		cur, ok := c.s.balancers.Get(tx, b.ARN)
+		if !ok || cur.Deleted || cur.State != Provisioning {
+			return nil
+		}
+		for _, z := range cur.Zones {
+			served := false
+			for id, n := range c.s.nodesByLB.Each(tx, b.ARN) {
+				if n.Zone == z.Zone && n.Phase == NodeInService {
+					_, served = c.s.nodes.Get(tx, id)
+				}
+			}
+			if !served {
+				return nil // a node has gone out of service meanwhile
+			}
+		}
+		cur.State, cur.Reason = Active, ""
+		c.s.balancers.Put(tx, b.ARN, cur)
+		return nil
+	})
+}
+
+func (c *Controller) release(ctx context.Context, nodeID string) error {
+	n, ok := c.s.nodes.Get(c.s.store.Snapshot(), nodeID)
+	if !ok {
+		return nil
+	}
+	if iface, ok := c.interfaces.Of(c.s.store.Snapshot(), nodeID); ok {
+		if err := c.interfaces.Release(ctx, iface.ID); err != nil {
+			return err
+		}
+		c.log.Info("address given back", "node", nodeID, "address", n.Public, "pool", n.PoolID)
+	}
+	failpoint.Hit("elb.release.between")
+	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+		if _, ok := c.s.nodes.Get(tx, nodeID); ok {
+			c.s.nodes.Delete(tx, nodeID)
+		}
+		return nil
+	})
+}
+
+// remove deletes a load balancer's listeners, one transaction each, and then its record.
+func (c *Controller) remove(ctx context.Context, b LoadBalancer) error {
+	for _, l := range c.s.listenersByLB.Each(c.s.store.Snapshot(), b.ARN) {
+		err := c.s.store.Update(ctx, func(tx *store.Tx) error {
+			if l, ok := c.s.listeners.Get(tx, l.ARN); ok {
+				c.s.removeListener(tx, l)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	failpoint.Hit("elb.remove.between")
+	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+		c.s.balancers.Delete(tx, b.ARN)
+		return nil
+	})
+}

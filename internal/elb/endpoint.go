@@ -1,0 +1,65 @@
+package elb
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// Endpoint is a load balancer's name and its nodes in service.
+type Endpoint struct {
+	Name  string
+	Nodes []Node
+}
+
+// EndpointCollections names the collections whose changes change endpoints.
+func (s *Service) EndpointCollections() []string {
+	return []string{s.balancers.Name(), s.nodes.Name()}
+}
+
+// EndpointOf returns the ARN of the load balancer whose endpoint a changed record
+// belongs to; "" for a node that is gone, which had left its endpoint before.
+func (s *Service) EndpointOf(r store.Reader, k store.Key) string {
+	if k.Collection == s.balancers.Name() {
+		return k.Key
+	}
+	n, _ := s.nodes.Get(r, k.Key)
+	return n.LoadBalancerARN
+}
+
+// Endpoint returns a load balancer's endpoint; false for one that is deleted.
+func (s *Service) Endpoint(r store.Reader, arn string) (Endpoint, bool) {
+	b, ok := s.balancers.Get(r, arn)
+	if !ok || b.Deleted {
+		return Endpoint{}, false
+	}
+	e := Endpoint{Name: b.DNSName}
+	for _, n := range s.nodesByLB.Each(r, arn) {
+		if n.Phase == NodeInService {
+			e.Nodes = append(e.Nodes, n)
+		}
+	}
+	slices.SortFunc(e.Nodes, func(a, b Node) int { return a.Address().Compare(b.Address()) })
+	return e, true
+}
+
+// Endpoints yields the ARNs of all load balancers.
+func (s *Service) Endpoints(r store.Reader) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for arn := range s.balancers.All(r) {
+			if !yield(arn) {
+				return
+			}
+		}
+	}
+}
+
+// Address returns the address that clients reach the node on.
+func (n Node) Address() netip.Addr {
+	if n.Public.IsValid() {
+		return n.Public
+	}
+	return n.Private
+}

@@ -1,0 +1,67 @@
+package elb
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// Network is the vpc room, as load balancers see it.
+type Network interface {
+	Subnet(r store.Reader, account, region, id string) (Subnet, bool)
+	SecurityGroup(r store.Reader, account, region, id string) (vpcID string, ok bool)
+	DefaultSecurityGroup(r store.Reader, vpcID string) string
+	VPC(r store.Reader, account, region, id string) bool
+}
+
+// Subnet is where a load balancer may have nodes.
+type Subnet struct {
+	ID, VPCID, Zone string
+	FreeAddresses   int
+	InternetGateway bool // the VPC has one attached
+}
+
+// Interfaces makes and removes nodes' network interfaces and public addresses.
+// Every method may be repeated: it finds what an earlier call made.
+type Interfaces interface {
+	// Create makes the node's interface, with the lowest free address of its subnet.
+	Create(ctx context.Context, s InterfaceSpec) (Interface, error)
+	// AssignAddress draws a public address for the interface: from the pool
+	// (ErrPoolExhausted, ErrPoolUnavailable), or from the provider's if poolID is "".
+	AssignAddress(ctx context.Context, interfaceID, poolID string, now time.Time) (Interface, error)
+	// Release gives back the interface with its addresses, and succeeds if it is gone.
+	Release(ctx context.Context, interfaceID string) error
+	// Of finds the node's interface.
+	Of(r store.Reader, nodeID string) (Interface, bool)
+}
+
+// InterfaceSpec is a node's interface to be made.
+type InterfaceSpec struct {
+	NodeID, Account, Region, SubnetID string
+	Description                       string // "ELB app/NAME/HEX", as clients look for it
+	SecurityGroups                    []string
+	Time                              time.Time
+}
+
+// Interface is a node's network interface.
+type Interface struct {
+	ID      string
+	Private netip.Addr
+	Public  netip.Addr // zero: none yet
+	PoolID  string     // that Public came from; "": the provider's
+}
+
+// PoolDirectory is the ipam room: which pools an account may draw from.
+type PoolDirectory interface {
+	Pool(r store.Reader, account, id string) (Pool, bool)
+}
+
+// Pool is an IPAM pool, as far as a load balancer must know it.
+type Pool struct {
+	Locale string // region; "": none
+	IPv4   bool
+	Public bool // in a public scope
+	EC2    bool // for addresses of EC2 resources (AwsService ec2)
+}

@@ -1,0 +1,183 @@
+package elb
+
+import (
+	"context"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/tags"
+)
+
+// CreateListener is ELBv2 CreateListener.
+type CreateListener struct {
+	Account, Region string
+	LoadBalancerARN string
+	Protocol        string
+	Port            int // 0: not given
+	Actions         []Action
+	Tags            []tags.Tag
+	ListenerHex     string // 16 hex digits, random
+	RuleHex         string // of the default rule
+}
+
+// CreateListener opens a port of a load balancer, or returns the listener that
+// has it already with the same settings (DuplicateListener otherwise).
+func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listener, []Action, error) {
+	var made Listener
+	var actions []Action
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		b, err := s.LoadBalancer(tx, c.Account, c.Region, c.LoadBalancerARN)
+		if err != nil {
+			return err
+		}
+		if err := checkListener(c); err != nil {
+			return err
+		}
+		actions, err = s.checkActions(tx, b, c.Actions)
+		if err != nil {
+			return err
+		}
+		port := c.LoadBalancerARN + "|" + strconv.Itoa(c.Port)
+		if arn, taken := s.ports.Get(tx, port); taken {
+			made, _ = s.listeners.Get(tx, arn)
+			if def, _ := s.DefaultRule(tx, arn); made.Protocol != c.Protocol || !sameActions(def.Actions, actions) {
+				return fail(DuplicateListener, "A listener already exists on this port for this load balancer '%s'", c.LoadBalancerARN)
+			}
+			return nil
+		}
+		if n := s.listenersByLB.Count(tx, b.ARN); n >= s.opts.Quotas.ListenersPerBalancer {
+			return fail(TooManyListeners, "You have reached the maximum number of listeners on load balancer '%s': %d", b.ARN, n)
+		}
+		base := strings.Replace(b.ARN, ":loadbalancer/", ":listener/", 1) + "/" + c.ListenerHex
+		made = Listener{ARN: base, LoadBalancerARN: b.ARN, Port: uint16(c.Port), Protocol: c.Protocol}
+		rule := Rule{
+			ARN:             strings.Replace(base, ":listener/", ":listener-rule/", 1) + "/" + c.RuleHex,
+			ListenerARN:     base,
+			LoadBalancerARN: b.ARN,
+			Actions:         actions,
+		}
+		s.listeners.Put(tx, made.ARN, made)
+		s.rules.Put(tx, rule.ARN, rule)
+		s.ports.Put(tx, port, made.ARN)
+		return s.putTags(tx, c.Account, c.Region, made.ARN, "listener", c.Tags)
+	})
+	return made, actions, err
+}
+
+func checkListener(c CreateListener) error {
+	switch {
+	case c.Protocol == "":
+		return fail(Invalid, "A listener protocol must be specified")
+	case c.Protocol != "HTTP" && c.Protocol != "HTTPS":
+		return fail(Invalid, "Listener protocol '%s' must be one of 'HTTP, HTTPS'", c.Protocol)
+	case c.Port == 0:
+		return fail(Invalid, "A listener port must be specified")
+	case c.Port < 1 || c.Port > 65535:
+		return fail(Invalid, "Listener port '%d' must be between '1-65535' inclusive", c.Port)
+	case c.Protocol == "HTTPS":
+		return fail(Unsupported, "Listener protocol 'HTTPS' is not supported by this installation; use 'HTTP'")
+	}
+	return nil
+}
+
+func sameActions(a, b []Action) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !sameAction(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameAction(a, b Action) bool {
+	switch {
+	case a.Type != b.Type || a.Order != b.Order:
+		return false
+	case a.FixedResponse != nil:
+		return *a.FixedResponse == *b.FixedResponse
+	case a.Forward != nil:
+		x, y := a.Forward, b.Forward
+		if len(x.TargetGroups) != len(y.TargetGroups) || x.StickinessEnabled != y.StickinessEnabled || x.StickinessDuration != y.StickinessDuration {
+			return false
+		}
+		for i := range x.TargetGroups {
+			if x.TargetGroups[i] != y.TargetGroups[i] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Listener returns a listener of the account by ARN.
+func (s *Service) Listener(r store.Reader, account, region, arn string) (Listener, error) {
+	l, ok := s.listeners.Get(r, arn)
+	if ok {
+		_, err := s.LoadBalancer(r, account, region, l.LoadBalancerARN)
+		ok = err == nil
+	}
+	if !ok {
+		return Listener{}, fail(ListenerNotFound, "One or more listeners not found")
+	}
+	return l, nil
+}
+
+// Listeners yields a load balancer's listeners by ARN, from the given ARN on.
+func (s *Service) Listeners(r store.Reader, loadBalancerARN, from string) iter.Seq2[string, Listener] {
+	return s.listenersByLB.From(r, loadBalancerARN, from)
+}
+
+// Rules yields a listener's rules by ARN.
+func (s *Service) Rules(r store.Reader, listenerARN string) iter.Seq2[string, Rule] {
+	return s.rulesByListener.Each(r, listenerARN)
+}
+
+// Rule returns a rule of the account by ARN.
+func (s *Service) Rule(r store.Reader, account, region, arn string) (Rule, error) {
+	rule, ok := s.rules.Get(r, arn)
+	if ok {
+		_, err := s.LoadBalancer(r, account, region, rule.LoadBalancerARN)
+		ok = err == nil
+	}
+	if !ok {
+		return Rule{}, fail(RuleNotFound, "One or more rules not found")
+	}
+	return rule, nil
+}
+
+// DefaultRule returns a listener's default rule.
+func (s *Service) DefaultRule(r store.Reader, listenerARN string) (Rule, bool) {
+	for _, rule := range s.rulesByListener.Each(r, listenerARN) {
+		if rule.Priority == 0 {
+			return rule, true
+		}
+	}
+	return Rule{}, false
+}
+
+// DeleteListener closes a port of a load balancer; its rules go with it.
+func (s *Service) DeleteListener(ctx context.Context, account, region, arn string) error {
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		l, err := s.Listener(tx, account, region, arn)
+		if err != nil {
+			return err
+		}
+		s.removeListener(tx, l)
+		return nil
+	})
+}
+
+func (s *Service) removeListener(tx *store.Tx, l Listener) {
+	for arn := range s.rulesByListener.Each(tx, l.ARN) {
+		s.rules.Delete(tx, arn)
+		s.tags.Clear(tx, arn)
+	}
+	s.listeners.Delete(tx, l.ARN)
+	s.ports.Delete(tx, l.LoadBalancerARN+"|"+strconv.Itoa(int(l.Port)))
+	s.tags.Clear(tx, l.ARN)
+}

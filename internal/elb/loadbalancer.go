@@ -1,0 +1,257 @@
+package elb
+
+import (
+	"context"
+	"iter"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/tags"
+)
+
+// CreateLoadBalancer is ELBv2 CreateLoadBalancer, defaults filled in.
+type CreateLoadBalancer struct {
+	Account, Region string
+	Name            string
+	Subnets         []string
+	SecurityGroups  []string // none: the VPC's default group
+	Scheme          Scheme
+	AddressType     string
+	PoolID          string
+	Tags            []tags.Tag
+	Time            time.Time
+	Hex             string // 16 hex digits, for the ARN, random
+	Digits          string // up to 10 digits, for the DNS name, random
+}
+
+// FreeAddressesNeeded is how many free private addresses each subnet must have.
+const FreeAddressesNeeded = 8
+
+// CreateLoadBalancer makes a load balancer, or returns the one of that name if
+// it has the same settings (DuplicateLoadBalancerName otherwise).
+func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) (LoadBalancer, error) {
+	if err := checkBalancerName(c.Name); err != nil {
+		return LoadBalancer{}, err
+	}
+	if c.AddressType != "ipv4" {
+		return LoadBalancer{}, fail(InvalidConfiguration, "IP address type '%s' is not supported by this installation; use 'ipv4'", c.AddressType)
+	}
+	var made LoadBalancer
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		key := nameKey(c.Account, c.Region, "loadbalancer", c.Name)
+		if arn, taken := s.names.Get(tx, key); taken {
+			made, _ = s.balancers.Get(tx, arn)
+			if !s.sameSettings(tx, made, c) {
+				return fail(DuplicateLoadBalancerName, "A load balancer with the same name '%s' exists, but with different settings", c.Name)
+			}
+			return nil
+		}
+		vpc, zones, err := s.checkSubnets(tx, c)
+		if err != nil {
+			return err
+		}
+		groups, err := s.checkSecurityGroups(tx, c, vpc)
+		if err != nil {
+			return err
+		}
+		if err := s.checkPool(tx, c.Account, c.Region, c.PoolID, c.Scheme); err != nil {
+			return err
+		}
+		if n := s.balancersByOwner.Count(tx, owner(c.Account, c.Region)); n >= s.opts.Quotas.LoadBalancers {
+			return fail(TooManyLoadBalancers, "You have reached the maximum number of load balancers: %d", n)
+		}
+		id := "app/" + c.Name + "/" + c.Hex
+		made = LoadBalancer{
+			ARN:            "arn:aws:elasticloadbalancing:" + c.Region + ":" + c.Account + ":loadbalancer/" + id,
+			ID:             id,
+			Name:           c.Name,
+			Account:        c.Account,
+			Region:         c.Region,
+			Scheme:         c.Scheme,
+			AddressType:    c.AddressType,
+			VPCID:          vpc,
+			Zones:          zones,
+			SecurityGroups: groups,
+			PoolID:         c.PoolID,
+			DNSName:        c.Name + "-" + c.Digits + "." + c.Region + "." + s.opts.BaseDomain,
+			Created:        c.Time,
+			State:          Provisioning,
+		}
+		if c.Scheme == Internal {
+			made.DNSName = "internal-" + made.DNSName
+		}
+		s.balancers.Put(tx, made.ARN, made)
+		s.names.Put(tx, key, made.ARN)
+		return s.putTags(tx, c.Account, c.Region, made.ARN, "loadbalancer", c.Tags)
+	})
+	return made, err
+}
+
+var nameChars = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+
+func checkBalancerName(n string) error {
+	const kind = "Load balancer name"
+	if strings.HasPrefix(n, "internal-") {
+		return fail(Invalid, "%s '%s' cannot begin with 'internal-'", kind, n)
+	}
+	return checkName(kind, n)
+}
+
+func checkName(kind, n string) error {
+	switch {
+	case n == "":
+		return fail(Invalid, "%s cannot be empty", kind)
+	case len(n) > 32:
+		return fail(Invalid, "%s '%s' cannot be longer than '32' characters", kind, n)
+	case !nameChars.MatchString(n):
+		return fail(Invalid, "%s '%s' can only contain characters that are alphanumeric characters or hyphens(-)", kind, n)
+	case n[0] == '-' || n[len(n)-1] == '-':
+		return fail(Invalid, "%s '%s' cannot begin or end with '-'", kind, n)
+	}
+	return nil
+}
+
+func (s *Service) checkSubnets(tx *store.Tx, c CreateLoadBalancer) (vpc string, zones []ZoneSubnet, err error) {
+	for _, id := range c.Subnets {
+		sub, ok := s.network.Subnet(tx, c.Account, c.Region, id)
+		switch {
+		case !ok:
+			return "", nil, fail(SubnetNotFound, "The subnet ID '%s' does not exist", id)
+		case vpc != "" && sub.VPCID != vpc:
+			return "", nil, fail(InvalidConfiguration, "All subnets must belong to the same VPC: '%s'", vpc)
+		case slices.ContainsFunc(zones, func(z ZoneSubnet) bool { return z.Zone == sub.Zone }):
+			return "", nil, fail(InvalidConfiguration, "A load balancer cannot be attached to multiple subnets in the same Availability Zone")
+		case c.Scheme == InternetFacing && !sub.InternetGateway:
+			return "", nil, fail(InvalidSubnet, "VPC %s has no internet gateway", sub.VPCID)
+		case sub.FreeAddresses < FreeAddressesNeeded:
+			return "", nil, fail(InvalidSubnet, "Not enough IP space available in %s. ELB requires at least %d free IP addresses in each subnet.", id, FreeAddressesNeeded)
+		}
+		vpc = sub.VPCID
+		zones = append(zones, ZoneSubnet{sub.Zone, id})
+	}
+	if len(zones) < 2 {
+		return "", nil, fail(Invalid, "At least two subnets in two different Availability Zones must be specified")
+	}
+	return vpc, zones, nil
+}
+
+func (s *Service) checkSecurityGroups(tx *store.Tx, c CreateLoadBalancer, vpc string) ([]string, error) {
+	if len(c.SecurityGroups) == 0 {
+		if g := s.network.DefaultSecurityGroup(tx, vpc); g != "" {
+			return []string{g}, nil
+		}
+		return nil, nil
+	}
+	for _, id := range c.SecurityGroups {
+		of, ok := s.network.SecurityGroup(tx, c.Account, c.Region, id)
+		if !ok {
+			return nil, fail(InvalidSecurityGroup, "Security group '%s' does not exist", id)
+		}
+		if of != vpc {
+			return nil, fail(InvalidConfiguration, "Security group '%s' does not belong to VPC '%s'", id, vpc)
+		}
+	}
+	return c.SecurityGroups, nil
+}
+
+// checkPool holds the rules of which load balancer may draw from which pool.
+func (s *Service) checkPool(r store.Reader, account, region, id string, scheme Scheme) error {
+	if id == "" {
+		return nil
+	}
+	p, ok := s.pools.Pool(r, account, id)
+	switch {
+	case scheme != InternetFacing:
+		return fail(InvalidConfiguration, "An IPAM pool can be specified only for internet-facing load balancers")
+	case !ok:
+		return fail(InvalidConfiguration, "The IPAM pool '%s' does not exist", id)
+	case !p.Public:
+		return fail(InvalidConfiguration, "The IPAM pool '%s' must be in a public scope", id)
+	case !p.IPv4:
+		return fail(InvalidConfiguration, "The IPAM pool '%s' must have the address family ipv4", id)
+	case p.Locale != region:
+		return fail(InvalidConfiguration, "The IPAM pool '%s' has the locale '%s'; it must be '%s'", id, p.Locale, region)
+	case !p.EC2:
+		return fail(InvalidConfiguration, "The IPAM pool '%s' must have the AWS service ec2", id)
+	}
+	return nil
+}
+
+func (s *Service) sameSettings(r store.Reader, b LoadBalancer, c CreateLoadBalancer) bool {
+	subnets := make([]string, 0, len(b.Zones))
+	for _, z := range b.Zones {
+		subnets = append(subnets, z.SubnetID)
+	}
+	groups := c.SecurityGroups
+	if len(groups) == 0 {
+		if g := s.network.DefaultSecurityGroup(r, b.VPCID); g != "" {
+			groups = []string{g}
+		}
+	}
+	return b.Scheme == c.Scheme && b.AddressType == c.AddressType && b.PoolID == c.PoolID &&
+		sameSet(subnets, c.Subnets) && sameSet(b.SecurityGroups, groups) && sameTags(s.tags.Of(r, b.ARN), c.Tags)
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
+
+func sameTags(a, b []tags.Tag) bool {
+	byKey := func(x, y tags.Tag) int { return strings.Compare(x.Key, y.Key) }
+	return slices.Equal(slices.SortedFunc(slices.Values(a), byKey), slices.SortedFunc(slices.Values(b), byKey))
+}
+
+// LoadBalancer returns a load balancer of the account by ARN.
+func (s *Service) LoadBalancer(r store.Reader, account, region, arn string) (LoadBalancer, error) {
+	b, ok := s.balancers.Get(r, arn)
+	if !ok || b.Deleted || !ownedBy(arn, account, region) {
+		return LoadBalancer{}, fail(LoadBalancerNotFound, "One or more load balancers not found")
+	}
+	return b, nil
+}
+
+// LoadBalancerByName returns a load balancer of the account by name.
+func (s *Service) LoadBalancerByName(r store.Reader, account, region, name string) (LoadBalancer, error) {
+	arn, ok := s.names.Get(r, nameKey(account, region, "loadbalancer", name))
+	if !ok {
+		return LoadBalancer{}, fail(LoadBalancerNotFound, "Load balancers '[%s]' not found", name)
+	}
+	return s.LoadBalancer(r, account, region, arn)
+}
+
+// LoadBalancers yields the account's load balancers in the region by ARN, from
+// the given ARN on.
+func (s *Service) LoadBalancers(r store.Reader, account, region, from string) iter.Seq2[string, LoadBalancer] {
+	return s.balancersByOwner.From(r, owner(account, region), from)
+}
+
+// DeleteLoadBalancer makes a load balancer vanish from the API; its nodes leave
+// DNS at once, drain, and give their addresses back. An unknown one is success.
+func (s *Service) DeleteLoadBalancer(ctx context.Context, account, region, arn string) error {
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		b, ok := s.balancers.Get(tx, arn)
+		if !ok || b.Deleted || !ownedBy(arn, account, region) {
+			return nil
+		}
+		if b.Attributes["deletion_protection.enabled"] == "true" {
+			return fail(OperationNotPermitted, "Load balancer '%s' cannot be deleted because deletion protection is enabled", arn)
+		}
+		b.Deleted = true
+		s.balancers.Put(tx, arn, b)
+		s.names.Delete(tx, nameKey(account, region, "loadbalancer", b.Name))
+		s.tags.Clear(tx, arn)
+		return nil
+	})
+}
+
+// Nodes yields a load balancer's nodes by ID.
+func (s *Service) Nodes(r store.Reader, arn string) iter.Seq2[string, Node] {
+	return s.nodesByLB.Each(r, arn)
+}
+
+// All yields every load balancer, deleted ones that still drain included, by ARN.
+func (s *Service) All(r store.Reader) iter.Seq2[string, LoadBalancer] { return s.balancers.All(r) }

@@ -1,0 +1,177 @@
+package elb
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Scheme says who can reach a load balancer.
+type Scheme string
+
+// The schemes of CreateLoadBalancer.
+const (
+	InternetFacing Scheme = "internet-facing"
+	Internal       Scheme = "internal"
+)
+
+// State is a load balancer's LoadBalancerState.Code.
+type State string
+
+// The states that a load balancer is seen in.
+const (
+	Provisioning   State = "provisioning"
+	Active         State = "active"
+	ActiveImpaired State = "active_impaired"
+	Failed         State = "failed"
+)
+
+// LoadBalancer is one application load balancer, by ARN.
+type LoadBalancer struct {
+	ARN     string
+	ID      string // "app/NAME/HEX": the ARN's suffix
+	Name    string
+	Account string
+	Region  string
+
+	Scheme         Scheme
+	AddressType    string // ipv4
+	VPCID          string
+	Zones          []ZoneSubnet // in the order of the caller's subnets
+	SecurityGroups []string
+	PoolID         string // the IPAM pool that public IPv4 addresses are drawn from; "": the provider's
+	DNSName        string // in the caller's spelling; DNS has it in lower case
+	Created        time.Time
+	State          State
+	Reason         string            // of State, for people
+	Attributes     map[string]string // those that differ from their defaults
+
+	// Deleted: the API doesn't know it any more, its nodes drain.
+	Deleted bool `json:",omitempty"`
+}
+
+// ZoneSubnet is a zone that a load balancer has nodes in, and their subnet.
+type ZoneSubnet struct{ Zone, SubnetID string }
+
+// Listener is one port of a load balancer, by ARN. Its default actions are
+// those of its default rule.
+type Listener struct {
+	ARN             string
+	LoadBalancerARN string
+	Port            uint16
+	Protocol        string // HTTP
+}
+
+// Rule routes requests of a listener, by ARN.
+type Rule struct {
+	ARN             string
+	ListenerARN     string
+	LoadBalancerARN string
+	Priority        int // 1 to 50000; 0: the default rule
+	Conditions      []Condition
+	Actions         []Action
+}
+
+// Condition is a rule's condition; see ELBv2 RuleCondition.
+type Condition struct {
+	Field  string
+	Header string
+	Keys   []string
+	Values []string
+}
+
+// Action is a rule's action; the member that Type names is set.
+type Action struct {
+	Type          string // forward, fixed-response
+	Order         int    // 0: not given
+	Forward       *Forward
+	FixedResponse *FixedResponse
+}
+
+// Forward is a forward action's configuration.
+type Forward struct {
+	TargetGroups       []WeightedTargetGroup
+	StickinessEnabled  bool
+	StickinessDuration time.Duration // 0: not given
+}
+
+// WeightedTargetGroup is a target group's share of a forward action.
+type WeightedTargetGroup struct {
+	ARN    string
+	Weight int
+}
+
+// FixedResponse is a fixed-response action's configuration.
+type FixedResponse struct {
+	StatusCode  int
+	ContentType string
+	Body        string
+}
+
+// TargetGroup is where forward actions lead, by ARN.
+type TargetGroup struct {
+	ARN             string
+	Name            string
+	Account         string
+	Region          string
+	Protocol        string // HTTP
+	ProtocolVersion string // HTTP1
+	Port            uint16
+	VPCID           string
+	TargetType      string // ip
+	AddressType     string // ipv4
+	HealthCheck     HealthCheck
+	Attributes      map[string]string // those that differ from their defaults
+}
+
+// HealthCheck is how a target group's targets are probed.
+type HealthCheck struct {
+	Protocol           string
+	Port               uint16 // 0: traffic-port
+	Path               string
+	Interval           time.Duration
+	Timeout            time.Duration
+	HealthyThreshold   int
+	UnhealthyThreshold int
+	Matcher            string // HTTP codes
+}
+
+// Target is one registration in a target group, by targetKey.
+type Target struct {
+	TargetGroupARN string
+	Addr           netip.Addr
+	Port           uint16
+	Zone           string    // "": not given
+	DrainUntil     time.Time // zero: registered; else deregistered, and forgotten at this time
+}
+
+func targetKey(group string, a netip.AddrPort) string { return group + "|" + a.String() }
+
+// NodePhase is how far a node has come.
+type NodePhase string
+
+// A node's life. It is in DNS in NodeInService alone.
+const (
+	NodeProvisioning NodePhase = "provisioning" // its interface and address are being made
+	NodeStarting     NodePhase = "starting"     // it has them, and a host carries it
+	NodeInService    NodePhase = "in-service"   // its host reports that it serves
+	NodeDraining     NodePhase = "draining"     // out of DNS, finishing what it has
+	NodeClosed       NodePhase = "closed"       // its host is to close it, then its addresses go back
+)
+
+// Node is a load balancer's presence in one zone, by ID.
+type Node struct {
+	ID              string
+	LoadBalancerARN string
+	Zone            string
+	SubnetID        string
+	Host            string // that carries it
+	Phase           NodePhase
+	Since           time.Time // of the phase
+
+	// The following are set when the node leaves NodeProvisioning.
+	InterfaceID string
+	Private     netip.Addr
+	Public      netip.Addr // zero for internal load balancers
+	PoolID      string     // that Public came from; "": the provider's
+	Bound       netip.Addr // that the host listens on, as last reported; zero before
+}

@@ -1,0 +1,131 @@
+package elb
+
+import (
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/tags"
+)
+
+// Options are what the operator decides about load balancers.
+type Options struct {
+	BaseDomain           string        // "elb.fairlead.test"
+	DNSTTL               time.Duration // of addresses; a node serves on for as long after it has left DNS
+	AllowLoopbackTargets bool          // 127.0.0.0/8 and ::1 as targets
+	Quotas               Quotas
+}
+
+// Quotas are the limits of DescribeAccountLimits that hold here.
+type Quotas struct {
+	LoadBalancers        int // per account and region
+	TargetGroups         int // per account and region
+	ListenersPerBalancer int
+	TargetsPerGroup      int
+	GroupsPerAction      int
+}
+
+// DefaultQuotas are the service's published defaults.
+var DefaultQuotas = Quotas{LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, TargetsPerGroup: 1000, GroupsPerAction: 5}
+
+// Service changes and reads what load balancers there should be.
+type Service struct {
+	store   *store.Store
+	tags    *tags.Service
+	network Network
+	pools   PoolDirectory
+	health  *Observations
+	opts    Options
+
+	balancers        *store.Collection[LoadBalancer]
+	balancersByOwner *store.Index[LoadBalancer] // account/region, those not deleted
+	names            *store.Collection[string]  // account/region/kind/NAME → ARN
+	listeners        *store.Collection[Listener]
+	listenersByLB    *store.Index[Listener]
+	ports            *store.Collection[string] // LB ARN + "|" + port → listener ARN
+	rules            *store.Collection[Rule]
+	rulesByListener  *store.Index[Rule]
+	rulesByGroup     *store.Index[Rule]
+	groups           *store.Collection[TargetGroup]
+	groupsByOwner    *store.Index[TargetGroup]
+	targets          *store.Collection[Target]
+	targetsByGroup   *store.Index[Target]
+	targetsDraining  *store.Index[Target] // under draining
+	nodes            *store.Collection[Node]
+	nodesByLB        *store.Index[Node]
+	closedByHost     *store.Index[Node] // those in NodeClosed
+}
+
+// New declares the room's collections in st.
+func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory, opts Options) *Service {
+	s := &Service{store: st, tags: tg, network: network, pools: pools, health: newObservations(), opts: opts}
+	s.balancers = store.NewCollection[LoadBalancer](st, "elb.loadbalancer", 1)
+	s.balancersByOwner = s.balancers.Index(func(b LoadBalancer) []string {
+		if b.Deleted {
+			return nil
+		}
+		return []string{owner(b.Account, b.Region)}
+	})
+	s.names = store.NewCollection[string](st, "elb.name", 1)
+	s.listeners = store.NewCollection[Listener](st, "elb.listener", 1)
+	s.listenersByLB = s.listeners.Index(func(l Listener) []string { return []string{l.LoadBalancerARN} })
+	s.ports = store.NewCollection[string](st, "elb.port", 1)
+	s.rules = store.NewCollection[Rule](st, "elb.rule", 1)
+	s.rulesByListener = s.rules.Index(func(r Rule) []string { return []string{r.ListenerARN} })
+	s.rulesByGroup = s.rules.Index(func(r Rule) []string { return groupsOf(r.Actions) })
+	s.groups = store.NewCollection[TargetGroup](st, "elb.targetgroup", 1)
+	s.groupsByOwner = s.groups.Index(func(g TargetGroup) []string { return []string{owner(g.Account, g.Region)} })
+	s.targets = store.NewCollection[Target](st, "elb.target", 1)
+	s.targetsByGroup = s.targets.Index(func(t Target) []string { return []string{t.TargetGroupARN} })
+	s.targetsDraining = s.targets.Index(func(t Target) []string {
+		if t.DrainUntil.IsZero() {
+			return nil
+		}
+		return []string{draining}
+	})
+	s.nodes = store.NewCollection[Node](st, "elb.node", 1)
+	s.nodesByLB = s.nodes.Index(func(n Node) []string { return []string{n.LoadBalancerARN} })
+	s.closedByHost = s.nodes.Index(func(n Node) []string {
+		if n.Phase != NodeClosed {
+			return nil
+		}
+		return []string{n.Host}
+	})
+	return s
+}
+
+// Quotas returns the limits that hold.
+func (s *Service) Quotas() Quotas { return s.opts.Quotas }
+
+// draining is the one value of the index of targets that drain.
+const draining = "draining"
+
+func owner(account, region string) string { return account + "/" + region }
+
+func nameKey(account, region, kind, name string) string {
+	return account + "/" + region + "/" + kind + "/" + name
+}
+
+// ownedBy says whether an ARN of this room belongs to the account and region:
+// what belongs to others doesn't exist for the caller (I8).
+func ownedBy(arn, account, region string) bool {
+	return strings.HasPrefix(arn, "arn:aws:elasticloadbalancing:"+region+":"+account+":")
+}
+
+// groupsOf returns the ARNs of the target groups that actions name, each once.
+func groupsOf(actions []Action) []string {
+	var arns []string
+	seen := map[string]bool{}
+	for _, a := range actions {
+		if a.Forward == nil {
+			continue
+		}
+		for _, g := range a.Forward.TargetGroups {
+			if !seen[g.ARN] {
+				seen[g.ARN] = true
+				arns = append(arns, g.ARN)
+			}
+		}
+	}
+	return arns
+}

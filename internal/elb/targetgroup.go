@@ -1,0 +1,269 @@
+package elb
+
+import (
+	"context"
+	"iter"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/tags"
+)
+
+// CreateTargetGroup is ELBv2 CreateTargetGroup. Zero values are members that
+// were not given.
+type CreateTargetGroup struct {
+	Account, Region string
+	Name            string
+	TargetType      string
+	Protocol        string
+	ProtocolVersion string
+	Port            int
+	VPCID           string
+	AddressType     string
+	HealthCheck     HealthCheckSettings
+	Tags            []tags.Tag
+	Hex             string // 16 hex digits, random
+}
+
+// HealthCheckSettings is a health check as a caller gives it; nil members were
+// not given.
+type HealthCheckSettings struct {
+	Enabled            *bool
+	Protocol           *string
+	Port               *string // "traffic-port" or a number
+	Path               *string
+	IntervalSeconds    *int32
+	TimeoutSeconds     *int32
+	HealthyThreshold   *int32
+	UnhealthyThreshold *int32
+	Matcher            *string
+}
+
+// CreateTargetGroup makes a target group, or returns the one of that name if it
+// has the same settings (DuplicateTargetGroupName otherwise).
+func (s *Service) CreateTargetGroup(ctx context.Context, c CreateTargetGroup) (TargetGroup, error) {
+	g, err := newTargetGroup(c)
+	if err != nil {
+		return TargetGroup{}, err
+	}
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		if !s.network.VPC(tx, c.Account, c.Region, c.VPCID) {
+			return fail(Invalid, "The VPC ID '%s' is not found", c.VPCID)
+		}
+		key := nameKey(c.Account, c.Region, "targetgroup", c.Name)
+		if arn, taken := s.names.Get(tx, key); taken {
+			old, _ := s.groups.Get(tx, arn)
+			if !sameGroup(old, g) {
+				return fail(DuplicateTargetGroupName, "A target group with the same name '%s' exists, but with different settings", c.Name)
+			}
+			g = old
+			return nil
+		}
+		if n := s.groupsByOwner.Count(tx, owner(c.Account, c.Region)); n >= s.opts.Quotas.TargetGroups {
+			return fail(TooManyTargetGroups, "You have reached the maximum number of target groups: %d", n)
+		}
+		s.groups.Put(tx, g.ARN, g)
+		s.names.Put(tx, key, g.ARN)
+		return s.putTags(tx, c.Account, c.Region, g.ARN, "targetgroup", c.Tags)
+	})
+	return g, err
+}
+
+func sameGroup(a, b TargetGroup) bool {
+	return a.Protocol == b.Protocol && a.ProtocolVersion == b.ProtocolVersion && a.Port == b.Port && a.VPCID == b.VPCID &&
+		a.TargetType == b.TargetType && a.AddressType == b.AddressType && a.HealthCheck == b.HealthCheck
+}
+
+func newTargetGroup(c CreateTargetGroup) (TargetGroup, error) {
+	var none TargetGroup
+	if err := checkName("Target group name", c.Name); err != nil {
+		return none, err
+	}
+	switch c.TargetType {
+	case "ip":
+	case "lambda", "alb", "instance":
+		return none, fail(InvalidConfiguration, "Target type '%s' is not supported by this installation; use 'ip'", c.TargetType)
+	default:
+		return none, fail(Invalid, "Target type '%s' must be one of 'instance, ip, lambda, alb'", c.TargetType)
+	}
+	switch {
+	case c.Protocol == "":
+		return none, fail(Invalid, "A protocol must be specified")
+	case c.Port == 0:
+		return none, fail(Invalid, "A port must be specified")
+	case c.Port < 1 || c.Port > 65535:
+		return none, fail(Invalid, "Target group port '%d' must be between '1-65535' inclusive", c.Port)
+	case c.VPCID == "":
+		return none, fail(Invalid, "A VPC ID must be specified")
+	case c.Protocol != "HTTP":
+		return none, fail(InvalidConfiguration, "Target group protocol '%s' is not supported by this installation; use 'HTTP'", c.Protocol)
+	case c.ProtocolVersion != "" && c.ProtocolVersion != "HTTP1":
+		return none, fail(InvalidConfiguration, "Protocol version '%s' is not supported by this installation; use 'HTTP1'", c.ProtocolVersion)
+	case c.AddressType != "" && c.AddressType != "ipv4":
+		return none, fail(InvalidConfiguration, "IP address type '%s' is not supported by this installation; use 'ipv4'", c.AddressType)
+	}
+	hc, err := healthCheck(c.HealthCheck)
+	if err != nil {
+		return none, err
+	}
+	return TargetGroup{
+		ARN:             "arn:aws:elasticloadbalancing:" + c.Region + ":" + c.Account + ":targetgroup/" + c.Name + "/" + c.Hex,
+		Name:            c.Name,
+		Account:         c.Account,
+		Region:          c.Region,
+		Protocol:        c.Protocol,
+		ProtocolVersion: "HTTP1",
+		Port:            uint16(c.Port),
+		VPCID:           c.VPCID,
+		TargetType:      c.TargetType,
+		AddressType:     "ipv4",
+		HealthCheck:     hc,
+	}, nil
+}
+
+// Defaults of CreateTargetGroup for HTTP.
+const (
+	defaultHealthInterval     = 30 * time.Second
+	defaultHealthTimeout      = 5 * time.Second
+	defaultHealthyThreshold   = 5
+	defaultUnhealthyThreshold = 2
+)
+
+var matcher = regexp.MustCompile(`^\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*$`)
+
+func healthCheck(s HealthCheckSettings) (HealthCheck, error) {
+	hc := HealthCheck{
+		Protocol: "HTTP", Path: "/", Matcher: "200",
+		Interval: defaultHealthInterval, Timeout: defaultHealthTimeout,
+		HealthyThreshold: defaultHealthyThreshold, UnhealthyThreshold: defaultUnhealthyThreshold,
+	}
+	ranged := func(what string, v *int32, low, high int32, set func(int)) error {
+		if v == nil {
+			return nil
+		}
+		if *v < low || *v > high {
+			return fail(Invalid, "%s '%d' must be between '%d-%d' inclusive", what, *v, low, high)
+		}
+		set(int(*v))
+		return nil
+	}
+	for _, err := range []error{
+		ranged("Health check interval", s.IntervalSeconds, 5, 300, func(n int) { hc.Interval = time.Duration(n) * time.Second }),
+		ranged("Health check timeout", s.TimeoutSeconds, 2, 120, func(n int) { hc.Timeout = time.Duration(n) * time.Second }),
+		ranged("Healthy threshold count", s.HealthyThreshold, 2, 10, func(n int) { hc.HealthyThreshold = n }),
+		ranged("Unhealthy threshold count", s.UnhealthyThreshold, 2, 10, func(n int) { hc.UnhealthyThreshold = n }),
+	} {
+		if err != nil {
+			return hc, err
+		}
+	}
+	if hc.Timeout >= hc.Interval {
+		if s.TimeoutSeconds != nil {
+			return hc, fail(Invalid, "Health check timeout '%d' must be smaller than the interval '%d'", int(hc.Timeout.Seconds()), int(hc.Interval.Seconds()))
+		}
+		hc.Timeout = hc.Interval - time.Second // an interval of 5 s leaves no room for the default
+	}
+	switch {
+	case s.Enabled != nil && !*s.Enabled:
+		return hc, fail(Invalid, "Health check enabled must be true for target groups with target type 'ip'")
+	case s.Protocol != nil && *s.Protocol != "HTTP":
+		return hc, fail(Invalid, "Health check protocol '%s' must be 'HTTP' for target groups with the HTTP protocol", *s.Protocol)
+	}
+	if s.Port != nil && *s.Port != "traffic-port" {
+		n, err := strconv.ParseUint(*s.Port, 10, 16)
+		if err != nil || n == 0 {
+			return hc, fail(Invalid, "Health check port '%s' must be 'traffic-port' or a number between '1-65535'", *s.Port)
+		}
+		hc.Port = uint16(n)
+	}
+	if s.Path != nil {
+		if !strings.HasPrefix(*s.Path, "/") || len(*s.Path) > 1024 || strings.ContainsFunc(*s.Path, func(c rune) bool { return c <= ' ' || c > '~' }) {
+			return hc, fail(Invalid, "Health check path '%s' must begin with a '/', be of visible ASCII characters, and not be longer than '1024'", *s.Path)
+		}
+		hc.Path = *s.Path
+	}
+	if s.Matcher != nil {
+		if !matcher.MatchString(*s.Matcher) || !codesWithin(*s.Matcher, 200, 499) {
+			return hc, fail(Invalid, "Health check matcher HTTP code '%s' must be within '200-499' inclusive, a list like '200,202' or a range like '200-299'", *s.Matcher)
+		}
+		hc.Matcher = *s.Matcher
+	}
+	return hc, nil
+}
+
+func codesWithin(m string, low, high int) bool {
+	for _, code := range strings.FieldsFunc(m, func(r rune) bool { return r == ',' || r == '-' }) {
+		if n, _ := strconv.Atoi(code); n < low || n > high {
+			return false
+		}
+	}
+	return true
+}
+
+// TargetGroup returns a target group of the account by ARN.
+func (s *Service) TargetGroup(r store.Reader, account, region, arn string) (TargetGroup, error) {
+	g, ok := s.groups.Get(r, arn)
+	if !ok || !ownedBy(arn, account, region) {
+		return TargetGroup{}, fail(TargetGroupNotFound, "One or more target groups not found")
+	}
+	return g, nil
+}
+
+// TargetGroupByName returns a target group of the account by name.
+func (s *Service) TargetGroupByName(r store.Reader, account, region, name string) (TargetGroup, error) {
+	arn, ok := s.names.Get(r, nameKey(account, region, "targetgroup", name))
+	if !ok {
+		return TargetGroup{}, fail(TargetGroupNotFound, "One or more target groups not found")
+	}
+	return s.TargetGroup(r, account, region, arn)
+}
+
+// TargetGroups yields the account's target groups in the region by ARN, from the
+// given ARN on.
+func (s *Service) TargetGroups(r store.Reader, account, region, from string) iter.Seq2[string, TargetGroup] {
+	return s.groupsByOwner.From(r, owner(account, region), from)
+}
+
+// LoadBalancersOf returns the ARNs of the load balancers that forward to the
+// target group.
+func (s *Service) LoadBalancersOf(r store.Reader, group string) []string {
+	return s.balancersOfGroup(r, group)
+}
+
+// DeleteTargetGroup deletes a target group with its targets. An unknown one is
+// success; one that an action names is refused.
+func (s *Service) DeleteTargetGroup(ctx context.Context, account, region, arn string) error {
+	for {
+		more := false
+		err := s.store.Update(ctx, func(tx *store.Tx) error {
+			g, ok := s.groups.Get(tx, arn)
+			if !ok || !ownedBy(arn, account, region) {
+				return nil
+			}
+			if len(s.balancersOfGroup(tx, arn)) > 0 {
+				return fail(ResourceInUse, "Target group '%s' is currently in use by a listener or a rule", arn)
+			}
+			room := store.MaxTxnOps - 8 // for the group's own records
+			more = false
+			for key := range s.targetsByGroup.Each(tx, arn) {
+				if room == 0 {
+					more = true // a group of many targets goes in several transactions, the group last
+					s.groups.Put(tx, arn, g)
+					return nil
+				}
+				s.targets.Delete(tx, key)
+				room--
+			}
+			s.groups.Delete(tx, arn)
+			s.names.Delete(tx, nameKey(account, region, "targetgroup", g.Name))
+			s.tags.Clear(tx, arn)
+			return nil
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+}
