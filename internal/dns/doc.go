@@ -1,0 +1,7 @@
+// Package dns decides what names say: for each load balancer's name, the
+// addresses of its nodes in service, and no other address (invariant I4).
+//
+// It knows neither sockets nor packets: a Server (dnsserver) answers with what
+// it is given here. It reads no record itself: a Source says which endpoints
+// there are. Start reading at Feed.
+package dns

@@ -1,0 +1,163 @@
+package dns
+
+import (
+	"context"
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/snapshot"
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// Endpoint is a name and the nodes behind it.
+type Endpoint struct {
+	Name  string // fully qualified, without the trailing dot; any case
+	Nodes []Node // those in service
+}
+
+// Node is an address that clients are to be led to.
+type Node struct {
+	Address netip.Addr // the node's own
+	Bound   netip.Addr // where its host listens: the same, or a shadow address
+}
+
+// Source is the elb room: which endpoints there are.
+type Source interface {
+	// Collections names the collections whose changes change endpoints.
+	Collections() []string
+	// Owner returns the key of the endpoint that a changed record belongs to; "" if none is known.
+	Owner(r store.Reader, k store.Key) string
+	// Endpoint returns the endpoint with the key; false if there is none (any more).
+	Endpoint(r store.Reader, key string) (Endpoint, bool)
+	// Endpoints yields the keys of all endpoints.
+	Endpoints(r store.Reader) iter.Seq[string]
+}
+
+// Server answers queries with what it was last given.
+type Server interface {
+	SetZone(snapshot.Zone)
+	Put(snapshot.Name)
+	Remove(owner string)
+}
+
+// Options are what the operator decides about names.
+type Options struct {
+	BaseDomain string
+	TTL        time.Duration
+	// AnswerBound has A answers name the address that the host listens on, for
+	// clients on the same machine; otherwise they name the node's own address.
+	AnswerBound bool
+}
+
+// negativeTTL is how long a resolver may remember that a name or type is absent.
+// Short, because a name's first address appears soon after the name.
+const negativeTTL = 10 * time.Second
+
+// Feed keeps a server's names as the store's records have them.
+type Feed struct {
+	store  *store.Store
+	source Source
+	server Server
+	opts   Options
+	owners map[string][]string // endpoint key → the names it has in server
+}
+
+// NewFeed returns a feed of server from source.
+func NewFeed(st *store.Store, source Source, server Server, opts Options) *Feed {
+	return &Feed{store: st, source: source, server: server, opts: opts, owners: map[string][]string{}}
+}
+
+// Run feeds until ctx ends. It has put all names there are before it calls ready.
+func (f *Feed) Run(ctx context.Context, ready func()) {
+	origin := f.opts.BaseDomain + "."
+	f.server.SetZone(snapshot.Zone{
+		Origin: origin, NS: []string{"ns." + origin}, Hostmaster: "hostmaster." + origin,
+		Serial: uint32(f.store.Snapshot().Revision()), TTL: f.opts.TTL, NegativeTTL: negativeTTL,
+	})
+	sub := f.store.Subscribe(f.source.Collections()...)
+	defer sub.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-sub.C:
+		}
+		keys, all := sub.Take() // before the snapshot, which then shows all that it tells of
+		snap := f.store.Snapshot()
+		f.update(snap, keys, all)
+		if ready != nil {
+			ready()
+			ready = nil
+		}
+	}
+}
+
+func (f *Feed) update(r store.Snapshot, keys []store.Key, all bool) {
+	changed := map[string]bool{}
+	for _, k := range keys {
+		changed[f.source.Owner(r, k)] = true
+	}
+	if all {
+		for key := range f.source.Endpoints(r) {
+			changed[key] = true
+		}
+		for key := range f.owners {
+			changed[key] = true
+		}
+	}
+	delete(changed, "")
+	for key := range changed {
+		f.apply(r, key)
+	}
+}
+
+func (f *Feed) apply(r store.Snapshot, key string) {
+	e, ok := f.source.Endpoint(r, key)
+	if !ok {
+		for _, owner := range f.owners[key] {
+			f.server.Remove(owner)
+		}
+		delete(f.owners, key)
+		return
+	}
+	var owners []string
+	for _, n := range f.names(e) {
+		f.server.Put(n)
+		owners = append(owners, n.Owner)
+	}
+	for _, old := range f.owners[key] {
+		if !slices.Contains(owners, old) {
+			f.server.Remove(old)
+		}
+	}
+	f.owners[key] = owners
+}
+
+// names returns the names of an endpoint: its own, and the "dualstack." one that
+// alias records of infrastructure code use, which says the same. A node that is
+// served on a shadow address is told of in a TXT record.
+func (f *Feed) names(e Endpoint) []snapshot.Name {
+	n := snapshot.Name{Owner: strings.ToLower(e.Name) + ".", TTL: f.opts.TTL}
+	for _, node := range e.Nodes {
+		a := node.Address
+		if node.Bound.IsValid() && node.Bound != a {
+			n.TXT = append(n.TXT, "fairlead: "+a.String()+" is served on "+node.Bound.String())
+			if f.opts.AnswerBound {
+				a = node.Bound
+			}
+		}
+		if a.Is4() {
+			n.A = append(n.A, a)
+		} else {
+			n.AAAA = append(n.AAAA, a)
+		}
+	}
+	slices.SortFunc(n.A, netip.Addr.Compare)
+	slices.SortFunc(n.AAAA, netip.Addr.Compare)
+	dual := n
+	dual.Owner = "dualstack." + n.Owner
+	return []snapshot.Name{n, dual}
+}

@@ -1,0 +1,116 @@
+package dns_test
+
+import (
+	"iter"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/fairlead/fairlead/internal/dns"
+	"github.com/fairlead/fairlead/internal/snapshot"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/store/memstore"
+)
+
+// source keeps endpoints as records of a collection of its own.
+type source struct {
+	endpoints *store.Collection[dns.Endpoint]
+}
+
+func (s source) Collections() []string                    { return []string{s.endpoints.Name()} }
+func (s source) Owner(_ store.Reader, k store.Key) string { return k.Key }
+func (s source) Endpoints(r store.Reader) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for k := range s.endpoints.All(r) {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+func (s source) Endpoint(r store.Reader, key string) (dns.Endpoint, bool) {
+	return s.endpoints.Get(r, key)
+}
+
+// server remembers what it was given.
+type server struct {
+	mu    sync.Mutex
+	zone  snapshot.Zone
+	names map[string]snapshot.Name
+}
+
+func (s *server) SetZone(z snapshot.Zone) { s.mu.Lock(); defer s.mu.Unlock(); s.zone = z }
+func (s *server) Put(n snapshot.Name)     { s.mu.Lock(); defer s.mu.Unlock(); s.names[n.Owner] = n }
+func (s *server) Remove(o string)         { s.mu.Lock(); defer s.mu.Unlock(); delete(s.names, o) }
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+// I4: a name says the addresses of nodes in service, and no other.
+func TestNamesFollowTheRecords(t *testing.T) {
+	for name, answerBound := range map[string]bool{"answering the node's address": false, "answering the bound address": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := store.New(memstore.New(), "/test", slog.New(slog.DiscardHandler))
+				src := source{store.NewCollection[dns.Endpoint](st, "endpoint", 1)}
+				if err := st.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				srv := &server{names: map[string]snapshot.Name{}}
+				feed := dns.NewFeed(st, src, srv, dns.Options{BaseDomain: "elb.example", TTL: time.Minute, AnswerBound: answerBound})
+				done := make(chan struct{})
+				go func() { defer close(done); feed.Run(t.Context(), nil) }()
+				t.Cleanup(func() { <-done; st.Close() })
+				put := func(e *dns.Endpoint) {
+					t.Helper()
+					err := st.Update(t.Context(), func(tx *store.Tx) error {
+						if e == nil {
+							src.endpoints.Delete(tx, "lb")
+						} else {
+							src.endpoints.Put(tx, "lb", *e)
+						}
+						return nil
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+				}
+
+				put(&dns.Endpoint{Name: "Shop-1.local-1.elb.example"})
+				none := snapshot.Name{Owner: "shop-1.local-1.elb.example.", TTL: time.Minute}
+				if diff := cmp.Diff(none, srv.names[none.Owner], cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+					t.Errorf("without a node (-want +got):\n%s", diff)
+				}
+				put(&dns.Endpoint{Name: "Shop-1.local-1.elb.example", Nodes: []dns.Node{
+					{Address: addr("203.0.113.9"), Bound: addr("127.130.0.1")},
+					{Address: addr("127.64.0.1"), Bound: addr("127.64.0.1")},
+				}})
+				want := none
+				want.A = []netip.Addr{addr("127.64.0.1"), addr("203.0.113.9")}
+				if answerBound {
+					want.A[1] = addr("127.130.0.1")
+				}
+				want.TXT = []string{"fairlead: 203.0.113.9 is served on 127.130.0.1"}
+				for _, owner := range []string{"shop-1.local-1.elb.example.", "dualstack.shop-1.local-1.elb.example."} {
+					want.Owner = owner
+					if diff := cmp.Diff(want, srv.names[owner], cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", owner, diff)
+					}
+				}
+				put(nil)
+				if len(srv.names) != 0 {
+					t.Errorf("after deletion: got %v, want no names", srv.names)
+				}
+				if srv.zone.Origin != "elb.example." {
+					t.Errorf("zone: got %+v", srv.zone)
+				}
+			})
+		})
+	}
+}
