@@ -1,0 +1,75 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/apierr"
+)
+
+// Client calls a service through its public API, for the commands of this
+// program: the same bytes that an SDK sends, without linking one.
+type Client struct {
+	Endpoint    string // "http://127.0.0.1:7480"
+	Spec        ServiceSpec
+	Region      string
+	AccessKeyID string
+	Secret      string
+	HTTP        *http.Client // nil: http.DefaultClient
+}
+
+// Do calls the action with in and fills out, both pointers to generated shapes.
+// A refusal is an *apierr.Error.
+func (c *Client) Do(ctx context.Context, action string, in, out any) error {
+	form := encodeForm(c.Spec.Protocol, in)
+	form.Set("Action", action)
+	form.Set("Version", c.Spec.Version)
+	body := []byte(form.Encode())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint+"/", bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s: %w", action, err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	c.sign(r, body, time.Now().UTC())
+	client := c.HTTP
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return fmt.Errorf("%s: %w", action, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	reply, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("%s: read reply: %w", action, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		code, message := decodeError(reply)
+		return &apierr.Error{Code: code, Message: message, Status: resp.StatusCode}
+	}
+	if err := decodeReply(c.Spec.Protocol, action, reply, reflect.ValueOf(out).Elem()); err != nil {
+		return fmt.Errorf("%s: %w", action, err)
+	}
+	return nil
+}
+
+func (c *Client) sign(r *http.Request, body []byte, now time.Time) {
+	cred := credential{
+		accessKeyID: c.AccessKeyID, date: now.Format("20060102"), region: c.Region, service: c.Spec.Name,
+		signedHeaders: []string{"content-type", "host", "x-amz-date"}, time: now,
+	}
+	slices.Sort(cred.signedHeaders)
+	r.Host = r.URL.Host
+	r.Header.Set("X-Amz-Date", now.Format(timeFormat))
+	signature := sign(cred, c.Secret, canonicalRequest(r, cred, bodyHash(body)))
+	r.Header.Set("Authorization", fmt.Sprintf("%s Credential=%s/%s/%s/%s/aws4_request, SignedHeaders=%s, Signature=%s",
+		algorithm, cred.accessKeyID, cred.date, cred.region, cred.service, strings.Join(cred.signedHeaders, ";"), signature))
+}

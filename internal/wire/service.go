@@ -1,0 +1,120 @@
+package wire
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/apierr"
+)
+
+// Protocol is how a service's requests and replies are written.
+type Protocol int
+
+// The protocols. Both send requests as forms and replies as XML.
+const (
+	Query    Protocol = iota // AWS query: ELBv2, STS
+	EC2Query                 // EC2's dialect: flattened lists, other envelopes, other codes
+)
+
+// ServiceSpec is what tells one service from another.
+type ServiceSpec struct {
+	Name      string // in credential scopes: "ec2"
+	Version   string // of the API: "2016-11-15"
+	Protocol  Protocol
+	Namespace string // of replies: "http://ec2.amazonaws.com/doc/2016-11-15/"
+}
+
+// Service is the operations of one AWS service.
+type Service struct {
+	spec       ServiceSpec
+	operations map[string]operation
+}
+
+type operation struct {
+	newInput func() any
+	call     func(ctx context.Context, c *Call, in any) (any, error)
+}
+
+// NewService returns a service without operations.
+func NewService(spec ServiceSpec) *Service {
+	return &Service{spec: spec, operations: map[string]operation{}}
+}
+
+// Handle registers the handler of an action. In and Out are generated shapes. An
+// error that isn't an *apierr.Error is logged, and the caller sees an internal
+// error without its text. A list that is empty, not absent, must be non-nil in
+// the reply.
+func Handle[In, Out any](s *Service, action string, h func(ctx context.Context, c *Call, in *In) (*Out, error)) {
+	if _, ok := s.operations[action]; ok {
+		panic("wire: " + s.spec.Name + " " + action + " is registered twice")
+	}
+	s.operations[action] = operation{
+		newInput: func() any { return new(In) },
+		call: func(ctx context.Context, c *Call, in any) (any, error) {
+			return h(ctx, c, in.(*In))
+		},
+	}
+}
+
+// Call is one request, apart from its parameters.
+type Call struct {
+	Identity
+	Action    string
+	RequestID string
+	Now       time.Time // when it arrived
+	Source    netip.Addr
+	Form      url.Values // its parameters as sent, Action and Version included
+
+	dryRun bool
+}
+
+// CheckDryRun ends a call that only asks whether it would succeed. A handler
+// calls it once everything else has been checked (EC2 DryRun).
+func (c *Call) CheckDryRun() error {
+	if !c.dryRun {
+		return nil
+	}
+	return apierr.New("DryRunOperation", "Request would have succeeded, but DryRun flag is set.").WithStatus(http.StatusPreconditionFailed)
+}
+
+// errors that the room itself answers, in each protocol's own codes.
+
+func (p Protocol) internalError() *apierr.Error {
+	code := "InternalFailure"
+	if p == EC2Query {
+		code = "InternalError"
+	}
+	return &apierr.Error{Code: code, Message: "An internal error has occurred. Retry the request; if it goes on, look at the server's log.", Status: http.StatusInternalServerError}
+}
+
+func (p Protocol) malformed(format string, args ...any) *apierr.Error {
+	code := "MalformedInput"
+	if p == EC2Query {
+		code = "MalformedQueryString"
+	}
+	return apierr.New(code, format, args...)
+}
+
+func (s *Service) unknownAction(action, version string) *apierr.Error {
+	if action == "" {
+		code := "MissingAction"
+		if s.spec.Protocol == EC2Query {
+			code = "MissingParameter"
+		}
+		return apierr.New(code, "The request must contain the parameter Action")
+	}
+	if version != s.spec.Version {
+		return apierr.New("InvalidAction", "Could not find operation %s for version %s; this service is served in version %s", action, orNone(version), s.spec.Version)
+	}
+	return apierr.New("InvalidAction", "The action %s is not valid for this web service, or is not served by this installation", action)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}
