@@ -1,0 +1,16 @@
+// Package space knows which blocks of a set of CIDRs are taken and finds the
+// lowest free one of any length, for IPv4 and IPv6.
+//
+// It is a plain data structure: no lock, no clock, no I/O, not safe for
+// concurrent use. It knows nothing of who holds a block, and not even the
+// blocks' boundaries: two taken halves are one taken whole. Its size follows
+// what is taken, in fragments, never how large the CIDRs are: a full pool and
+// an empty /20 of IPv6 both cost next to nothing.
+//
+// Inside is one binary trie per CIDR with compressed paths, over nodes in one
+// slice. A leaf is a block that is wholly taken; a node knows the length of the
+// largest free block below it, which is what makes the search for the lowest
+// free block a single walk down.
+//
+// Start reading at Space, then node.
+package space
