@@ -123,3 +123,6 @@ func isLoopback(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
 }
+
+// ValidRegion says whether a region can have the name.
+func ValidRegion(name string) bool { return len(name) <= 32 && regionName.MatchString(name) }

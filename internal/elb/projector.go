@@ -180,7 +180,7 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 		return balancerPart{}, false
 	}
 	part.balancer = snapshot.LoadBalancer{
-		ARN: arn, Name: b.Name, ID: b.ID,
+		ARN: arn, Name: b.Name, ID: b.ID, DNSName: strings.ToLower(b.DNSName),
 		IdleTimeout:     seconds(b.Attributes["idle_timeout.timeout_seconds"], 60),
 		ClientKeepAlive: seconds(b.Attributes["client_keep_alive.seconds"], 3600),
 	}

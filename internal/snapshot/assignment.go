@@ -26,6 +26,8 @@ type LoadBalancer struct {
 	ARN  string
 	Name string
 	ID   string // "app/NAME/HEX": the ARN's suffix, as logs and metrics name it
+	// DNSName is what a request is for whose client named no host.
+	DNSName string
 
 	IdleTimeout     time.Duration // both sides of a connection; 1 s to 4000 s
 	ClientKeepAlive time.Duration // largest age of a client connection, frozen at accept

@@ -1,0 +1,121 @@
+package ec2
+
+import (
+	"context"
+	"iter"
+	"net/netip"
+
+	"github.com/fairlead/fairlead/internal/ipam"
+	"github.com/fairlead/fairlead/internal/shapes/ec2"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+func (a *API) allocateIPAMPoolCIDR(ctx context.Context, c *wire.Call, in *ec2.AllocateIpamPoolCidrInput) (*ec2.AllocateIpamPoolCidrOutput, error) {
+	tg, err := specifiedTags(in.TagSpecifications, "ipam-pool-allocation")
+	if err != nil {
+		return nil, err
+	}
+	tok, err := token(c, in.ClientToken)
+	if err != nil {
+		return nil, err
+	}
+	req := ipam.Allocate{
+		ID: ipam.NewAllocationID(c.Now), Account: c.Account, Region: c.Region, PoolID: *in.IpamPoolId,
+		NetmaskLength: length(in.NetmaskLength), Preview: value(in.PreviewNextCidr),
+		Description: value(in.Description), Tags: tg, Token: tok, Time: c.Now,
+	}
+	if in.Cidr != nil {
+		if req.CIDR, err = parseCIDR(*in.Cidr, "cidr"); err != nil {
+			return nil, err
+		}
+	}
+	if req.Allowed, err = parseCIDRs(in.AllowedCidrs, "allowedCidr"); err != nil {
+		return nil, err
+	}
+	if req.Disallowed, err = parseCIDRs(in.DisallowedCidrs, "disallowedCidr"); err != nil {
+		return nil, err
+	}
+	al, err := a.IPAM.Allocate(ctx, req, c.CheckDryRun)
+	if err != nil {
+		return nil, err
+	}
+	out := a.renderIPAMPoolAllocation(a.Store.Snapshot(), al)
+	return &ec2.AllocateIpamPoolCidrOutput{IpamPoolAllocation: &out}, nil
+}
+
+func parseCIDRs(texts []string, name string) ([]netip.Prefix, error) {
+	var ps []netip.Prefix
+	for _, text := range texts {
+		p, err := parseCIDR(text, name)
+		if err != nil {
+			return nil, err
+		}
+		ps = append(ps, p)
+	}
+	return ps, nil
+}
+
+func (a *API) releaseIPAMPoolAllocation(ctx context.Context, c *wire.Call, in *ec2.ReleaseIpamPoolAllocationInput) (*ec2.ReleaseIpamPoolAllocationOutput, error) {
+	cidr, err := parseCIDR(*in.Cidr, "cidr")
+	if err != nil {
+		return nil, err
+	}
+	err = a.IPAM.Release(ctx, c.Account, c.Region, *in.IpamPoolId, cidr, *in.IpamPoolAllocationId, c.Now, c.CheckDryRun)
+	if err != nil {
+		return nil, err
+	}
+	return &ec2.ReleaseIpamPoolAllocationOutput{Success: new(true)}, nil
+}
+
+// MaxResults of GetIpamPoolAllocations.
+const (
+	minIPAMAllocations = 1000
+	maxIPAMAllocations = 100000
+)
+
+func (a *API) getIPAMPoolAllocations(_ context.Context, c *wire.Call, in *ec2.GetIpamPoolAllocationsInput) (*ec2.GetIpamPoolAllocationsOutput, error) {
+	snap := a.Store.Snapshot()
+	p, err := a.IPAM.LocalPool(snap, c.Account, c.Region, *in.IpamPoolId)
+	if err != nil {
+		return nil, err
+	}
+	q := query{Filters: in.Filters, MaxResults: in.MaxResults, NextToken: in.NextToken, Min: minIPAMAllocations, Max: maxIPAMAllocations}
+	if in.IpamPoolAllocationId != nil {
+		// Paginating clients send a size with the id here, unlike with lists of ids.
+		q.IDs, q.MaxResults = []string{*in.IpamPoolAllocationId}, nil
+	}
+	items, next, err := list(c, q, source[ipam.Allocation]{
+		from: func(key string) iter.Seq2[string, ipam.Allocation] {
+			return a.IPAM.Allocations(snap, p.ID, key)
+		},
+		get: func(id string) (ipam.Allocation, bool) {
+			al, ok := a.IPAM.Allocation(snap, id)
+			return al, ok && al.PoolID == p.ID
+		},
+		absent: func(id string) error { return &ipam.NotFoundError{Noun: ipam.NounAllocation, ID: id} },
+		attribute: func(al ipam.Allocation, name string) ([]string, bool) {
+			if name == "allocation-id" { // of old clients
+				return some(al.ID), true
+			}
+			return replyAttribute(a.renderIPAMPoolAllocation(snap, al), name)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &ec2.GetIpamPoolAllocationsOutput{IpamPoolAllocations: []ec2.IpamPoolAllocation{}, NextToken: next}
+	for _, al := range items {
+		out.IpamPoolAllocations = append(out.IpamPoolAllocations, a.renderIPAMPoolAllocation(snap, al))
+	}
+	return out, nil
+}
+
+func (a *API) renderIPAMPoolAllocation(r store.Reader, al ipam.Allocation) ec2.IpamPoolAllocation {
+	return ec2.IpamPoolAllocation{
+		IpamPoolAllocationId: unlessEmpty(al.ID), Cidr: new(al.CIDR.String()), Description: unlessEmpty(al.Description),
+		ResourceType: ec2.IpamPoolAllocationResourceType(al.Holder.Type), ResourceId: unlessEmpty(al.Holder.ResourceID),
+		ResourceOwner: new(al.Holder.Account), ResourceRegion: new(al.Holder.Region),
+		Tags: renderTags(a.Tags.Of(r, al.ID)),
+	}
+}

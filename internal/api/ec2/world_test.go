@@ -1,0 +1,151 @@
+package ec2_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	ec2api "github.com/fairlead/fairlead/internal/api/ec2"
+	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/idempotency"
+	"github.com/fairlead/fairlead/internal/ipam"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/store/memstore"
+	"github.com/fairlead/fairlead/internal/tags"
+	"github.com/fairlead/fairlead/internal/vpc"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	account  = "111122223333"
+	stranger = "444455556666"
+	region   = "us-east-1"
+)
+
+type geography struct{}
+
+func (geography) Names() []string { return []string{region, "eu-central-1"} }
+
+func (geography) Zones(r string) []string {
+	switch r {
+	case region:
+		return []string{"us-east-1a", "us-east-1b", "us-east-1c"}
+	case "eu-central-1":
+		return []string{"eu-central-1a", "eu-central-1b"}
+	}
+	return nil
+}
+
+// noPools gives one address of 192.0.2.0/24 for each draw, and takes all back.
+type noPools struct{ st *store.Store }
+
+func (p noPools) Draw(ctx context.Context, poolID string, h vpc.Holder, record func(*store.Tx, vpc.Drawn) error) error {
+	return p.st.Update(ctx, func(tx *store.Tx) error {
+		return record(tx, vpc.Drawn{PoolID: poolID, AllocationID: h.ResourceID, Addr: netip.MustParseAddr("192.0.2.144"), Seq: 1})
+	})
+}
+func (noPools) Return(*store.Tx, vpc.Drawn) error { return nil }
+func (noPools) ProviderPool(string) string        { return "hidden" }
+
+// world is the API served over HTTP, as clients meet it.
+type world struct {
+	vpc      *vpc.Service
+	endpoint string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	st := store.New(memstore.New(), "test", log)
+	tg, idem := tags.New(st), idempotency.New(st)
+	rooms := ec2api.Deps{
+		Store: st, Tags: tg, Regions: geography{},
+		VPC:  vpc.New(st, tg, idem, noPools{st}, vpc.Options{Zones: geography{}.Zones}),
+		IPAM: ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, Log: log}),
+	}
+	if err := st.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(wire.NewServer(wire.Config{Dev: true, DevRegion: region, Log: log}, ec2api.New(rooms).Service()))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		rooms.IPAM.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		srv.Close()
+		http.DefaultClient.CloseIdleConnections()
+		cancel()
+		<-done
+		st.Close()
+	})
+	return &world{vpc: rooms.VPC, endpoint: srv.URL}
+}
+
+func (w *world) client(account string) *wire.Client {
+	return &wire.Client{Endpoint: w.endpoint, Spec: ec2api.Spec, Region: region, AccessKeyID: account, Secret: "any"}
+}
+
+// do calls an action of the account's, which must succeed.
+func do[Out any](t *testing.T, w *world, action string, in any) *Out {
+	t.Helper()
+	out := new(Out)
+	if err := w.client(account).Do(t.Context(), action, in, out); err != nil {
+		t.Fatalf("%s: %v", action, err)
+	}
+	return out
+}
+
+// send posts a form as it is, and returns the reply. Parameters alternate
+// between name and value.
+func (w *world) send(t *testing.T, account, action string, params ...string) (status int, body string) {
+	t.Helper()
+	form := url.Values{"Action": {action}, "Version": {ec2api.Spec.Version}}
+	for i := 0; i < len(params); i += 2 {
+		form.Set(params[i], params[i+1])
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.endpoint+"/", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+account+"/20260801/"+region+"/ec2/aws4_request, SignedHeaders=host, Signature=00")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// wantCode checks that a call is refused with the code.
+func (w *world) wantCode(t *testing.T, code, action string, params ...string) {
+	t.Helper()
+	status, body := w.send(t, account, action, params...)
+	if !strings.Contains(body, "<Code>"+code+"</Code>") {
+		t.Errorf("%s %v: got %d %s, want %s", action, params, status, body, code)
+	}
+}
+
+func codeOf(err error) string {
+	if e, ok := errors.AsType[*apierr.Error](err); ok {
+		return e.Code
+	}
+	return ""
+}

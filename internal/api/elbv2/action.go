@@ -1,0 +1,116 @@
+package elbv2
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/shapes/elbv2"
+)
+
+// readActions reads actions in either of the forms that the service accepts.
+func readActions(in []elbv2.Action) ([]elb.Action, error) {
+	actions := make([]elb.Action, 0, len(in))
+	for i, a := range in {
+		out := elb.Action{Type: string(a.Type), Order: int(value(a.Order))}
+		var err error
+		switch a.Type {
+		case elbv2.ActionTypeEnumForward:
+			out.Forward, err = readForward(a)
+		case elbv2.ActionTypeEnumFixedResponse:
+			out.FixedResponse, err = readFixedResponse(a.FixedResponseConfig, i+1)
+		}
+		if err != nil {
+			return nil, err
+		}
+		actions = append(actions, out)
+	}
+	slices.SortStableFunc(actions, func(a, b elb.Action) int { return cmp.Compare(a.Order, b.Order) })
+	return actions, nil
+}
+
+func readForward(a elbv2.Action) (*elb.Forward, error) {
+	f := new(elb.Forward)
+	if cfg := a.ForwardConfig; cfg != nil {
+		for _, g := range cfg.TargetGroups {
+			if g.TargetGroupArn == nil {
+				return nil, invalid("A target group ARN must be specified")
+			}
+			weight := 1
+			if g.Weight != nil {
+				weight = int(*g.Weight)
+			}
+			f.TargetGroups = append(f.TargetGroups, elb.WeightedTargetGroup{ARN: *g.TargetGroupArn, Weight: weight})
+		}
+		if s := cfg.TargetGroupStickinessConfig; s != nil {
+			if value(s.Enabled) {
+				return nil, invalid("Target group stickiness is not supported by this installation")
+			}
+			f.StickinessDuration = time.Duration(value(s.DurationSeconds)) * time.Second
+		}
+	}
+	if a.TargetGroupArn == nil {
+		return f, nil
+	}
+	if f.TargetGroups == nil {
+		f.TargetGroups = []elb.WeightedTargetGroup{{ARN: *a.TargetGroupArn, Weight: 1}}
+	}
+	if len(f.TargetGroups) != 1 || f.TargetGroups[0].ARN != *a.TargetGroupArn {
+		return nil, invalid("The target group ARN and the forward configuration of an action must name the same single target group")
+	}
+	return f, nil
+}
+
+func readFixedResponse(cfg *elbv2.FixedResponseActionConfig, n int) (*elb.FixedResponse, error) {
+	if cfg == nil {
+		return nil, nil
+	}
+	code, err := strconv.Atoi(*cfg.StatusCode)
+	if err != nil || len(*cfg.StatusCode) != 3 || code < 200 || code > 599 || code/100 == 3 {
+		return nil, invalid(`1 validation error detected: Value '%s' at 'defaultActions.%d.member.fixedResponseConfig.statusCode' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(2|4|5)\d\d$`, *cfg.StatusCode, n)
+	}
+	return &elb.FixedResponse{StatusCode: code, ContentType: value(cfg.ContentType), Body: value(cfg.MessageBody)}, nil
+}
+
+// renderActions writes actions in the service's normal form: a forward to one
+// target group in both of its forms, an order for each of several.
+func renderActions(actions []elb.Action) []elbv2.Action {
+	out := []elbv2.Action{}
+	for i, a := range actions {
+		r := elbv2.Action{Type: elbv2.ActionTypeEnum(a.Type)}
+		switch {
+		case a.Order != 0:
+			r.Order = new(int32(a.Order))
+		case len(actions) > 1:
+			r.Order = new(int32(i + 1))
+		}
+		if f := a.Forward; f != nil {
+			r.ForwardConfig = &elbv2.ForwardActionConfig{
+				TargetGroups:                []elbv2.TargetGroupTuple{},
+				TargetGroupStickinessConfig: &elbv2.TargetGroupStickinessConfig{Enabled: new(f.StickinessEnabled)},
+			}
+			if f.StickinessDuration > 0 {
+				r.ForwardConfig.TargetGroupStickinessConfig.DurationSeconds = new(int32(f.StickinessDuration / time.Second))
+			}
+			for _, g := range f.TargetGroups {
+				r.ForwardConfig.TargetGroups = append(r.ForwardConfig.TargetGroups, elbv2.TargetGroupTuple{TargetGroupArn: new(g.ARN), Weight: new(int32(g.Weight))})
+			}
+			if len(f.TargetGroups) == 1 {
+				r.TargetGroupArn = new(f.TargetGroups[0].ARN)
+			}
+		}
+		if f := a.FixedResponse; f != nil {
+			r.FixedResponseConfig = &elbv2.FixedResponseActionConfig{StatusCode: new(strconv.Itoa(f.StatusCode))}
+			if f.ContentType != "" {
+				r.FixedResponseConfig.ContentType = new(f.ContentType)
+			}
+			if f.Body != "" {
+				r.FixedResponseConfig.MessageBody = new(f.Body)
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}

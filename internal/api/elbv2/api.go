@@ -1,0 +1,78 @@
+package elbv2
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+// Spec tells the service from others on the wire.
+var Spec = wire.ServiceSpec{
+	Name: "elasticloadbalancing", Version: "2015-12-01", Protocol: wire.Query,
+	Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+}
+
+// API answers ELBv2 calls.
+type API struct {
+	store *store.Store
+	elb   *elb.Service
+}
+
+// New returns an API.
+func New(st *store.Store, s *elb.Service) *API { return &API{store: st, elb: s} }
+
+// Service returns the operations that are served.
+func (a *API) Service() *wire.Service {
+	svc := wire.NewService(Spec)
+	handle(svc, "CreateLoadBalancer", a.createLoadBalancer)
+	handle(svc, "DescribeLoadBalancers", a.describeLoadBalancers)
+	handle(svc, "DeleteLoadBalancer", a.deleteLoadBalancer)
+	handle(svc, "DescribeLoadBalancerAttributes", a.describeLoadBalancerAttributes)
+	handle(svc, "DescribeAccountLimits", a.describeAccountLimits)
+	handle(svc, "CreateListener", a.createListener)
+	handle(svc, "DescribeListeners", a.describeListeners)
+	handle(svc, "DeleteListener", a.deleteListener)
+	handle(svc, "DescribeListenerAttributes", a.describeListenerAttributes)
+	handle(svc, "DescribeRules", a.describeRules)
+	handle(svc, "CreateTargetGroup", a.createTargetGroup)
+	handle(svc, "DescribeTargetGroups", a.describeTargetGroups)
+	handle(svc, "DeleteTargetGroup", a.deleteTargetGroup)
+	handle(svc, "DescribeTargetGroupAttributes", a.describeTargetGroupAttributes)
+	handle(svc, "RegisterTargets", a.registerTargets)
+	handle(svc, "DeregisterTargets", a.deregisterTargets)
+	handle(svc, "DescribeTargetHealth", a.describeTargetHealth)
+	handle(svc, "AddTags", a.addTags)
+	handle(svc, "RemoveTags", a.removeTags)
+	handle(svc, "DescribeTags", a.describeTags)
+	return svc
+}
+
+// handle registers a handler, which may return the room's errors as they are.
+func handle[In, Out any](svc *wire.Service, action string, h func(context.Context, *wire.Call, *In) (*Out, error)) {
+	wire.Handle(svc, action, func(ctx context.Context, c *wire.Call, in *In) (*Out, error) {
+		out, err := h(ctx, c, in)
+		if err != nil {
+			return nil, refusal(err)
+		}
+		return out, nil
+	})
+}
+
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// hostedZone returns the id of the zone that a region's load balancers are named
+// in: the same for all of them, and for all time.
+func hostedZone(region string) string {
+	sum := sha256.Sum256([]byte("fairlead hosted zone " + region))
+	return "Z" + strings.ToUpper(hex.EncodeToString(sum[:]))[:20]
+}

@@ -1,0 +1,54 @@
+package elbv2
+
+import (
+	"errors"
+
+	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// codes gives each kind of the room's errors the service's code. Kinds that the
+// model has no code for have a generic one that the service answers.
+var codes = map[elb.Kind]string{
+	elb.Invalid:                     "ValidationError",
+	elb.InvalidConfiguration:        "InvalidConfigurationRequest",
+	elb.InvalidAction:               "InvalidLoadBalancerAction",
+	elb.InvalidSubnet:               "InvalidSubnet",
+	elb.InvalidSecurityGroup:        "InvalidSecurityGroup",
+	elb.InvalidTarget:               "InvalidTarget",
+	elb.Unsupported:                 "UnsupportedProtocol",
+	elb.SubnetNotFound:              "SubnetNotFound",
+	elb.LoadBalancerNotFound:        "LoadBalancerNotFound",
+	elb.ListenerNotFound:            "ListenerNotFound",
+	elb.RuleNotFound:                "RuleNotFound",
+	elb.TargetGroupNotFound:         "TargetGroupNotFound",
+	elb.DuplicateLoadBalancerName:   "DuplicateLoadBalancerName",
+	elb.DuplicateListener:           "DuplicateListener",
+	elb.DuplicateTargetGroupName:    "DuplicateTargetGroupName",
+	elb.TooManyLoadBalancers:        "TooManyLoadBalancers",
+	elb.TooManyListeners:            "TooManyListeners",
+	elb.TooManyTargetGroups:         "TooManyTargetGroups",
+	elb.TooManyTargets:              "TooManyTargets",
+	elb.TooManyTags:                 "TooManyTags",
+	elb.TargetGroupAssociationLimit: "TargetGroupAssociationLimit",
+	elb.ResourceInUse:               "ResourceInUse",
+	elb.OperationNotPermitted:       "OperationNotPermitted",
+}
+
+// refusal makes the room's errors the service's. Any other stays as it is, to be
+// logged and answered as an internal error.
+func refusal(err error) error {
+	var e *elb.Error
+	switch {
+	case errors.As(err, &e):
+		return apierr.New(codes[e.Kind], "%s", e.Message)
+	case errors.Is(err, store.ErrConflict):
+		return apierr.New("Throttling", "Too many concurrent changes to the same resource. Try again later.")
+	}
+	return err
+}
+
+func invalid(format string, args ...any) error {
+	return apierr.New("ValidationError", format, args...)
+}

@@ -1,0 +1,170 @@
+package elbv2
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"strconv"
+
+	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/ids"
+	"github.com/fairlead/fairlead/internal/shapes/elbv2"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+func (a *API) createListener(ctx context.Context, c *wire.Call, in *elbv2.CreateListenerInput) (*elbv2.CreateListenerOutput, error) {
+	switch {
+	case len(in.AlpnPolicy) > 0:
+		return nil, invalid("ALPN policies are not supported for application load balancers")
+	case len(in.Certificates) > 0 || in.SslPolicy != nil || in.MutualAuthentication != nil:
+		if in.Protocol == elbv2.ProtocolEnumHttp {
+			return nil, invalid("Certificates, SSL policies and mutual authentication can be specified only for HTTPS listeners")
+		}
+	}
+	tg, err := readTags(in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	actions, err := readActions(in.DefaultActions)
+	if err != nil {
+		return nil, err
+	}
+	l, actions, err := a.elb.CreateListener(ctx, elb.CreateListener{
+		Account: c.Account, Region: c.Region, LoadBalancerARN: *in.LoadBalancerArn, Protocol: string(in.Protocol), Port: int(value(in.Port)),
+		Actions: actions, Tags: tg, ListenerHex: ids.New("", 16), RuleHex: ids.New("", 16),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.CreateListenerOutput{Listeners: []elbv2.Listener{renderListener(l, actions)}}, nil
+}
+
+func renderListener(l elb.Listener, actions []elb.Action) elbv2.Listener {
+	return elbv2.Listener{
+		ListenerArn: &l.ARN, LoadBalancerArn: &l.LoadBalancerARN, Port: new(int32(l.Port)),
+		Protocol: elbv2.ProtocolEnum(l.Protocol), DefaultActions: renderActions(actions),
+	}
+}
+
+func (a *API) renderListenerAt(r store.Reader, l elb.Listener) elbv2.Listener {
+	rule, _ := a.elb.DefaultRule(r, l.ARN)
+	return renderListener(l, rule.Actions)
+}
+
+func (a *API) describeListeners(_ context.Context, c *wire.Call, in *elbv2.DescribeListenersInput) (*elbv2.DescribeListenersOutput, error) {
+	snap := a.store.Snapshot()
+	var found []elb.Listener
+	var next *string
+	var err error
+	switch {
+	case len(in.ListenerArns) > 0 && in.LoadBalancerArn != nil:
+		err = invalid("Listener ARNs and a load balancer ARN cannot be specified at the same time")
+	case len(in.ListenerArns) > 0:
+		found, err = named(in.ListenerArns, func(arn string) (elb.Listener, error) { return a.elb.Listener(snap, c.Account, c.Region, arn) })
+	case in.LoadBalancerArn != nil:
+		if _, err = a.elb.LoadBalancer(snap, c.Account, c.Region, *in.LoadBalancerArn); err == nil {
+			found, next, err = pageOf(in.Marker, in.PageSize, func(from string) iter.Seq2[string, elb.Listener] {
+				return a.elb.Listeners(snap, *in.LoadBalancerArn, from)
+			})
+		}
+	default:
+		err = invalid("You must specify either listener ARNs or a load balancer ARN")
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &elbv2.DescribeListenersOutput{Listeners: []elbv2.Listener{}, NextMarker: next}
+	for _, l := range found {
+		out.Listeners = append(out.Listeners, a.renderListenerAt(snap, l))
+	}
+	return out, nil
+}
+
+func (a *API) deleteListener(ctx context.Context, c *wire.Call, in *elbv2.DeleteListenerInput) (*elbv2.DeleteListenerOutput, error) {
+	return &elbv2.DeleteListenerOutput{}, a.elb.DeleteListener(ctx, c.Account, c.Region, *in.ListenerArn)
+}
+
+// listenerDefaults are the attributes of an HTTP listener: response headers that
+// aren't set, and the server header.
+func listenerDefaults() map[string]string {
+	d := map[string]string{"routing.http.response.server.enabled": "true"}
+	for _, h := range []string{
+		"strict_transport_security", "access_control_allow_origin", "access_control_allow_methods", "access_control_allow_headers",
+		"access_control_allow_credentials", "access_control_expose_headers", "access_control_max_age", "content_security_policy",
+		"x_content_type_options", "x_frame_options",
+	} {
+		d["routing.http.response."+h+".header_value"] = ""
+	}
+	return d
+}
+
+func (a *API) describeListenerAttributes(_ context.Context, c *wire.Call, in *elbv2.DescribeListenerAttributesInput) (*elbv2.DescribeListenerAttributesOutput, error) {
+	if _, err := a.elb.Listener(a.store.Snapshot(), c.Account, c.Region, *in.ListenerArn); err != nil {
+		return nil, err
+	}
+	return &elbv2.DescribeListenerAttributesOutput{Attributes: attributes(listenerDefaults(), nil,
+		func(k, v *string) elbv2.ListenerAttribute { return elbv2.ListenerAttribute{Key: k, Value: v} })}, nil
+}
+
+func (a *API) describeRules(_ context.Context, c *wire.Call, in *elbv2.DescribeRulesInput) (*elbv2.DescribeRulesOutput, error) {
+	snap := a.store.Snapshot()
+	var found []elb.Rule
+	var next *string
+	var err error
+	switch {
+	case len(in.RuleArns) > 0 && in.ListenerArn != nil:
+		err = invalid("Listener rule ARNs and a listener ARN cannot be specified at the same time")
+	case len(in.RuleArns) > 0:
+		found, err = named(in.RuleArns, func(arn string) (elb.Rule, error) { return a.elb.Rule(snap, c.Account, c.Region, arn) })
+	case in.ListenerArn != nil:
+		if _, err = a.elb.Listener(snap, c.Account, c.Region, *in.ListenerArn); err == nil {
+			found, next, err = pageOf(in.Marker, in.PageSize, func(from string) iter.Seq2[string, elb.Rule] {
+				return inOrder(a.elb.Rules(snap, *in.ListenerArn), from)
+			})
+		}
+	default:
+		err = invalid("You must specify either listener rule ARNs or a listener ARN")
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &elbv2.DescribeRulesOutput{Rules: []elbv2.Rule{}, NextMarker: next}
+	for _, r := range found {
+		out.Rules = append(out.Rules, renderRule(r))
+	}
+	return out, nil
+}
+
+// lastPriority sorts the default rule, whose priority is 0, behind all others.
+const lastPriority = 1 << 20
+
+// inOrder yields rules by priority, the default rule last, from the key on.
+func inOrder(rules iter.Seq2[string, elb.Rule], from string) iter.Seq2[string, elb.Rule] {
+	var all []elb.Rule
+	for _, r := range rules {
+		all = append(all, r)
+	}
+	order := func(r elb.Rule) int { return cmp.Or(r.Priority, lastPriority) }
+	slices.SortFunc(all, func(a, b elb.Rule) int { return cmp.Compare(order(a), order(b)) })
+	first, _ := strconv.Atoi(from)
+	return func(yield func(string, elb.Rule) bool) {
+		for _, r := range all {
+			if order(r) >= first && !yield(strconv.Itoa(order(r)), r) {
+				return
+			}
+		}
+	}
+}
+
+func renderRule(r elb.Rule) elbv2.Rule {
+	out := elbv2.Rule{
+		RuleArn: &r.ARN, Priority: new("default"), IsDefault: new(r.Priority == 0),
+		Actions: renderActions(r.Actions), Conditions: []elbv2.RuleCondition{},
+	}
+	if r.Priority != 0 {
+		out.Priority = new(strconv.Itoa(r.Priority))
+	}
+	return out
+}

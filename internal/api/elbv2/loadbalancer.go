@@ -1,0 +1,215 @@
+package elbv2
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/ids"
+	"github.com/fairlead/fairlead/internal/shapes/elbv2"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+var poolID = regexp.MustCompile(`^(ipam-pool-)[a-zA-Z0-9]+$`)
+
+func (a *API) createLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.CreateLoadBalancerInput) (*elbv2.CreateLoadBalancerOutput, error) {
+	switch {
+	case in.Type != "" && in.Type != elbv2.LoadBalancerTypeEnumApplication:
+		return nil, invalid("Load balancer type '%s' is not supported by this installation; use 'application'", in.Type)
+	case in.CustomerOwnedIpv4Pool != nil:
+		return nil, invalid("Customer-owned address pools are not supported by this installation")
+	case in.EnablePrefixForIpv6SourceNat != "":
+		return nil, invalid("EnablePrefixForIpv6SourceNat is not supported for application load balancers")
+	}
+	subnets, err := subnetsOf(in.Subnets, in.SubnetMappings)
+	if err != nil {
+		return nil, err
+	}
+	tg, err := readTags(in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	req := elb.CreateLoadBalancer{
+		Account: c.Account, Region: c.Region, Name: *in.Name, Subnets: subnets, SecurityGroups: in.SecurityGroups,
+		Scheme: elb.InternetFacing, AddressType: "ipv4", Tags: tg, Time: c.Now, Hex: ids.New("", 16), Digits: ids.Decimal(10),
+	}
+	if in.Scheme != "" {
+		req.Scheme = elb.Scheme(in.Scheme)
+	}
+	if in.IpAddressType != "" {
+		req.AddressType = string(in.IpAddressType)
+	}
+	if in.IpamPools != nil && in.IpamPools.Ipv4IpamPoolId != nil {
+		req.PoolID = *in.IpamPools.Ipv4IpamPoolId
+		if !poolID.MatchString(req.PoolID) {
+			return nil, invalid("1 validation error detected: Value '%s' at 'ipamPools.ipv4IpamPoolId' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", req.PoolID, poolID)
+		}
+	}
+	b, err := a.elb.CreateLoadBalancer(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.CreateLoadBalancerOutput{LoadBalancers: []elbv2.LoadBalancer{renderLoadBalancer(b)}}, nil
+}
+
+func subnetsOf(subnets []string, mappings []elbv2.SubnetMapping) ([]string, error) {
+	if len(subnets) > 0 && len(mappings) > 0 {
+		return nil, invalid("Only one of 'Subnets' and 'SubnetMappings' can be specified")
+	}
+	if len(subnets) == 0 && len(mappings) == 0 {
+		return nil, invalid("At least two subnets in two different Availability Zones must be specified")
+	}
+	for _, m := range mappings {
+		if m.AllocationId != nil || m.PrivateIPv4Address != nil || m.IPv6Address != nil || m.SourceNatIpv6Prefix != nil {
+			return nil, invalid("You can specify only the subnet ID in a subnet mapping of an application load balancer")
+		}
+		if m.SubnetId == nil {
+			return nil, invalid("A subnet ID must be specified in a subnet mapping")
+		}
+		subnets = append(subnets, *m.SubnetId)
+	}
+	return subnets, nil
+}
+
+func renderLoadBalancer(b elb.LoadBalancer) elbv2.LoadBalancer {
+	out := elbv2.LoadBalancer{
+		LoadBalancerArn:       &b.ARN,
+		LoadBalancerName:      &b.Name,
+		DNSName:               &b.DNSName,
+		CanonicalHostedZoneId: new(hostedZone(b.Region)),
+		CreatedTime:           &b.Created,
+		Scheme:                elbv2.LoadBalancerSchemeEnum(b.Scheme),
+		Type:                  elbv2.LoadBalancerTypeEnumApplication,
+		IpAddressType:         elbv2.IpAddressType(b.AddressType),
+		VpcId:                 &b.VPCID,
+		SecurityGroups:        append([]string{}, b.SecurityGroups...),
+		State:                 &elbv2.LoadBalancerState{Code: elbv2.LoadBalancerStateEnum(b.State)},
+		AvailabilityZones:     []elbv2.AvailabilityZone{},
+	}
+	if b.Reason != "" {
+		out.State.Reason = &b.Reason
+	}
+	if b.PoolID != "" {
+		out.IpamPools = &elbv2.IpamPools{Ipv4IpamPoolId: &b.PoolID}
+	}
+	for _, z := range b.Zones {
+		// The list of addresses is for network load balancers, empty here even with
+		// a pool: clients take an entry for an elastic IP.
+		out.AvailabilityZones = append(out.AvailabilityZones, elbv2.AvailabilityZone{
+			ZoneName: new(z.Zone), SubnetId: new(z.SubnetID), LoadBalancerAddresses: []elbv2.LoadBalancerAddress{}})
+	}
+	return out
+}
+
+func (a *API) describeLoadBalancers(_ context.Context, c *wire.Call, in *elbv2.DescribeLoadBalancersInput) (*elbv2.DescribeLoadBalancersOutput, error) {
+	if len(in.LoadBalancerArns) > 0 && len(in.Names) > 0 {
+		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
+	}
+	if err := atMost(len(in.LoadBalancerArns)+len(in.Names), maxNames, "loadBalancerArns"); err != nil {
+		return nil, err
+	}
+	snap := a.store.Snapshot()
+	var found []elb.LoadBalancer
+	var next *string
+	var err error
+	switch {
+	case len(in.LoadBalancerArns) > 0:
+		found, err = named(in.LoadBalancerArns, func(arn string) (elb.LoadBalancer, error) {
+			return a.elb.LoadBalancer(snap, c.Account, c.Region, arn)
+		})
+	case len(in.Names) > 0:
+		found, err = named(in.Names, func(n string) (elb.LoadBalancer, error) {
+			return a.elb.LoadBalancerByName(snap, c.Account, c.Region, n)
+		})
+	default:
+		found, next, err = pageOf(in.Marker, in.PageSize, func(from string) iter.Seq2[string, elb.LoadBalancer] {
+			return a.elb.LoadBalancers(snap, c.Account, c.Region, from)
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &elbv2.DescribeLoadBalancersOutput{LoadBalancers: []elbv2.LoadBalancer{}, NextMarker: next}
+	for _, b := range found {
+		out.LoadBalancers = append(out.LoadBalancers, renderLoadBalancer(b))
+	}
+	return out, nil
+}
+
+func (a *API) deleteLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.DeleteLoadBalancerInput) (*elbv2.DeleteLoadBalancerOutput, error) {
+	return &elbv2.DeleteLoadBalancerOutput{}, a.elb.DeleteLoadBalancer(ctx, c.Account, c.Region, *in.LoadBalancerArn)
+}
+
+// loadBalancerDefaults are the attributes of an application load balancer.
+func loadBalancerDefaults(scheme elb.Scheme) map[string]string {
+	return map[string]string{
+		"deletion_protection.enabled":                              "false",
+		"load_balancing.cross_zone.enabled":                        "true",
+		"access_logs.s3.enabled":                                   "false",
+		"access_logs.s3.bucket":                                    "",
+		"access_logs.s3.prefix":                                    "",
+		"connection_logs.s3.enabled":                               "false",
+		"connection_logs.s3.bucket":                                "",
+		"connection_logs.s3.prefix":                                "",
+		"health_check_logs.s3.enabled":                             "false",
+		"health_check_logs.s3.bucket":                              "",
+		"health_check_logs.s3.prefix":                              "",
+		"ipv6.deny_all_igw_traffic":                                strconv.FormatBool(scheme == elb.Internal),
+		"zonal_shift.config.enabled":                               "false",
+		"idle_timeout.timeout_seconds":                             "60",
+		"client_keep_alive.seconds":                                "3600",
+		"routing.http.desync_mitigation_mode":                      "defensive",
+		"routing.http.drop_invalid_header_fields.enabled":          "false",
+		"routing.http.preserve_host_header.enabled":                "false",
+		"routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
+		"routing.http.xff_client_port.enabled":                     "false",
+		"routing.http.xff_header_processing.mode":                  "append",
+		"routing.http2.enabled":                                    "true",
+		"waf.fail_open.enabled":                                    "false",
+	}
+}
+
+// attributes lays what was set over the defaults, by key.
+func attributes[T any](defaults, set map[string]string, make func(key, value *string) T) []T {
+	maps.Copy(defaults, set)
+	out := []T{}
+	for _, k := range slices.Sorted(maps.Keys(defaults)) {
+		v := defaults[k]
+		out = append(out, make(&k, &v))
+	}
+	return out
+}
+
+func (a *API) describeLoadBalancerAttributes(_ context.Context, c *wire.Call, in *elbv2.DescribeLoadBalancerAttributesInput) (*elbv2.DescribeLoadBalancerAttributesOutput, error) {
+	b, err := a.elb.LoadBalancer(a.store.Snapshot(), c.Account, c.Region, *in.LoadBalancerArn)
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.DescribeLoadBalancerAttributesOutput{Attributes: attributes(loadBalancerDefaults(b.Scheme), b.Attributes,
+		func(k, v *string) elbv2.LoadBalancerAttribute { return elbv2.LoadBalancerAttribute{Key: k, Value: v} })}, nil
+}
+
+func (a *API) describeAccountLimits(_ context.Context, _ *wire.Call, in *elbv2.DescribeAccountLimitsInput) (*elbv2.DescribeAccountLimitsOutput, error) {
+	q := a.elb.Quotas()
+	limits := map[string]int{
+		"application-load-balancers":                            q.LoadBalancers,
+		"target-groups":                                         q.TargetGroups,
+		"listeners-per-application-load-balancer":               q.ListenersPerBalancer,
+		"targets-per-target-group":                              q.TargetsPerGroup,
+		"target-groups-per-action-on-application-load-balancer": q.GroupsPerAction,
+	}
+	found, next, err := pageOf(in.Marker, in.PageSize, func(from string) iter.Seq2[string, elbv2.Limit] {
+		return func(yield func(string, elbv2.Limit) bool) {
+			for _, name := range slices.Sorted(maps.Keys(limits)) {
+				if name >= from && !yield(name, elbv2.Limit{Name: new(name), Max: new(strconv.Itoa(limits[name]))}) {
+					return
+				}
+			}
+		}
+	})
+	return &elbv2.DescribeAccountLimitsOutput{Limits: found, NextMarker: next}, err
+}

@@ -1,0 +1,198 @@
+package ipam
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/idempotency"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/tags"
+)
+
+// maxOperatingRegions is the most regions that a call may name (CreateIpam).
+const maxOperatingRegions = 50
+
+// CreateIPAM is a request for an IPAM. The ids are for it and for what comes
+// with it: its two default scopes, its default resource discovery and the
+// association of that.
+type CreateIPAM struct {
+	ID, PublicScopeID, PrivateScopeID   string
+	DiscoveryID, DiscoveryAssociationID string
+	Account, Region                     string
+	Description                         string
+	OperatingRegions                    []string
+	Tier                                Tier // "": Advanced
+	PrivateGUA                          bool
+	MeteredAccount                      string
+	Tags                                []tags.Tag
+	Token                               idempotency.Token
+	Time                                time.Time
+}
+
+// CreateIPAM makes an account's IPAM in a region, which is its home. An account
+// has one in each region (CreateIpam).
+func (s *Service) CreateIPAM(ctx context.Context, req CreateIPAM, dryRun func() error) (IPAM, error) {
+	if len(req.OperatingRegions) > maxOperatingRegions {
+		return IPAM{}, refuse(InvalidValue, "The request can contain at most %d operating regions.", maxOperatingRegions)
+	}
+	for _, r := range req.OperatingRegions {
+		if !s.opts.IsRegion(r) {
+			return IPAM{}, refuse(InvalidValue, "The operating region '%s' is not a valid region.", r)
+		}
+	}
+	i := IPAM{
+		ID: req.ID, Account: req.Account, Region: req.Region, Description: req.Description,
+		Tier: req.Tier, PrivateGUA: req.PrivateGUA, MeteredAccount: req.MeteredAccount,
+		PublicScopeID: req.PublicScopeID, PrivateScopeID: req.PrivateScopeID,
+		DiscoveryID: req.DiscoveryID, DiscoveryAssociationID: req.DiscoveryAssociationID,
+		State: CreateComplete, Created: req.Time,
+	}
+	if i.Tier == "" {
+		i.Tier = Advanced
+	}
+	i.OperatingRegions = append([]string{req.Region}, req.OperatingRegions...)
+	slices.Sort(i.OperatingRegions)
+	i.OperatingRegions = slices.Compact(i.OperatingRegions)
+
+	made := i
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		if prior, found, err := repeated(tx, s, req.Token, s.ipams); found || err != nil {
+			made = prior
+			return err
+		}
+		made = i
+		home := owner(i.Account, i.Region)
+		if _, taken := s.homes.Get(tx, home); taken {
+			return refuse(OverLimit, "You've reached the limit for ipams. You have created 1 ipams and you are limited to 1.")
+		}
+		if err := check(dryRun); err != nil {
+			return err
+		}
+		s.homes.Put(tx, home, i.ID)
+		s.ipams.Put(tx, i.ID, i)
+		for _, sc := range []Scope{
+			{ID: i.PublicScopeID, Type: Public},
+			{ID: i.PrivateScopeID, Type: Private},
+		} {
+			sc.IPAMID, sc.Account, sc.Region, sc.Default = i.ID, i.Account, i.Region, true
+			s.scopes.Put(tx, sc.ID, sc)
+		}
+		s.tokens.Remember(tx, req.Token, i.ID)
+		return s.tag(tx, i.Account, i.Region, i.ID, "ipam", req.Tags)
+	})
+	if err != nil {
+		return IPAM{}, fmt.Errorf("create ipam: %w", err)
+	}
+	return made, nil
+}
+
+// DeleteIPAM deletes an IPAM with its default scopes. cascade takes its private
+// pools along; a public pool forbids the deletion either way (DeleteIpam).
+func (s *Service) DeleteIPAM(ctx context.Context, account, region, id string, cascade bool, dryRun func() error) (IPAM, error) {
+	var i IPAM
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		var ok bool
+		if i, ok = s.ipams.Get(tx, id); !ok || i.Account != account || i.Region != region {
+			return &NotFoundError{NounIPAM, id}
+		}
+		if i.State == DeleteInProgress {
+			return refuse(WrongState, "The ipam '%s' is being deleted.", id)
+		}
+		// A pool's creation and deletion change its scope.
+		private, _ := s.scopes.Get(tx, i.PrivateScopeID)
+		public, _ := s.scopes.Get(tx, i.PublicScopeID)
+		switch {
+		case public.PoolCount > 0 && cascade:
+			return refuse(Dependency, "The specified action is not valid for %s. There are one or more pools in its public scope.", id)
+		case public.PoolCount+private.PoolCount > 0 && !cascade:
+			return refuse(Dependency, "The specified action is not valid for %s. There are one or more pools in the ipam.", id)
+		}
+		if err := check(dryRun); err != nil {
+			return err
+		}
+		if private.PoolCount == 0 {
+			s.removeIPAM(tx, i)
+			return nil
+		}
+		i.State = DeleteInProgress
+		s.ipams.Put(tx, id, i)
+		for _, p := range s.poolsByScope.Each(tx, i.PrivateScopeID) {
+			s.beginDeletion(tx, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return IPAM{}, fmt.Errorf("delete ipam %s: %w", id, err)
+	}
+	if err := s.finishIPAM(ctx, id); err != nil {
+		// The deletion is decided; the sweep carries it on.
+		s.opts.Log.Warn("ipam: a deletion goes on later", "ipam", id, "error", err)
+	}
+	return i, nil
+}
+
+// finishIPAM ends what DeleteIPAM has begun. It may be repeated.
+func (s *Service) finishIPAM(ctx context.Context, id string) error {
+	snap := s.store.Snapshot()
+	i, ok := s.ipams.Get(snap, id)
+	if !ok || i.State != DeleteInProgress {
+		return nil
+	}
+	for _, p := range s.poolsByScope.Each(snap, i.PrivateScopeID) {
+		if p.SourcePoolID == "" {
+			if err := s.finishPool(ctx, p.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		i, ok := s.ipams.Get(tx, id)
+		if !ok {
+			return nil
+		}
+		if sc, _ := s.scopes.Get(tx, i.PrivateScopeID); sc.PoolCount > 0 {
+			return fmt.Errorf("delete ipam %s: %d pools remain", id, sc.PoolCount)
+		}
+		s.removeIPAM(tx, i)
+		return nil
+	})
+}
+
+func (s *Service) removeIPAM(tx *store.Tx, i IPAM) {
+	s.homes.Delete(tx, owner(i.Account, i.Region))
+	s.ipams.Delete(tx, i.ID)
+	for _, scope := range []string{i.PublicScopeID, i.PrivateScopeID} {
+		s.scopes.Delete(tx, scope)
+		s.domains.Delete(tx, scope) // the private one's; public CIDRs share another
+		s.tags.Clear(tx, scope)
+	}
+	s.tags.Clear(tx, i.ID)
+}
+
+// repeated returns what an earlier call with the token made.
+func repeated[T any](tx *store.Tx, s *Service, t idempotency.Token, c *store.Collection[T]) (made T, found bool, err error) {
+	id, found, err := s.tokens.Find(tx, t)
+	if !found || err != nil {
+		return made, false, err
+	}
+	made, found = c.Get(tx, id)
+	return made, found, nil
+}
+
+// check asks whether to go on: a call that only wanted to know whether it would
+// succeed ends with its own error here. nil goes on.
+func check(dryRun func() error) error {
+	if dryRun == nil {
+		return nil
+	}
+	return dryRun()
+}
+
+func (s *Service) tag(tx *store.Tx, account, region, id, kind string, ts []tags.Tag) error {
+	if len(ts) == 0 {
+		return nil
+	}
+	return s.tags.Put(tx, tags.Set{Account: account, Region: region, Resource: id, Type: kind, Tags: ts})
+}

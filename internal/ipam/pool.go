@@ -1,0 +1,369 @@
+package ipam
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/idempotency"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/tags"
+)
+
+// Quotas of pools (IPAM quotas).
+const (
+	maxPoolsPerScope = 50
+	maxPoolDepth     = 10
+)
+
+// CreatePool is a request for a pool. Absent values are "" and nil.
+type CreatePool struct {
+	ID              string
+	Account, Region string // Region is where the call was made
+	ScopeID         string
+	SourcePoolID    string
+	Locale          string
+	Family          Family
+	Description     string
+	AutoImport      bool
+	Advertisable    *bool
+	MinNetmask      *int
+	MaxNetmask      *int
+	DefaultNetmask  *int
+	AllocationTags  []AllocationTag
+	AWSService      string
+	PublicSource    PublicSource
+	Tags            []tags.Tag
+	Token           idempotency.Token
+	Time            time.Time
+}
+
+// CreatePool makes an empty pool (CreateIpamPool).
+func (s *Service) CreatePool(ctx context.Context, req CreatePool, dryRun func() error) (Pool, error) {
+	var p Pool
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		prior, found, err := repeated(tx, s, req.Token, s.pools)
+		if p = prior; found || err != nil {
+			return err
+		}
+		scope, ok := s.scopes.Get(tx, req.ScopeID)
+		if !ok || scope.Account != req.Account || scope.Region != req.Region {
+			return &NotFoundError{NounScope, req.ScopeID}
+		}
+		i, _ := s.ipams.Get(tx, scope.IPAMID)
+		var parent *Pool
+		if req.SourcePoolID != "" {
+			found, ok := s.pools.Get(tx, req.SourcePoolID)
+			if !ok || found.Hidden || found.Account != req.Account {
+				return poolNotFound(req.SourcePoolID)
+			}
+			parent = &found
+		}
+		if p, err = plan(req, i, scope, parent); err != nil {
+			return err
+		}
+		if scope.PoolCount >= maxPoolsPerScope {
+			return refuse(OverLimit, "You've reached the limit for pools in ipam-scope '%s'. You are limited to %d.", scope.ID, maxPoolsPerScope)
+		}
+		if err := check(dryRun); err != nil {
+			return err
+		}
+		scope.PoolCount++
+		s.scopes.Put(tx, scope.ID, scope)
+		s.pools.Put(tx, p.ID, p)
+		s.ledgers.Put(tx, p.ID, Ledger{})
+		s.tokens.Remember(tx, req.Token, p.ID)
+		return s.tag(tx, p.Account, p.Region, p.ID, "ipam-pool", req.Tags)
+	})
+	if err != nil {
+		return Pool{}, fmt.Errorf("create pool in scope %s: %w", req.ScopeID, err)
+	}
+	return p, nil
+}
+
+// plan returns the pool that a request describes, or what is wrong with it.
+func plan(req CreatePool, i IPAM, scope Scope, parent *Pool) (Pool, error) {
+	p := Pool{
+		ID: req.ID, ScopeID: scope.ID, ScopeType: scope.Type, IPAMID: i.ID, Account: req.Account, Region: scope.Region,
+		SourcePoolID: req.SourcePoolID, Depth: 1, Locale: req.Locale, Family: req.Family,
+		Description: req.Description, AutoImport: req.AutoImport, Advertisable: req.Advertisable,
+		MinNetmask: req.MinNetmask, MaxNetmask: req.MaxNetmask, DefaultNetmask: req.DefaultNetmask,
+		AllocationTags: req.AllocationTags, AWSService: req.AWSService, PublicSource: req.PublicSource,
+		State: CreateComplete, Created: req.Time,
+	}
+	if i.State != CreateComplete {
+		return p, refuse(WrongState, "The ipam '%s' is being deleted.", i.ID)
+	}
+	if i.Tier == Free && scope.Type == Private {
+		return p, refuse(Unsupported, "Pools in a private scope require the advanced tier.")
+	}
+	if parent != nil {
+		if err := p.descend(*parent); err != nil {
+			return p, err
+		}
+	}
+	if scope.Type == Public && p.PublicSource == "" {
+		p.PublicSource = BYOIP
+	}
+	if p.Locale == "" {
+		p.Locale = NoLocale
+	}
+	for _, rule := range []func(Pool, IPAM) error{checkLocale, checkPublic, checkNetmasks} {
+		if err := rule(p, i); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// descend makes p a child of parent, of which it inherits what it doesn't say.
+func (p *Pool) descend(parent Pool) error {
+	switch {
+	case parent.State != CreateComplete:
+		return refuse(WrongState, "The ipam-pool '%s' is being deleted.", parent.ID)
+	case parent.ScopeID != p.ScopeID:
+		return refuse(InvalidCombination, "The source ipam-pool '%s' must be in the same scope as the pool.", parent.ID)
+	case parent.Family != p.Family:
+		return refuse(InvalidCombination, "The source ipam-pool '%s' must have the same address family as the pool.", parent.ID)
+	case parent.Depth >= maxPoolDepth:
+		return refuse(OverLimit, "You've reached the limit for pool depth. You are limited to %d.", maxPoolDepth)
+	}
+	p.Depth = parent.Depth + 1
+	if parent.Locale != NoLocale {
+		if p.Locale == "" {
+			p.Locale = parent.Locale
+		}
+		if p.Locale != parent.Locale {
+			return refuse(InvalidValue, "The locale '%s' does not match the locale '%s' of the source ipam-pool.", p.Locale, parent.Locale)
+		}
+	}
+	if p.PublicSource == "" {
+		p.PublicSource = parent.PublicSource
+	}
+	if p.PublicSource != parent.PublicSource {
+		return refuse(InvalidCombination, "The public IP source must match that of the source ipam-pool.")
+	}
+	if p.AWSService == "" {
+		p.AWSService = parent.AWSService
+	}
+	return nil
+}
+
+func checkLocale(p Pool, i IPAM) error {
+	switch {
+	case p.Locale == NoLocale:
+		if p.AutoImport {
+			return refuse(InvalidCombination, "AutoImport requires a locale.")
+		}
+	case p.Locale == GlobalLocale:
+		if p.ScopeType != Public || p.AWSService != GlobalServices {
+			return refuse(InvalidCombination, "The locale 'Global' requires a public scope and the AwsService 'global-services'.")
+		}
+	case !slices.Contains(i.OperatingRegions, p.Locale):
+		return refuse(InvalidValue, "The locale '%s' is not an operating region of the ipam '%s'.", p.Locale, i.ID)
+	case i.Tier == Free && p.Locale != i.Region:
+		return refuse(Unsupported, "A locale other than the home region requires the advanced tier.")
+	}
+	return nil
+}
+
+func checkPublic(p Pool, _ IPAM) error {
+	if p.Advertisable != nil && (p.Family != IPv6 || p.PublicSource != BYOIP) {
+		return refuse(InvalidCombination, "The request can only contain PubliclyAdvertisable if the AddressFamily is IPv6 and PublicIpSource is byoip.")
+	}
+	if p.ScopeType == Private {
+		switch {
+		case p.AWSService != "":
+			return refuse(InvalidCombination, "The request can only contain AwsService if the scope is public.")
+		case p.PublicSource != "":
+			return refuse(InvalidCombination, "The request can only contain PublicIpSource if the scope is public.")
+		}
+	}
+	if p.PublicSource == Amazon && (p.Locale == NoLocale || p.Locale == GlobalLocale) {
+		return refuse(InvalidCombination, "A pool whose PublicIpSource is amazon must have a region as its locale.")
+	}
+	return nil
+}
+
+func checkNetmasks(p Pool, _ IPAM) error {
+	for _, n := range []struct {
+		name string
+		bits *int
+	}{
+		{"AllocationMinNetmaskLength", p.MinNetmask},
+		{"AllocationMaxNetmaskLength", p.MaxNetmask},
+		{"AllocationDefaultNetmaskLength", p.DefaultNetmask},
+	} {
+		if n.bits != nil && (*n.bits < 0 || *n.bits > p.Family.Bits()) {
+			return refuse(InvalidValue, "The %s must be between 0 and %d.", n.name, p.Family.Bits())
+		}
+	}
+	if p.MinNetmask != nil && p.MaxNetmask != nil && *p.MinNetmask > *p.MaxNetmask {
+		return refuse(InvalidCombination, "The AllocationMinNetmaskLength must not be greater than the AllocationMaxNetmaskLength.")
+	}
+	if p.DefaultNetmask != nil && !p.allows(*p.DefaultNetmask) {
+		return refuse(InvalidCombination, "The AllocationDefaultNetmaskLength must be between the minimum and the maximum netmask length.")
+	}
+	return nil
+}
+
+// allows says whether the pool's rules let a resource have a block of the length.
+func (p Pool) allows(bits int) bool {
+	return (p.MinNetmask == nil || bits >= *p.MinNetmask) && (p.MaxNetmask == nil || bits <= *p.MaxNetmask)
+}
+
+// DeletePool deletes an empty pool; with cascade, and then only in a private
+// scope, also its CIDRs, allocations and child pools (DeleteIpamPool).
+func (s *Service) DeletePool(ctx context.Context, account, region, id string, cascade bool, dryRun func() error) (Pool, error) {
+	var p Pool
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		var err error
+		if p, err = s.homePool(tx, account, region, id); err != nil {
+			return err
+		}
+		if cascade && p.ScopeType == Public {
+			return refuse(InvalidCombination, "Cascade is not supported for pools in a public scope.")
+		}
+		if p.State == DeleteInProgress {
+			return refuse(WrongState, "The ipam-pool '%s' is being deleted.", id)
+		}
+		s.ledgers.Get(tx, id) // guards what follows
+		if !cascade {
+			if err := s.checkEmpty(tx.Snapshot(), p); err != nil {
+				return err
+			}
+		}
+		if err := check(dryRun); err != nil {
+			return err
+		}
+		if !cascade {
+			s.removePool(tx, p)
+			return nil
+		}
+		for _, q := range s.family(tx.Snapshot(), p) {
+			s.beginDeletion(tx, q)
+		}
+		return nil
+	})
+	if err != nil {
+		return Pool{}, fmt.Errorf("delete pool %s: %w", id, err)
+	}
+	if err := s.finishPool(ctx, id); err != nil {
+		// The deletion is decided; the sweep carries it on.
+		s.opts.Log.Warn("ipam: a deletion goes on later", "pool", id, "error", err)
+	}
+	return p, nil
+}
+
+func (s *Service) checkEmpty(r store.Snapshot, p Pool) error {
+	for _, c := range s.cidrsByPool.Each(r, p.ID) {
+		if c.State != FailedProvision {
+			return refuse(Dependency, "The specified action is not valid for %s. There are one or more pool cidrs provisioned in the pool.", p.ID)
+		}
+	}
+	if s.poolsBySource.Has(r, p.ID) {
+		return refuse(Dependency, "The specified action is not valid for %s. There are one or more pools that have it as their source.", p.ID)
+	}
+	return nil
+}
+
+// family returns p and all pools below it. A scope has at most
+// maxPoolsPerScope, few enough for one transaction.
+func (s *Service) family(r store.Snapshot, p Pool) []Pool {
+	all := []Pool{p}
+	for n := 0; n < len(all); n++ {
+		for _, c := range s.poolsBySource.Each(r, all[n].ID) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// beginDeletion marks a pool, from when on nothing is allocated in it or
+// provisioned to it.
+func (s *Service) beginDeletion(tx *store.Tx, p Pool) {
+	l, _ := s.ledgers.Get(tx, p.ID)
+	l.Seq++
+	s.ledgers.Put(tx, p.ID, l)
+	p.State = DeleteInProgress
+	s.pools.Put(tx, p.ID, p)
+}
+
+// deletionChunk is how many allocations one transaction deletes, with their tags.
+const deletionChunk = store.MaxTxnOps / 2
+
+// finishPool ends what beginDeletion has begun, the pool's children first. It
+// may be repeated.
+func (s *Service) finishPool(ctx context.Context, id string) error {
+	snap := s.store.Snapshot()
+	p, ok := s.pools.Get(snap, id)
+	if !ok || p.State != DeleteInProgress {
+		return nil
+	}
+	for _, c := range s.poolsBySource.Each(snap, id) {
+		if err := s.finishPool(ctx, c.ID); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		err := s.store.Update(ctx, func(tx *store.Tx) error {
+			n := 0
+			for key, a := range s.allocationsIn(tx.Snapshot(), id, "") {
+				if n++; n > deletionChunk {
+					break
+				}
+				s.allocs.Delete(tx, key)
+				s.tags.Clear(tx, a.ID)
+			}
+			more = n > deletionChunk
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("delete the allocations of pool %s: %w", id, err)
+		}
+	}
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		p, ok := s.pools.Get(tx, id)
+		if !ok {
+			return nil
+		}
+		for _, c := range s.cidrsByPool.Each(tx, id) {
+			if c.State == FailedProvision {
+				continue
+			}
+			if err := s.vacate(tx, p, c); err != nil {
+				return err
+			}
+		}
+		s.removePool(tx, p)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("delete pool %s: %w", id, err)
+	}
+	return nil
+}
+
+// removePool deletes a pool that has no CIDRs but such as failed.
+func (s *Service) removePool(tx *store.Tx, p Pool) {
+	for key := range s.cidrsByPool.Each(tx, p.ID) {
+		s.cidrs.Delete(tx, key)
+	}
+	scope, _ := s.scopes.Get(tx, p.ScopeID)
+	scope.PoolCount--
+	s.scopes.Put(tx, scope.ID, scope)
+	s.ledgers.Delete(tx, p.ID)
+	s.pools.Delete(tx, p.ID)
+	s.tags.Clear(tx, p.ID)
+}
+
+// homePool returns a pool for a call that belongs to its IPAM's owner and home
+// region. The pool is guarded.
+func (s *Service) homePool(r store.Reader, account, region, id string) (Pool, error) {
+	p, ok := s.pools.Get(r, id)
+	if !ok || p.Hidden || p.Account != account || p.Region != region {
+		return Pool{}, poolNotFound(id)
+	}
+	return p, nil
+}

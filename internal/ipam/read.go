@@ -1,0 +1,148 @@
+package ipam
+
+import (
+	"iter"
+	"math/big"
+	"net/netip"
+
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// IPAMs yields an account's IPAM whose home the region is, from the id on.
+func (s *Service) IPAMs(r store.Reader, account, region, from string) iter.Seq2[string, IPAM] {
+	return s.ipamsByOwner.From(r, owner(account, region), from)
+}
+
+// Scopes yields the scopes of an account's IPAMs whose home the region is, by
+// id, from the id on.
+func (s *Service) Scopes(r store.Reader, account, region, from string) iter.Seq2[string, Scope] {
+	return s.scopesByOwner.From(r, owner(account, region), from)
+}
+
+// PoolsOf yields the pools that an account sees in a region, which is their
+// home or their locale, by id, from the id on.
+func (s *Service) PoolsOf(r store.Reader, account, region, from string) iter.Seq2[string, Pool] {
+	return s.poolsByOwner.From(r, owner(account, region), from)
+}
+
+// IPAM returns the IPAM that an account names.
+func (s *Service) IPAM(r store.Reader, account, id string) (IPAM, bool) {
+	i, ok := s.ipams.Get(r, id)
+	return i, ok && i.Account == account
+}
+
+// Scope returns the scope that an account names.
+func (s *Service) Scope(r store.Reader, account, id string) (Scope, bool) {
+	c, ok := s.scopes.Get(r, id)
+	return c, ok && c.Account == account
+}
+
+// VisiblePool returns the pool that an account names, in whatever region.
+func (s *Service) VisiblePool(r store.Reader, account, id string) (Pool, bool) {
+	p, ok := s.pools.Get(r, id)
+	return p, ok && !p.Hidden && p.Account == account
+}
+
+// HomePool returns the pool that an account names in a call to the home region
+// of its IPAM. ErrPoolNotFound.
+func (s *Service) HomePool(r store.Reader, account, region, id string) (Pool, error) {
+	return s.homePool(r, account, region, id)
+}
+
+// LocalPool returns the pool that an account names in a call about its
+// allocations, which belongs to the pool's locale. ErrPoolNotFound, or a CallError that
+// names the locale.
+func (s *Service) LocalPool(r store.Reader, account, region, id string) (Pool, error) {
+	return s.localPool(r, account, region, id)
+}
+
+// CIDRs yields a pool's CIDRs: those that are provisioned, in order of address,
+// and then those that failed to be, by a key to go on from.
+func (s *Service) CIDRs(r store.Reader, pool, from string) iter.Seq2[string, PoolCIDR] {
+	live, failed := s.cidrsOf(r, pool)
+	return func(yield func(string, PoolCIDR) bool) {
+		for _, c := range live {
+			if key := blockKey("live", c.CIDR.Addr()); key >= from && !yield(key, c) {
+				return
+			}
+		}
+		for _, c := range failed {
+			if key := "none/" + c.ID; key >= from && !yield(key, c) {
+				return
+			}
+		}
+	}
+}
+
+// Allocations yields what is held in a pool, in order of address, by a key to go
+// on from.
+func (s *Service) Allocations(r store.Reader, pool, from string) iter.Seq2[string, Allocation] {
+	return func(yield func(string, Allocation) bool) {
+		for key, a := range s.allocationsIn(r, pool, from) {
+			if a.State == Held && !yield(key, a) {
+				return
+			}
+		}
+	}
+}
+
+// Allocation returns the allocation with the id, if it is held. From a Tx it is guarded.
+func (s *Service) Allocation(r store.Reader, id string) (Allocation, bool) {
+	for key := range s.allocsByID.Each(r, id) {
+		a, ok := s.allocs.Get(r, key)
+		return a, ok && a.ID == id && a.State == Held
+	}
+	return Allocation{}, false
+}
+
+// HeldBy yields what a resource holds, in whatever pools.
+func (s *Service) HeldBy(r store.Reader, resourceID string) iter.Seq2[string, Allocation] {
+	return s.allocsByUser.Each(r, resourceID)
+}
+
+// Usage is how full a pool is.
+type Usage struct {
+	Pool    Pool
+	Total   *big.Int // addresses in CIDRs that can be allocated from
+	Taken   *big.Int // of Total, in blocks that are held or cooling
+	Blocks  int      // that are held
+	Cooling int      // that are released and not free yet
+}
+
+// Pools yields every pool, the provider's too, and how full it is, by id. It costs the number
+// of the allocations.
+func (s *Service) Pools(r store.Reader) iter.Seq[Usage] {
+	return func(yield func(Usage) bool) {
+		for _, p := range s.pools.All(r) {
+			if !yield(s.usage(r, p)) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Service) usage(r store.Reader, p Pool) Usage {
+	u := Usage{Pool: p, Total: new(big.Int), Taken: new(big.Int)}
+	for _, c := range s.activeCIDRs(r, p.ID) {
+		u.Total.Add(u.Total, size(c))
+		byLength := map[int]int64{}
+		for _, a := range s.allocationsWithin(r, p.ID, c) {
+			byLength[a.CIDR.Bits()]++
+			if a.State == Cooling {
+				u.Cooling++
+			} else {
+				u.Blocks++
+			}
+		}
+		for bits, n := range byLength {
+			one := size(netip.PrefixFrom(c.Addr(), bits))
+			u.Taken.Add(u.Taken, one.Mul(one, big.NewInt(n)))
+		}
+	}
+	return u
+}
+
+// size returns the number of addresses in p.
+func size(p netip.Prefix) *big.Int {
+	return new(big.Int).Lsh(big.NewInt(1), uint(p.Addr().BitLen()-p.Bits()))
+}

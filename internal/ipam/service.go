@@ -1,0 +1,124 @@
+package ipam
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/idempotency"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/tags"
+)
+
+// Options are what the operator decides about address management.
+type Options struct {
+	// Quarantine is how long a released block stays out of use. 0 frees it at
+	// once, which suits addresses that only this host sees.
+	Quarantine time.Duration
+
+	// VerifyBYOIP proves that an account controls a CIDR that it brings; an
+	// error's text goes to the caller. nil believes everyone: a private network
+	// has no registry to ask.
+	VerifyBYOIP func(ctx context.Context, c Claim) error
+
+	// IsRegion says whether there is such a region.
+	IsRegion func(string) bool
+
+	Log *slog.Logger
+}
+
+// Service changes and reads pools and what is allocated in them.
+type Service struct {
+	store  *store.Store
+	tags   *tags.Service
+	tokens *idempotency.Service
+	opts   Options
+
+	ipams         *store.Collection[IPAM]
+	ipamsByOwner  *store.Index[IPAM]
+	ipamsLeaving  *store.Index[IPAM]        // deleting
+	homes         *store.Collection[string] // account/region → its one IPAM's id
+	scopes        *store.Collection[Scope]
+	scopesByOwner *store.Index[Scope]
+	pools         *store.Collection[Pool]
+	poolsByOwner  *store.Index[Pool] // account/region: home, and locale if it is another
+	poolsByScope  *store.Index[Pool]
+	poolsBySource *store.Index[Pool]
+	poolsLeaving  *store.Index[Pool]        // deleting
+	ledgers       *store.Collection[Ledger] // by pool
+	cidrs         *store.Collection[PoolCIDR]
+	cidrsByPool   *store.Index[PoolCIDR]
+	cidrsLeaving  *store.Index[PoolCIDR] // PendingDeprovision
+	spans         *store.Collection[span]
+	domains       *store.Collection[domain] // by routing domain
+	allocs        *store.Collection[Allocation]
+	allocsByID    *store.Index[Allocation] // held ones
+	allocsByUser  *store.Index[Allocation] // held ones, by Holder.ResourceID
+	allocsCooling *store.Index[Allocation]
+
+	feed feed
+
+	ctx    context.Context // ends with Run
+	cancel context.CancelFunc
+	busy   sync.WaitGroup // the writers
+
+	mu      sync.Mutex // guards the following, and the writers' queues
+	writers map[string]*writer
+	closed  bool
+}
+
+// leaving is the one value of the indexes of what the sweep has to end.
+const leaving = "leaving"
+
+// New declares the room's collections in st, before its Start.
+func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Options) *Service {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Service{
+		store: st, tags: tg, tokens: tokens, opts: opts,
+		ctx: ctx, cancel: cancel, writers: map[string]*writer{},
+	}
+	s.ipams = store.NewCollection[IPAM](st, "ipam.ipam", 1)
+	s.ipamsByOwner = s.ipams.Index(func(i IPAM) []string { return []string{owner(i.Account, i.Region)} })
+	s.ipamsLeaving = s.ipams.Index(func(i IPAM) []string { return only(i.State == DeleteInProgress, leaving) })
+	s.homes = store.NewCollection[string](st, "ipam.home", 1)
+	s.scopes = store.NewCollection[Scope](st, "ipam.scope", 1)
+	s.scopesByOwner = s.scopes.Index(func(c Scope) []string { return []string{owner(c.Account, c.Region)} })
+	s.pools = store.NewCollection[Pool](st, "ipam.pool", 1)
+	s.poolsByOwner = s.pools.Index(func(p Pool) []string {
+		if p.Hidden {
+			return nil
+		}
+		keys := []string{owner(p.Account, p.Region)}
+		if p.Locale != p.Region && p.Locale != NoLocale && p.Locale != GlobalLocale {
+			keys = append(keys, owner(p.Account, p.Locale))
+		}
+		return keys
+	})
+	s.poolsByScope = s.pools.Index(func(p Pool) []string { return only(!p.Hidden, p.ScopeID) })
+	s.poolsBySource = s.pools.Index(func(p Pool) []string { return only(p.SourcePoolID != "", p.SourcePoolID) })
+	s.poolsLeaving = s.pools.Index(func(p Pool) []string { return only(p.State == DeleteInProgress, leaving) })
+	s.ledgers = store.NewCollection[Ledger](st, "ipam.ledger", 1)
+	s.cidrs = store.NewCollection[PoolCIDR](st, "ipam.cidr", 1)
+	s.cidrsByPool = s.cidrs.Index(func(c PoolCIDR) []string { return []string{c.PoolID} })
+	s.cidrsLeaving = s.cidrs.Index(func(c PoolCIDR) []string { return only(c.State == PendingDeprovision, leaving) })
+	s.spans = store.NewCollection[span](st, "ipam.span", 1)
+	s.domains = store.NewCollection[domain](st, "ipam.domain", 1)
+	s.allocs = store.NewCollection[Allocation](st, "ipam.allocation", 1)
+	s.allocsByID = s.allocs.Index(func(a Allocation) []string { return only(a.State == Held, a.ID) })
+	s.allocsByUser = s.allocs.Index(func(a Allocation) []string {
+		return only(a.State == Held && a.Holder.ResourceID != "", a.Holder.ResourceID)
+	})
+	s.allocsCooling = s.allocs.Index(func(a Allocation) []string { return only(a.State == Cooling, leaving) })
+	s.feed = newFeed(st, s.allocs.Name())
+	return s
+}
+
+func only(yes bool, value string) []string {
+	if !yes {
+		return nil
+	}
+	return []string{value}
+}
+
+func owner(account, region string) string { return account + "/" + region }

@@ -1,0 +1,108 @@
+package ipam
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// turn is one transaction of a pool's writer under construction.
+type turn struct {
+	s       *Service
+	tx      *store.Tx
+	base    store.Snapshot // what tx is decided on
+	index   *index
+	pool    Pool
+	exists  bool // pool is there, and not being deleted
+	ledger  Ledger
+	granted []netip.Prefix // by this transaction
+}
+
+// newTurn guards the pool's ledger and brings the index to tx's past or later.
+func (s *Service) newTurn(tx *store.Tx, wr *writer) (*turn, error) {
+	t := &turn{s: s, tx: tx, base: tx.Snapshot(), index: &wr.index}
+	// The pool itself needs no guard: who changes its state bumps the ledger.
+	t.ledger, _ = s.ledgers.Get(tx, wr.pool)
+	t.pool, t.exists = s.pools.Get(t.base, wr.pool)
+	t.exists = t.exists && t.pool.State == CreateComplete
+	if _, err := t.index.sync(s, wr.pool); err != nil {
+		return nil, err
+	}
+	if t.cidrsChanged() {
+		return nil, errBehind
+	}
+	return t, nil
+}
+
+// settle tells the index of what the work that has just succeeded was granted.
+func (t *turn) settle(from int) {
+	for _, p := range t.granted[from:] {
+		t.index.take(p)
+	}
+}
+
+// lowest returns the lowest free block of the length, in one of allowed, if
+// there are any, and clear of disallowed.
+func (t *turn) lowest(bits int, allowed, disallowed []netip.Prefix) (netip.Prefix, bool) {
+	if len(allowed)+len(disallowed) == 0 {
+		return t.index.space.Lowest(bits)
+	}
+	return t.index.space.LowestWhere(bits, allowed, disallowed)
+}
+
+// MaxAllocations is the most blocks that a pool may have (IPAM quota).
+const MaxAllocations = 550_000
+
+// grant gives the block a.CIDR, which the index believes to be free, to a.Holder. It
+// proves what the index only believes: that no block of the transaction's past
+// and none of the transaction's own overlaps it. errBehind says that the past
+// has one that has been released since.
+func (t *turn) grant(a Allocation) (Allocation, error) {
+	p, pool := a.CIDR, t.pool.ID
+	if t.index.count+len(t.granted) >= MaxAllocations && !t.pool.Hidden {
+		return a, refuse(OverLimit, "You've reached the limit for allocations in ipam-pool '%s'. You are limited to %d.", pool, MaxAllocations)
+	}
+	if _, taken := overlapping(t.base, t.s.allocs, pool, p, t.ledger.Lengths); taken {
+		return a, errBehind
+	}
+	key := blockKey(pool, p.Addr())
+	if _, taken := t.s.allocs.Get(t.tx, key); taken || t.overlapsGranted(p) {
+		return a, notAvailable(p, pool)
+	}
+	t.ledger.Seq++
+	if i, known := slices.BinarySearch(t.ledger.Lengths, p.Bits()); !known {
+		t.ledger.Lengths = slices.Insert(slices.Clone(t.ledger.Lengths), i, p.Bits())
+	}
+	a.PoolID, a.Seq, a.State = pool, t.ledger.Seq, Held
+	t.s.ledgers.Put(t.tx, pool, t.ledger)
+	t.s.allocs.Put(t.tx, key, a)
+	t.granted = append(t.granted, p)
+	return a, nil
+}
+
+// overlapsGranted looks only at blocks of other lengths: those of p's own
+// length overlap it only by being it, which the record's key shows.
+func (t *turn) overlapsGranted(p netip.Prefix) bool {
+	for _, g := range t.granted {
+		if g.Bits() != p.Bits() && g.Overlaps(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// cidrsChanged says whether the pool's CIDRs are others than the index has.
+func (t *turn) cidrsChanged() bool { return t.ledger.CIDRSeq != t.index.cidrSeq }
+
+// changeCIDRs counts a change of the pool's CIDRs in its ledger. It ends the
+// turn: the index learns of the change from its commit.
+func (t *turn) changeCIDRs() {
+	t.ledger.Seq++
+	t.ledger.CIDRSeq = t.ledger.Seq
+	t.s.ledgers.Put(t.tx, t.pool.ID, t.ledger)
+}
+
+func notAvailable(p netip.Prefix, pool string) error {
+	return refuse(InvalidValue, "The CIDR '%s' is not available in ipam-pool '%s'.", p, pool)
+}

@@ -1,0 +1,89 @@
+package vpc
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// A default VPC and its subnets, one a zone (Amazon VPC, default VPC components).
+var defaultCIDR = netip.MustParsePrefix("172.31.0.0/16")
+
+const defaultSubnetLength = 20
+
+// EnsureDefault makes the default VPC that every account begins with in a
+// region. It does nothing, cheaply, if there has ever been one: who deletes
+// theirs doesn't get it back unasked.
+func (s *Service) EnsureDefault(ctx context.Context, account, region string, now time.Time) error {
+	if s.begun(s.store.Snapshot(), account, region) {
+		return nil
+	}
+	return s.update(ctx, func(tx *store.Tx) error {
+		if s.begun(tx, account, region) {
+			return nil
+		}
+		_, err := s.addDefaultVPC(tx, account, region, now)
+		return err
+	})
+}
+
+func (s *Service) begun(r store.Reader, account, region string) bool {
+	reg, _ := s.regions.Get(r, owner(account, region))
+	return reg.Generation > 0
+}
+
+// CreateDefaultVPC makes a default VPC for an account that has deleted its own.
+func (s *Service) CreateDefaultVPC(ctx context.Context, account, region string, now time.Time) (v VPC, err error) {
+	err = s.update(ctx, func(tx *store.Tx) error {
+		if _, ok := s.DefaultVPC(tx, account, region); ok {
+			return fail(DefaultExists, KindVPC, "A Default VPC already exists for this account in this region.")
+		}
+		v, err = s.addDefaultVPC(tx, account, region, now)
+		return err
+	})
+	return v, err
+}
+
+// addDefaultVPC writes a default VPC that reaches the internet: a subnet a
+// zone, and a gateway that the main route table leads to.
+func (s *Service) addDefaultVPC(tx *store.Tx, account, reg string, now time.Time) (VPC, error) {
+	r, _ := s.regions.Get(tx, owner(account, reg))
+	r.Generation++
+	v := VPC{
+		ID:      derived("vpc", "default", account, reg, strconv.Itoa(r.Generation)),
+		Account: account, Region: reg,
+		CIDR: defaultCIDR, Default: true, Tenancy: "default",
+		DNSSupport: true, DNSHostnames: true,
+	}
+	if err := s.addVPC(tx, v); err != nil {
+		return VPC{}, err
+	}
+	r.DefaultVPC, r.Since = v.ID, now
+	s.regions.Put(tx, owner(account, reg), r)
+
+	zones := s.opts.Zones(reg)
+	if len(zones) > 1<<(defaultSubnetLength-defaultCIDR.Bits()) {
+		return VPC{}, errors.New("default VPC: region " + reg + " has more zones than the VPC has room for subnets")
+	}
+	for i, zone := range zones {
+		n := Subnet{
+			ID:      derived("subnet", v.ID, zone),
+			Account: account, Region: reg, VPCID: v.ID, Zone: zone,
+			CIDR:             netip.PrefixFrom(addressAt(defaultCIDR, i<<(32-defaultSubnetLength)), defaultSubnetLength),
+			DefaultForZone:   true,
+			MapPublicAddress: true,
+		}
+		s.subnets.Put(tx, n.ID, n)
+	}
+
+	g := Gateway{ID: derived("igw", v.ID), Account: account, Region: reg, VPCID: v.ID}
+	s.gateways.Put(tx, g.ID, g)
+	t, _ := s.tables.Get(tx, v.MainRouteTableID())
+	t.Routes = append(t.Routes, Route{Destination: anyIPv4, GatewayID: g.ID})
+	s.tables.Put(tx, t.ID, t)
+	return v, nil
+}

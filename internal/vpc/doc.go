@@ -1,0 +1,20 @@
+// Package vpc decides what an account's networks consist of: VPCs, subnets,
+// internet gateways, route tables, security groups, network interfaces and the
+// public addresses that are associated with them.
+//
+// It doesn't decide which public address comes next: that is the pools', which
+// it knows as Pools. It moves no packet; what it says about an interface is
+// carried out elsewhere.
+//
+// A change is one transaction. A rule about a set (subnets of a VPC don't
+// overlap; a subnet with interfaces stays) holds because whoever adds to the
+// set writes the record that stands for it, the VPC, the subnet, the security
+// group, even where its content stays the same; whoever judges the set reads
+// that record. What only reads takes a store.Reader and costs no lock.
+//
+// Ids that no caller gives are derived from what they belong to (derived), so
+// that a repeated step finds what it made before.
+//
+// Start reading at Service, then VPC, then Service.CreateServiceInterface.
+// Everything exported is safe for concurrent use.
+package vpc
