@@ -17,6 +17,7 @@ import (
 const (
 	maxCIDRsPerPool = 50
 	maxAmazonBlocks = 2  // contiguous IPv4 blocks of one IPAM
+	maxAmazonIPv6   = 1  // IPv6 blocks of one pool
 	maxFailed       = 10 // failed provisions that a pool remembers; AWS tells no figure
 )
 
@@ -68,7 +69,7 @@ func (s *Service) ProvisionCIDR(ctx context.Context, req ProvisionCIDR, dryRun f
 	}
 	i, _ := s.ipams.Get(snap, p.IPAMID)
 	source, _ := s.pools.Get(snap, p.SourcePoolID)
-	if err := checkProvision(req, p, i, source); err != nil {
+	if err := s.checkProvision(req, p, i, source); err != nil {
 		return PoolCIDR{}, fmt.Errorf("provision to pool %s: %w", p.ID, err)
 	}
 	if err := s.verify(ctx, req, p); err != nil {
@@ -86,7 +87,7 @@ func (s *Service) ProvisionCIDR(ctx context.Context, req ProvisionCIDR, dryRun f
 }
 
 // checkProvision checks a request against what its pool is, which doesn't change.
-func checkProvision(req ProvisionCIDR, p Pool, i IPAM, source Pool) error {
+func (s *Service) checkProvision(req ProvisionCIDR, p Pool, i IPAM, source Pool) error {
 	if req.CIDR.IsValid() == (req.NetmaskLength != nil) {
 		return refuse(InvalidCombination, "The request must contain exactly one of Cidr or NetmaskLength.")
 	}
@@ -101,7 +102,7 @@ func checkProvision(req ProvisionCIDR, p Pool, i IPAM, source Pool) error {
 	case p.SourcePoolID != "":
 		// A regional pool is where a prefix is announced, which no network
 		// accepts in smaller pieces.
-		regional := p.PublicSource == BYOIP && source.Depth == 1 && source.Locale == NoLocale
+		regional := s.announced(p) && source.Depth == 1 && source.Locale == NoLocale
 		if regional && p.Family == IPv4 && bits > longestBYOIPv4 {
 			return refuse(InvalidValue, "The CIDR of a regional BYOIP pool must not be smaller than /%d.", longestBYOIPv4)
 		}
@@ -109,7 +110,7 @@ func checkProvision(req ProvisionCIDR, p Pool, i IPAM, source Pool) error {
 	case p.PublicSource == Amazon:
 		return checkAmazonBlock(req, p.Family)
 	case p.PublicSource == BYOIP:
-		return checkBroughtBlock(req, p)
+		return s.checkBroughtBlock(req, p)
 	}
 	return checkPrivateBlock(req, p.Family, i)
 }
@@ -128,7 +129,12 @@ func checkAmazonBlock(req ProvisionCIDR, f Family) error {
 	return nil
 }
 
-func checkBroughtBlock(req ProvisionCIDR, p Pool) error {
+// announced says whether the pool's CIDRs are announced to networks of others,
+// as those are whose control is proven. The operator's own, which nobody need
+// prove, may be as small as a laptop wants them.
+func (s *Service) announced(p Pool) bool { return p.PublicSource == BYOIP && s.opts.VerifyBYOIP != nil }
+
+func (s *Service) checkBroughtBlock(req ProvisionCIDR, p Pool) error {
 	if req.NetmaskLength != nil {
 		return refuse(InvalidCombination, "The request can only contain Cidr for a top-level pool whose PublicIpSource is byoip.")
 	}
@@ -139,7 +145,7 @@ func checkBroughtBlock(req ProvisionCIDR, p Pool) error {
 			longest = longestBYOIPv6Advertisable
 		}
 	}
-	if req.CIDR.Bits() > longest {
+	if s.announced(p) && req.CIDR.Bits() > longest {
 		return refuse(InvalidValue, "The CIDR '%s' must not be smaller than /%d.", req.CIDR, longest)
 	}
 	return nil
@@ -225,7 +231,7 @@ func (s *Service) provision(t *turn, req ProvisionCIDR, dryRun func() error) (Po
 	if p.blockSource() == "" {
 		err = s.bring(t, p, &c)
 	} else {
-		err = s.carve(t, p, &c, req)
+		err = s.carve(t, p, &c, req, len(live))
 	}
 	if err != nil {
 		return PoolCIDR{}, err
@@ -284,8 +290,13 @@ func (s *Service) lowestUniqueLocal(r store.Snapshot, owner string, bits int) (n
 	return free.Lowest(bits)
 }
 
-// carve provisions out of the source pool, whose turn it is.
-func (s *Service) carve(t *turn, p Pool, c *PoolCIDR, req ProvisionCIDR) error {
+// carve provisions out of the source pool, whose turn it is, to a pool that has
+// so many CIDRs.
+func (s *Service) carve(t *turn, p Pool, c *PoolCIDR, req ProvisionCIDR, live int) error {
+	if p.fromProvider() && p.Family == IPv6 && live >= maxAmazonIPv6 {
+		c.fail(LimitExceeded, fmt.Sprintf("You are limited to %d Amazon-provided IPv6 block in a pool.", maxAmazonIPv6))
+		return nil
+	}
 	if p.fromProvider() && p.Family == IPv4 {
 		scope, _ := s.scopes.Get(t.tx, p.ScopeID)
 		if scope.AmazonBlocks >= maxAmazonBlocks {

@@ -116,7 +116,7 @@ type index struct {
 	// lengths has the prefix length of each taken block that is more than one
 	// address, by its first. Pools of single addresses have none.
 	lengths map[netip.Addr]uint8
-	byBits  [129]int // how many of lengths there are of each
+	byBits  [129]int32 // how many of lengths there are of each
 	built   bool
 
 	news news // guarded by feed.mu
@@ -175,7 +175,7 @@ func (ix *index) follow(s *Service, snap store.Snapshot, pool string, l Ledger, 
 
 func (ix *index) rebuild(s *Service, snap store.Snapshot, pool string, l Ledger) error {
 	ix.space, ix.cidrs, ix.count = space.Space{}, nil, 0
-	ix.lengths, ix.byBits = map[netip.Addr]uint8{}, [129]int{}
+	ix.lengths, ix.byBits = map[netip.Addr]uint8{}, [129]int32{}
 	if !ix.setCIDRs(s.activeCIDRs(snap, pool), l.CIDRSeq) {
 		return fmt.Errorf("pool %s: its CIDRs overlap", pool)
 	}

@@ -369,8 +369,15 @@ func TestADeprovisionedCIDRLeavesOnceItsBlocksHaveCooled(t *testing.T) {
 
 func TestAmazonsBlocksAreCarvedFromTheProvidersSpace(t *testing.T) {
 	w := single(t)
-	w.provider([]string{"198.51.100.0/25"}, []string{"203.0.113.0/24"})
+	w.provider([]string{"198.51.100.0/25"}, []string{"203.0.113.0/24", "2001:db8::/32"})
 	i := w.ipam()
+	six := w.pool(i.PublicScopeID, func(r *ipam.CreatePool) { r.PublicSource, r.Family = ipam.Amazon, ipam.IPv6 })
+	if c := w.provisionLength(six.ID, 52); c.CIDR.String() != "2001:db8::/52" {
+		t.Errorf("IPv6: %+v", c)
+	}
+	if c := w.provisionLength(six.ID, 52); c.FailureCode != ipam.LimitExceeded {
+		t.Errorf("a second block of IPv6: %+v", c)
+	}
 	p := w.pool(i.PublicScopeID, func(r *ipam.CreatePool) { r.PublicSource, r.AWSService = ipam.Amazon, ipam.ServiceEC2 })
 	for _, want := range []string{"203.0.113.0/29", "203.0.113.16/28"} {
 		bits := netip.MustParsePrefix(want).Bits()

@@ -109,8 +109,8 @@ type Usage struct {
 	Cooling int      // that are released and not free yet
 }
 
-// Pools yields every pool, the provider's too, and how full it is, by id. It costs the number
-// of the allocations.
+// Pools yields every pool, the provider's too, and how full it is, by id. It
+// costs the number of the allocations.
 func (s *Service) Pools(r store.Reader) iter.Seq[Usage] {
 	return func(yield func(Usage) bool) {
 		for _, p := range s.pools.All(r) {

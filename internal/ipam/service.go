@@ -29,6 +29,10 @@ type Options struct {
 }
 
 // Service changes and reads pools and what is allocated in them.
+//
+// A method that takes dryRun calls it once everything has been checked and
+// before anything is written; its error ends the call (EC2 DryRun). It may be
+// nil, and may be called several times.
 type Service struct {
 	store  *store.Store
 	tags   *tags.Service

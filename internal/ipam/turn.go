@@ -60,7 +60,7 @@ const MaxAllocations = 550_000
 // has one that has been released since.
 func (t *turn) grant(a Allocation) (Allocation, error) {
 	p, pool := a.CIDR, t.pool.ID
-	if t.index.count+len(t.granted) >= MaxAllocations && !t.pool.Hidden {
+	if t.index.count >= MaxAllocations && !t.pool.Hidden {
 		return a, refuse(OverLimit, "You've reached the limit for allocations in ipam-pool '%s'. You are limited to %d.", pool, MaxAllocations)
 	}
 	if _, taken := overlapping(t.base, t.s.allocs, pool, p, t.ledger.Lengths); taken {

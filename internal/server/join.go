@@ -1,0 +1,136 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/netip"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/dns"
+	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/ipam"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/vpc"
+)
+
+// drawing is the ipam room as the vpc room needs it.
+type drawing struct{ ipam *ipam.Service }
+
+func (d drawing) Draw(ctx context.Context, poolID string, h vpc.Holder, record func(tx *store.Tx, d vpc.Drawn) error) error {
+	holder := ipam.Holder{Type: ipam.EIP, ResourceID: h.ResourceID, Account: h.Account, Region: h.Region}
+	_, err := d.ipam.Draw(ctx, poolID, holder, h.Time, func(tx *store.Tx, a ipam.Allocation) error {
+		return record(tx, vpc.Drawn{PoolID: a.PoolID, AllocationID: a.ID, Addr: a.CIDR.Addr(), Seq: a.Seq})
+	})
+	switch {
+	case errors.Is(err, ipam.ErrPoolExhausted):
+		return vpc.ErrPoolExhausted
+	case errors.Is(err, ipam.ErrPoolNotFound):
+		return vpc.ErrPoolNotFound
+	}
+	return err
+}
+
+func (d drawing) Return(tx *store.Tx, w vpc.Drawn) error {
+	return d.ipam.Return(tx, ipam.AllocationRef{PoolID: w.PoolID, ID: w.AllocationID, CIDR: netip.PrefixFrom(w.Addr, w.Addr.BitLen()), Seq: w.Seq}, time.Now())
+}
+
+func (d drawing) ProviderPool(region string) string { return d.ipam.ProviderPool(region) }
+
+// network is the vpc room as the elb room needs it.
+type network struct{ vpc *vpc.Service }
+
+func (n network) Subnet(r store.Reader, account, region, id string) (elb.Subnet, bool) {
+	s, ok := n.vpc.Subnet(r, account, region, id)
+	if !ok {
+		return elb.Subnet{}, false
+	}
+	return elb.Subnet{ID: s.ID, VPCID: s.VPCID, Zone: s.Zone, FreeAddresses: s.FreeAddresses(), InternetGateway: n.vpc.HasGateway(r, s.VPCID)}, true
+}
+
+func (n network) SecurityGroup(r store.Reader, account, region, id string) (string, bool) {
+	g, ok := n.vpc.SecurityGroup(r, account, region, id)
+	return g.VPCID, ok
+}
+
+func (n network) DefaultSecurityGroup(r store.Reader, vpcID string) string {
+	return n.vpc.DefaultSecurityGroup(r, vpcID)
+}
+
+func (n network) VPC(r store.Reader, account, region, id string) bool {
+	_, ok := n.vpc.VPC(r, account, region, id)
+	return ok
+}
+
+// interfaces is the vpc room's interfaces as the elb room's nodes have them.
+type interfaces struct {
+	store *store.Store
+	vpc   *vpc.Service
+}
+
+func (i interfaces) Create(ctx context.Context, s elb.InterfaceSpec) (elb.Interface, error) {
+	made, err := i.vpc.CreateServiceInterface(ctx, vpc.InterfaceSpec{
+		Account: s.Account, Region: s.Region, SubnetID: s.SubnetID, Description: s.Description,
+		SecurityGroups: s.SecurityGroups, Owner: s.NodeID, Time: s.Time,
+	})
+	return elb.Interface{ID: made.ID, Private: made.Private}, err
+}
+
+func (i interfaces) AssignAddress(ctx context.Context, interfaceID, poolID string, now time.Time) (elb.Interface, error) {
+	a, err := i.vpc.AssignServiceAddress(ctx, vpc.AddressSpec{InterfaceID: interfaceID, PoolID: poolID, Time: now})
+	switch {
+	case errors.Is(err, vpc.ErrPoolExhausted):
+		return elb.Interface{}, elb.ErrPoolExhausted
+	case errors.Is(err, vpc.ErrPoolNotFound):
+		return elb.Interface{}, elb.ErrPoolUnavailable
+	}
+	return elb.Interface{ID: interfaceID, Private: a.Private, Public: a.Public, PoolID: a.PoolID}, err
+}
+
+func (i interfaces) Release(ctx context.Context, interfaceID string) error {
+	return i.vpc.ReleaseServiceInterface(ctx, interfaceID)
+}
+
+func (i interfaces) Of(r store.Reader, nodeID string) (elb.Interface, bool) {
+	f, ok := i.vpc.InterfaceByOwner(r, nodeID)
+	if !ok {
+		return elb.Interface{}, false
+	}
+	out := elb.Interface{ID: f.ID, Private: f.Private}
+	if a, ok := i.vpc.AddressOf(r, f.ID); ok {
+		out.Public, out.PoolID = a.Public, a.PoolID
+	}
+	return out, true
+}
+
+// pools is the ipam room as the elb room needs it.
+type pools struct{ ipam *ipam.Service }
+
+func (p pools) Pool(r store.Reader, account, id string) (elb.Pool, bool) {
+	pool, ok := p.ipam.VisiblePool(r, account, id)
+	if !ok {
+		return elb.Pool{}, false
+	}
+	return elb.Pool{Locale: pool.Locale, IPv4: pool.Family == ipam.IPv4, Public: pool.ScopeType == ipam.Public, EC2: pool.AWSService == "ec2"}, true
+}
+
+// endpoints is the elb room as the dns room needs it.
+type endpoints struct{ elb *elb.Service }
+
+func (e endpoints) Collections() []string { return e.elb.EndpointCollections() }
+
+func (e endpoints) Owner(r store.Reader, k store.Key) string { return e.elb.EndpointOf(r, k) }
+
+func (e endpoints) Endpoints(r store.Reader) iter.Seq[string] { return e.elb.Endpoints(r) }
+
+func (e endpoints) Endpoint(r store.Reader, key string) (dns.Endpoint, bool) {
+	ep, ok := e.elb.Endpoint(r, key)
+	if !ok {
+		return dns.Endpoint{}, false
+	}
+	out := dns.Endpoint{Name: ep.Name}
+	for _, n := range ep.Nodes {
+		out.Nodes = append(out.Nodes, dns.Node{Address: n.Address(), Bound: n.Bound})
+	}
+	return out, true
+}

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+var (
+	requestsDesc  = prometheus.NewDesc("fairlead_api_requests_total", "API requests by service, action and the code they were answered with.", []string{"service", "action", "code"}, nil)
+	takenDesc     = prometheus.NewDesc("fairlead_pool_addresses_taken", "Addresses of a pool that are taken.", []string{"pool", "locale"}, nil)
+	totalDesc     = prometheus.NewDesc("fairlead_pool_addresses", "Addresses that a pool has.", []string{"pool", "locale"}, nil)
+	answersDesc   = prometheus.NewDesc("fairlead_dns_responses_total", "DNS responses by code.", []string{"rcode"}, nil)
+	balancersDesc = prometheus.NewDesc("fairlead_load_balancers", "Load balancers by state.", []string{"state"}, nil)
+)
+
+// metrics collects from the rooms when it is asked.
+func (s *Server) metrics() prometheus.Collector { return collector{s} }
+
+type collector struct{ s *Server }
+
+func (collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, balancersDesc} {
+		ch <- d
+	}
+}
+
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	r := c.s.rooms
+	for _, q := range r.wire.Requests() {
+		ch <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(q.Count), q.Service, q.Action, q.Code)
+	}
+	snap := r.store.Snapshot()
+	for u := range r.ipam.Pools(snap) {
+		taken, _ := u.Taken.Float64()
+		total, _ := u.Total.Float64()
+		ch <- prometheus.MustNewConstMetric(takenDesc, prometheus.GaugeValue, taken, u.Pool.ID, u.Pool.Locale)
+		ch <- prometheus.MustNewConstMetric(totalDesc, prometheus.GaugeValue, total, u.Pool.ID, u.Pool.Locale)
+	}
+	states := map[string]int{}
+	for _, b := range r.elb.All(snap) {
+		state := string(b.State)
+		if b.Deleted {
+			state = "deleting"
+		}
+		states[state]++
+	}
+	for state, n := range states {
+		ch <- prometheus.MustNewConstMetric(balancersDesc, prometheus.GaugeValue, float64(n), state)
+	}
+	for rcode, n := range c.s.dns.Stats().Responses {
+		ch <- prometheus.MustNewConstMetric(answersDesc, prometheus.CounterValue, float64(n), rcode)
+	}
+}

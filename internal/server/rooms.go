@@ -1,0 +1,71 @@
+package server
+
+import (
+	"log/slog"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/account"
+	"github.com/fairlead/fairlead/internal/api/ec2"
+	"github.com/fairlead/fairlead/internal/api/elbv2"
+	"github.com/fairlead/fairlead/internal/api/sts"
+	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/idempotency"
+	"github.com/fairlead/fairlead/internal/ipam"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/tags"
+	"github.com/fairlead/fairlead/internal/vpc"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+// rooms is the control plane, joined and not yet started.
+type rooms struct {
+	store       *store.Store
+	regions     *regions
+	tags        *tags.Service
+	idempotency *idempotency.Service
+	ipam        *ipam.Service
+	vpc         *vpc.Service
+	elb         *elb.Service
+	projector   *elb.Projector
+	controller  *elb.Controller
+	wire        *wire.Server
+}
+
+// hostName is the host that a server of all roles is to itself.
+const hostName = "local"
+
+func build(cfg config.Config, engine store.Engine, accounts *account.Directory, log *slog.Logger) *rooms {
+	r := &rooms{store: store.New(engine, "/fairlead/v1", log)}
+	r.regions = newRegions(cfg, r.store)
+	r.tags = tags.New(r.store)
+	r.idempotency = idempotency.New(r.store)
+	r.ipam = ipam.New(r.store, r.tags, r.idempotency, ipam.Options{
+		Quarantine: cfg.QuarantineTime(),
+		// byoip.verification none: the operator's own prefixes need no proof.
+		IsRegion: r.regions.Has,
+		Log:      log,
+	})
+	r.regions.ipam = r.ipam
+	r.vpc = vpc.New(r.store, r.tags, r.idempotency, drawing{r.ipam}, vpc.Options{Zones: r.regions.Zones})
+	r.elb = elb.New(r.store, r.tags, network{r.vpc}, pools{r.ipam}, elb.Options{
+		BaseDomain:           cfg.DNS.BaseDomain,
+		DNSTTL:               cfg.DNS.TTL,
+		AllowLoopbackTargets: cfg.Attachment.Driver == config.DriverLoopback,
+		Quotas:               elb.DefaultQuotas,
+	})
+	r.projector = r.elb.NewProjector(hostName, log)
+	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)
+	r.wire = wire.NewServer(
+		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Log: log},
+		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Tags: r.tags, Regions: r.regions}).Service(),
+		elbv2.New(r.store, r.elb).Service(),
+		sts.Service(),
+	)
+	return r
+}
+
+// endpoint is the URL that clients reach the API on.
+func endpoint(addr string) string {
+	return "http://" + strings.Replace(addr, "0.0.0.0", "127.0.0.1", 1)
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"encoding/json"
+	"math/big"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/status"
+)
+
+// serveStatus answers what `fairlead status` shows.
+func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(s.status()); err != nil {
+		s.log.Debug("status not delivered", "error", err)
+	}
+}
+
+func (s *Server) status() status.Report {
+	snap := s.rooms.store.Snapshot()
+	out := status.Report{
+		Version: s.version, Since: s.started, Ready: s.ready.Load(), Dev: s.cfg.Dev,
+		API: endpoint(s.apiAddr), DNS: s.dnsAddr, Ops: endpoint(s.opsAddr), DataDir: s.cfg.DataDir,
+		Pools: []status.Pool{}, LoadBalancers: []status.LoadBalancer{},
+	}
+	for u := range s.rooms.ipam.Pools(snap) {
+		p := status.Pool{ID: u.Pool.ID, Description: u.Pool.Description, Account: u.Pool.Account, Locale: u.Pool.Locale,
+			Provider: u.Pool.Hidden, Total: u.Total.String(), Taken: u.Taken.String(), CIDRs: []netip.Prefix{}}
+		if u.Total.Sign() > 0 {
+			share, _ := new(big.Rat).SetFrac(u.Taken, u.Total).Float64()
+			p.Share = share
+		}
+		for _, c := range s.rooms.ipam.CIDRs(snap, u.Pool.ID, "") {
+			p.CIDRs = append(p.CIDRs, c.CIDR)
+		}
+		out.Pools = append(out.Pools, p)
+	}
+	for _, b := range s.rooms.elb.All(snap) {
+		lb := status.LoadBalancer{Name: b.Name, ARN: b.ARN, DNSName: strings.ToLower(b.DNSName), State: string(b.State), Reason: b.Reason, Nodes: []status.Node{}}
+		if b.Deleted {
+			lb.State = "deleting"
+		}
+		for _, n := range s.rooms.elb.Nodes(snap, b.ARN) {
+			node := status.Node{ID: n.ID, Zone: n.Zone, Public: n.Public, Private: n.Private, Bound: n.Bound, Phase: string(n.Phase),
+				Pool: n.PoolID, OffPool: b.PoolID != "" && n.PoolID != b.PoolID && n.Public.IsValid()}
+			if st, ok := s.rooms.elb.NodeStatus(n); ok {
+				node.OpenConnections, node.Error = st.OpenConnections, st.Error
+				for _, l := range st.Listeners {
+					if l.Error != "" {
+						node.Error = strings.TrimSpace(node.Error + " " + l.Error)
+					}
+				}
+			}
+			lb.Nodes = append(lb.Nodes, node)
+		}
+		order := func(zone string) int {
+			for i, z := range b.Zones {
+				if z.Zone == zone {
+					return i
+				}
+			}
+			return len(b.Zones)
+		}
+		slices.SortFunc(lb.Nodes, func(x, y status.Node) int { return order(x.Zone) - order(y.Zone) })
+		out.LoadBalancers = append(out.LoadBalancers, lb)
+	}
+	out.At = time.Now().UTC()
+	return out
+}
