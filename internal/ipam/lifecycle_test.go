@@ -204,7 +204,7 @@ func TestProvisionRefusals(t *testing.T) {
 		{"a small block of Amazon's", ipam.Public, amazon, "", 31, ipam.InvalidValue, "between 28 and 30"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := single(t)
+			w := single(t, proven)
 			i := w.ipam()
 			scope := i.PrivateScopeID
 			if c.scope == ipam.Public {
@@ -424,6 +424,21 @@ func TestTheProvidersSpaceChangesAroundWhatIsHeld(t *testing.T) {
 	refused(t, err, ipam.InvalidValue, "overlaps")
 }
 
+// proven has a verifier that believes every claim.
+func proven(o *ipam.Options) {
+	o.VerifyBYOIP = func(context.Context, ipam.Claim) error { return nil }
+}
+
+// The size limits are those of prefixes announced to others: an operator's own
+// pool may be a /29.
+func TestWithoutAVerifierABroughtBlockMayBeSmall(t *testing.T) {
+	w := single(t)
+	p := w.pool(w.ipam().PublicScopeID)
+	if c := w.provision(p.ID, "192.0.2.144/29"); c.State != ipam.Provisioned {
+		t.Errorf("got %+v", c)
+	}
+}
+
 func TestBYOIPAsksForProofWhereThereIsAVerifier(t *testing.T) {
 	wrong := errors.New("the signature is somebody else's")
 	w := single(t, func(o *ipam.Options) {
@@ -448,10 +463,12 @@ func TestBYOIPAsksForProofWhereThereIsAVerifier(t *testing.T) {
 }
 
 func TestARegionalPoolOfBroughtAddressesTakesNoSmallPieces(t *testing.T) {
-	w := single(t)
+	w := single(t, proven)
 	i := w.ipam()
 	top := w.pool(i.PublicScopeID, func(r *ipam.CreatePool) { r.Locale = "" })
-	w.provision(top.ID, "192.0.2.0/24")
+	brought := provisionRequest(top.ID, "192.0.2.0/24")
+	brought.Authorization = &ipam.Claim{Signature: "right"}
+	must(w.ProvisionCIDR(t.Context(), brought, nil))(t)
 	regional := w.pool(i.PublicScopeID, func(r *ipam.CreatePool) { r.SourcePoolID = top.ID })
 	req := provisionRequest(regional.ID, "192.0.2.0/28")
 	_, err := w.ProvisionCIDR(t.Context(), req, nil)
