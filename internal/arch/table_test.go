@@ -1,0 +1,118 @@
+package arch_test
+
+// allowed is the whole import graph: a package, by its path below internal/ or
+// with cmd/ in front, and the packages of this module that it may import. What
+// is allowed need not be there, and a package may have its row before it exists.
+//
+// The control plane points cmd → api → rooms → store, the data plane
+// cmd → node → proxy, health, attach; both know snapshot. The rooms ipam, vpc
+// and elb don't import each other: each declares what it needs, server joins.
+var allowed = map[string][]string{
+	// What everybody may stand on.
+	"apierr":     {},
+	"arn":        {},
+	"failpoint":  {},
+	"ids":        {},
+	"ipam/space": {},
+	"snapshot":   {},
+
+	// What is remembered.
+	"store":           {"failpoint"},
+	"store/etcd":      {"store", "failpoint"},
+	"store/memstore":  {"store"},
+	"store/storetest": {"store"},
+	"idempotency":     {"store"},
+	"tags":            {"store"},
+
+	// What is decided.
+	"account": {"arn", "store"},
+	"dns":     {"snapshot", "store"},
+	"elb":     {"arn", "failpoint", "idempotency", "ids", "snapshot", "store", "tags"},
+	"ipam":    {"arn", "failpoint", "idempotency", "ids", "ipam/space", "store", "tags"},
+	"vpc":     {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
+
+	// The wire.
+	"wire":         {"apierr", "arn"},
+	"shapes":       {},
+	"shapes/ec2":   {},
+	"shapes/elbv2": {},
+	"shapes/gen":   {},
+	"shapes/sts":   {},
+	"api/ec2":      {"account", "apierr", "arn", "idempotency", "ids", "ipam", "shapes/ec2", "store", "tags", "vpc", "wire"},
+	"api/elbv2":    {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
+	"api/sts":      {"account", "apierr", "arn", "shapes/sts", "wire"},
+
+	// What carries traffic.
+	"attach":        {"snapshot"},
+	"dnsserver":     {"snapshot"},
+	"health":        {"snapshot"},
+	"proxy":         {"proxy/balance", "proxy/http1", "proxy/route", "snapshot"},
+	"proxy/balance": {"snapshot"},
+	"proxy/http1":   {},
+	"proxy/route":   {"snapshot"},
+	"node":          {"attach", "health", "proxy", "snapshot"},
+
+	// Where it is joined.
+	"config": {},
+	"status": {},
+	"server": {
+		"account", "api/ec2", "api/elbv2", "api/sts", "apierr", "arn", "attach", "config", "dns", "dnsserver",
+		"elb", "failpoint", "health", "idempotency", "ids", "ipam", "node", "proxy", "snapshot", "status", "store",
+		"store/etcd", "tags", "vpc", "wire",
+	},
+	"demo": { // a client of the public API, which it starts itself
+		"api/ec2", "api/elbv2", "apierr", "config", "server", "shapes/ec2", "shapes/elbv2", "status", "wire",
+	},
+	"cmd/fairlead": {"config", "demo", "server", "status"},
+
+	// For tests alone.
+	"arch": {},
+	"testkit": {
+		"account", "apierr", "arn", "config", "ids", "server", "shapes/ec2", "shapes/elbv2", "shapes/sts",
+		"snapshot", "status", "store", "store/etcd", "store/memstore", "wire",
+	},
+}
+
+// testAids may be imported by any test, and by no other code but their own.
+// Besides, a test may import what its package reaches, directly or not.
+var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit"}
+
+// allowedInTests adds what the tests of a package may import beyond that.
+var allowedInTests = map[string][]string{
+	"wire": {"shapes/ec2", "shapes/elbv2", "shapes/sts"}, // the codec is held against real shapes
+}
+
+// A restriction says who may import a library that brings a border with it.
+type restriction struct {
+	path  string   // an import path, and what is below it
+	only  []string // the packages that may; what is below them may too
+	tests bool     // tests of other packages may as well
+	why   string
+}
+
+// The longest path that matches an import decides.
+var restrictions = []restriction{
+	{path: "go.etcd.io", only: []string{"store/etcd"},
+		why: "etcd's types stop at the store"},
+	{path: "github.com/miekg/dns", only: []string{"dns", "dnsserver", "testkit"}, tests: true,
+		why: "packets are the DNS server's; tests may ask questions with it"},
+	{path: "github.com/aws", only: []string{"testkit"}, tests: true,
+		why: "the SDK's clients are our tests; the binary speaks the protocols by itself"},
+	{path: "github.com/aws/aws-sdk-go-v2/service/ec2", tests: true,
+		why: "compiling it takes minutes and gigabytes, so only the tests that need it import it themselves"},
+	{path: "golang.org/x/sys", only: []string{"attach", "proxy", "cmd"},
+		why: "the operating system stops at attach and at the proxy's loops"},
+	{path: "github.com/vishvananda/netlink", only: []string{"attach"},
+		why: "the operating system stops at attach"},
+	{path: "syscall", only: []string{"attach", "proxy", "cmd", "dnsserver", "store/etcd"}, tests: true,
+		why: "the operating system stops at attach and at the proxy's loops; dnsserver tells one errno from another, " +
+			"store/etcd locks its directory"},
+	{path: "testing", only: []string{"store/storetest", "testkit"}, tests: true,
+		why: "what tests need is not linked into the binary"},
+}
+
+// pure packages are functions over bytes and values: they do no input or
+// output, so nothing here that opens a file or a socket.
+var pure = []string{"arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/route", "snapshot"}
+
+var impure = []string{"net", "net/http", "os", "os/exec", "syscall"}
