@@ -2,8 +2,8 @@ package wire
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"reflect"
 	"slices"
@@ -38,7 +38,7 @@ func tree(p Protocol, form url.Values) (*node, error) {
 	root := &node{}
 	for name, values := range form {
 		if len(values) > 1 {
-			return nil, p.malformed("The parameter %s is given %d times", name, len(values))
+			return nil, p.malformed("The parameter %s is given %d times", clip(name), len(values))
 		}
 		n, depth := root, 0
 		for part := range strings.SplitSeq(name, ".") {
@@ -63,12 +63,15 @@ func tree(p Protocol, form url.Values) (*node, error) {
 // decoder reads a tree into a shape and collects what is wrong with it.
 type decoder struct {
 	protocol Protocol
-	problems []string      // query: all are told at once
+	problems []string      // query: all are counted, maxTold told at once
 	first    *apierr.Error // EC2: the first is told
 }
 
+// maxTold bounds a message that a short form of many mistakes can ask for.
+const maxTold = 10
+
 // decodeForm reads a request's parameters into in, a pointer to a generated
-// shape. Action, Version and, for EC2, DryRun must have been removed.
+// shape. Action and Version must have been removed.
 func decodeForm(p Protocol, form url.Values, in any) error {
 	root, err := tree(p, form)
 	if err != nil {
@@ -85,22 +88,19 @@ func decodeForm(p Protocol, form url.Values, in any) error {
 	case len(d.problems) == 1:
 		return apierr.New("ValidationError", "1 validation error detected: %s", d.problems[0])
 	case len(d.problems) > 1:
-		return apierr.New("ValidationError", "%d validation errors detected: %s", len(d.problems), strings.Join(d.problems, "; "))
+		return apierr.New("ValidationError", "%d validation errors detected: %s", len(d.problems), strings.Join(d.problems[:min(len(d.problems), maxTold)], "; "))
 	}
 	return nil
 }
 
-// refuse notes a problem with the parameter name (as sent) at path (as the query
-// protocol's messages have it).
+// refuse notes a problem: code and message are what EC2 says; the query protocol
+// says that value, quoted or null, at path breaks a constraint.
 func (d *decoder) refuse(code, message, path, value, constraint string) {
 	if d.protocol == EC2Query {
 		if d.first == nil {
 			d.first = apierr.New(code, "%s", message)
 		}
 		return
-	}
-	if value != "null" {
-		value = "'" + value + "'"
 	}
 	d.problems = append(d.problems, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: %s", value, path, constraint))
 }
@@ -162,13 +162,7 @@ func (d *decoder) list(n *node, v reflect.Value, name, path string) {
 		}
 		name += ".member"
 	}
-	indexes := make([]int, 0, len(items.children))
-	for key := range items.children {
-		if i, err := strconv.Atoi(key); err == nil && i >= 0 && strconv.Itoa(i) == key {
-			indexes = append(indexes, i)
-		}
-	}
-	slices.Sort(indexes)
+	indexes := items.indexes()
 	list := reflect.MakeSlice(v.Type(), len(indexes), len(indexes))
 	for at, i := range indexes {
 		d.value(items.children[strconv.Itoa(i)], list.Index(at), join(name, strconv.Itoa(i)), fmt.Sprintf("%s.%d.member", path, i))
@@ -178,14 +172,29 @@ func (d *decoder) list(n *node, v reflect.Value, name, path string) {
 	}
 }
 
-// mapping reads Name.entry.1.key and Name.entry.1.value.
+// indexes returns the children that are a list's items, in order. What else is
+// there, a leading zero included, is left for unknown() to tell.
+func (n *node) indexes() []int {
+	indexes := make([]int, 0, len(n.children))
+	for key := range n.children {
+		if i, err := strconv.Atoi(key); err == nil && i >= 0 && strconv.Itoa(i) == key {
+			indexes = append(indexes, i)
+		}
+	}
+	slices.Sort(indexes)
+	return indexes
+}
+
+// mapping reads Name.entry.1.key and Name.entry.1.value. Of two entries with one
+// key the later counts.
 func (d *decoder) mapping(n *node, v reflect.Value) {
 	entries := n.children["entry"]
 	if entries == nil {
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))
-	for _, e := range entries.children {
+	for _, i := range entries.indexes() {
+		e := entries.children[strconv.Itoa(i)]
 		key, value := e.children["key"], e.children["value"]
 		if key == nil || value == nil {
 			continue
@@ -200,19 +209,21 @@ func (d *decoder) scalar(n *node, v reflect.Value, name, path string) {
 		return // a structure where a scalar belongs: unknown() tells
 	}
 	n.read = true
-	if err := set(v, n.value); err != nil {
-		d.refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter %s is invalid. %s", n.value, name, err), path, n.value, err.Error())
+	text := clip(n.value)
+	if constraint := set(v, n.value); constraint != "" {
+		d.refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter %s is invalid. %s", text, name, constraint), path, "'"+text+"'", constraint)
 		return
 	}
 	if allowed := enumValues(v.Type()); allowed != nil && !slices.Contains(allowed, n.value) {
 		d.refuse("InvalidParameterValue",
-			fmt.Sprintf("Value (%s) for parameter %s is invalid. The value must be one of: %s", n.value, name, strings.Join(allowed, ", ")),
-			path, n.value, "Member must satisfy enum value set: ["+strings.Join(allowed, ", ")+"]")
+			fmt.Sprintf("Value (%s) for parameter %s is invalid. The value must be one of: %s", text, name, strings.Join(allowed, ", ")),
+			path, "'"+text+"'", "Member must satisfy enum value set: ["+strings.Join(allowed, ", ")+"]")
 	}
 }
 
-// set reads text into a scalar. Its errors are worded as constraints.
-func set(v reflect.Value, text string) error {
+// set reads text into a scalar. It returns "", or the constraint that the text
+// breaks, worded as the query protocol has it.
+func set(v reflect.Value, text string) (constraint string) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(text)
@@ -223,34 +234,34 @@ func set(v reflect.Value, text string) error {
 		case "false":
 			v.SetBool(false)
 		default:
-			return errors.New("Member must be true or false") //nolint:staticcheck // the protocol's wording
+			return "Member must be true or false"
 		}
 	case reflect.Int32, reflect.Int64:
 		i, err := strconv.ParseInt(text, 10, v.Type().Bits())
 		if err != nil {
-			return errors.New("Member must be an integer") //nolint:staticcheck // the protocol's wording
+			return "Member must be an integer"
 		}
 		v.SetInt(i)
 	case reflect.Float32, reflect.Float64:
 		f, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return errors.New("Member must be a number") //nolint:staticcheck // the protocol's wording
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			return "Member must be a number"
 		}
 		v.SetFloat(f)
 	case reflect.Slice:
 		b, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
-			return errors.New("Member must be base64") //nolint:staticcheck // the protocol's wording
+			return "Member must be base64"
 		}
 		v.SetBytes(b)
 	default: // time.Time, by construction of the shapes
 		t, err := time.Parse(time.RFC3339, text)
 		if err != nil {
-			return errors.New("Member must be a date like 2006-01-02T15:04:05Z") //nolint:staticcheck // the protocol's wording
+			return "Member must be a date like 2006-01-02T15:04:05Z"
 		}
 		v.Set(reflect.ValueOf(t))
 	}
-	return nil
+	return ""
 }
 
 // unknown refuses the first parameter that no member took, in order of name: a
@@ -265,7 +276,7 @@ func (d *decoder) unknown(n *node, name string) {
 	for _, k := range keys {
 		child, full := n.children[k], join(name, k)
 		if child.given && !child.read && d.first == nil && len(d.problems) == 0 {
-			d.first = apierr.New("UnknownParameter", "The parameter %s is not recognized", full)
+			d.first = apierr.New("UnknownParameter", "The parameter %s is not recognized", clip(full))
 			if d.protocol == Query {
 				d.first.Code = "ValidationError"
 			}

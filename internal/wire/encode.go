@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/xml"
+	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/apierr"
 )
 
 // encodeReply writes a reply in its protocol's envelope.
@@ -36,26 +40,30 @@ func encodeReply(s ServiceSpec, action, requestID string, out any) []byte {
 }
 
 // encodeError writes an error in its protocol's envelope.
-func encodeError(s ServiceSpec, requestID, code, message string, status int) []byte {
+func encodeError(s ServiceSpec, requestID string, e *apierr.Error) []byte {
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	switch s.Protocol {
 	case EC2Query:
 		b.WriteString("<Response><Errors><Error>")
-		element(&b, "Code", code)
-		element(&b, "Message", message)
+		element(&b, "Code", e.Code)
+		element(&b, "Message", e.Message)
 		b.WriteString("</Error></Errors>")
 		element(&b, "RequestID", requestID)
 		b.WriteString("</Response>")
 	case Query:
 		kind := "Sender"
-		if status >= 500 {
+		if e.Status >= http.StatusInternalServerError {
 			kind = "Receiver"
 		}
-		b.WriteString(`<ErrorResponse xmlns="` + s.Namespace + `"><Error>`)
+		b.WriteString("<ErrorResponse")
+		if s.Namespace != "" {
+			b.WriteString(` xmlns="` + s.Namespace + `"`)
+		}
+		b.WriteString("><Error>")
 		element(&b, "Type", kind)
-		element(&b, "Code", code)
-		element(&b, "Message", message)
+		element(&b, "Code", e.Code)
+		element(&b, "Message", e.Message)
 		b.WriteString("</Error>")
 		element(&b, "RequestId", requestID)
 		b.WriteString("</ErrorResponse>")
@@ -108,9 +116,7 @@ func encodeValue(b *bytes.Buffer, p Protocol, name string, v reflect.Value) {
 			return
 		}
 		b.WriteString("<" + name + ">")
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(x, y reflect.Value) int { return bytes.Compare([]byte(x.String()), []byte(y.String())) })
-		for _, k := range keys {
+		for _, k := range sortedKeys(v) {
 			b.WriteString("<entry>")
 			element(b, "key", k.String())
 			element(b, "value", v.MapIndex(k).String())
@@ -118,10 +124,9 @@ func encodeValue(b *bytes.Buffer, p Protocol, name string, v reflect.Value) {
 		}
 		b.WriteString("</" + name + ">")
 	case reflect.String:
-		if enumValues(v.Type()) != nil && v.Len() == 0 {
-			return // enums aren't pointers: "" is absent
+		if v.Len() > 0 || !isEnum(v.Type()) {
+			element(b, name, v.String())
 		}
-		element(b, name, v.String())
 	default:
 		element(b, name, scalarText(v))
 	}
@@ -146,6 +151,12 @@ func scalarText(v reflect.Value) string {
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
 	}
 	return v.String()
+}
+
+func sortedKeys(v reflect.Value) []reflect.Value {
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(x.String(), y.String()) })
+	return keys
 }
 
 // encodeForm writes a shape as a request's parameters, the inverse of decodeForm.
@@ -195,14 +206,13 @@ func formValue(form url.Values, p Protocol, name string, v reflect.Value) {
 			}
 		}
 	case reflect.Map:
-		i := 0
-		for _, k := range v.MapKeys() {
-			i++
-			form.Set(join(name, "entry."+strconv.Itoa(i)+".key"), k.String())
-			form.Set(join(name, "entry."+strconv.Itoa(i)+".value"), v.MapIndex(k).String())
+		for i, k := range sortedKeys(v) {
+			entry := join(name, "entry."+strconv.Itoa(i+1))
+			form.Set(entry+".key", k.String())
+			form.Set(entry+".value", v.MapIndex(k).String())
 		}
 	case reflect.String:
-		if v.Len() > 0 || enumValues(v.Type()) == nil {
+		if v.Len() > 0 || !isEnum(v.Type()) {
 			form.Set(name, v.String())
 		}
 	default:

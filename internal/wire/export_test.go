@@ -11,3 +11,8 @@ func EncodeForm(p Protocol, in any) url.Values { return encodeForm(p, in) }
 
 // Wildcard exposes the pattern matcher to its table.
 func Wildcard(pattern, s string) bool { return wildcard(pattern, s) }
+
+// EncodeReply lets other readers judge what is written for each shape.
+func EncodeReply(s ServiceSpec, action, requestID string, out any) []byte {
+	return encodeReply(s, action, requestID, out)
+}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"slices"
+	"unicode/utf8"
 
 	"github.com/fairlead/fairlead/internal/apierr"
 )
@@ -15,20 +16,25 @@ type Filter struct {
 }
 
 // Match says whether an item passes all filters. attribute returns the item's
-// values of a filter name; known is false for a name that no item has.
+// values of a filter name; known is false for a name that no item has, which is
+// refused whether or not the other filters pass.
 func Match(filters []Filter, attribute func(name string) (values []string, known bool)) (bool, error) {
+	pass := true
 	for _, f := range filters {
 		values, known := attribute(f.Name)
 		if !known {
-			return false, apierr.New("InvalidParameterValue", "The filter '%s' is invalid", f.Name)
+			return false, apierr.New("InvalidParameterValue", "The filter '%s' is invalid", clip(f.Name))
 		}
-		if !slices.ContainsFunc(values, func(v string) bool {
+		pass = pass && slices.ContainsFunc(values, func(v string) bool {
 			return slices.ContainsFunc(f.Values, func(pattern string) bool { return wildcard(pattern, v) })
-		}) {
-			return false, nil
-		}
+		})
 	}
-	return true, nil
+	return pass, nil
+}
+
+func runeLen(s string) int {
+	_, n := utf8.DecodeRuneInString(s)
+	return n
 }
 
 // wildcard matches in time proportional to the product of the lengths at worst,
@@ -43,7 +49,7 @@ func wildcard(pattern, s string) bool {
 			p++
 		case p < len(pattern) && pattern[p] == '?':
 			p++
-			i++
+			i += runeLen(s[i:])
 		case p+1 < len(pattern) && pattern[p] == '\\' && pattern[p+1] == s[i]:
 			p += 2
 			i++
@@ -51,7 +57,7 @@ func wildcard(pattern, s string) bool {
 			p++
 			i++
 		case star >= 0:
-			mark++
+			mark += runeLen(s[mark:])
 			p, i = star+1, mark
 		default:
 			return false

@@ -13,7 +13,10 @@ import (
 // cutting, and the key that the next page begins with. It is no secret and no
 // right: what a page shows is decided when it is asked for.
 
-const tokenVersion = 1
+const (
+	tokenVersion = 1
+	tokenHead    = 1 + crc32.Size // bytes before the key
+)
 
 // Token returns the token of the page that begins with key.
 func Token(key string) string {
@@ -27,11 +30,13 @@ func From(token *string, code string) (string, error) {
 	if token == nil || *token == "" {
 		return "", nil
 	}
+	// Written again it must be the same: base64 alone would take line ends and
+	// stray bits.
 	b, err := base64.RawURLEncoding.DecodeString(*token)
-	if err != nil || len(b) < 5 || b[0] != tokenVersion || binary.BigEndian.Uint32(b[1:]) != crc32.ChecksumIEEE(b[5:]) {
+	if err != nil || len(b) < tokenHead || Token(string(b[tokenHead:])) != *token {
 		return "", apierr.New(code, "The pagination token is not one that this service gave")
 	}
-	return string(b[5:]), nil
+	return string(b[tokenHead:]), nil
 }
 
 // Page takes up to limit items, 0 for all, off a sequence that begins with the

@@ -41,12 +41,19 @@ func planOf(t reflect.Type) *plan {
 	return actual.(*plan)
 }
 
-var timeType = reflect.TypeFor[time.Time]()
+var (
+	timeType   = reflect.TypeFor[time.Time]()
+	stringType = reflect.TypeFor[string]()
+)
+
+// isEnum says whether t is a generated enum: the only named strings in a shape.
+// Enums aren't behind pointers: "" is absent.
+func isEnum(t reflect.Type) bool { return t.Kind() == reflect.String && t != stringType }
 
 // enumValues returns the values that a generated enum may have; nil for any
 // other type.
 func enumValues(t reflect.Type) []string {
-	if t.Kind() != reflect.String {
+	if !isEnum(t) {
 		return nil
 	}
 	if e, ok := reflect.Zero(t).Interface().(interface{ Values() []string }); ok {

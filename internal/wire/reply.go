@@ -76,7 +76,10 @@ func replyValue(p Protocol, n *xmlNode, v reflect.Value) error {
 		}
 		return nil
 	}
-	return set(v, n.Text)
+	if constraint := set(v, n.Text); constraint != "" {
+		return fmt.Errorf("value %q: %s", clip(n.Text), constraint)
+	}
+	return nil
 }
 
 // decodeError reads an error's envelope, either protocol's.

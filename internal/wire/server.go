@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,12 +29,12 @@ const MaxBodyBytes = 1 << 20
 // Config is what a Server needs to know.
 type Config struct {
 	Keys    Keys
-	Regions func(region string) bool // whether the installation has the region
+	Regions func(region string) bool // whether the installation has the region; nil: any
 	Now     func() time.Time         // nil: time.Now
-	Log     *slog.Logger
+	Log     *slog.Logger             // nil: slog.Default()
 
-	// Dev accepts every key unverified, or none, and every region: a key id of 12
-	// digits names the account, any other is DevAccount's.
+	// Dev accepts every key unverified, or none: a key id of 12 digits names the
+	// account, any other is DevAccount's.
 	Dev       bool
 	DevRegion string // for requests without a credential
 }
@@ -43,159 +46,197 @@ const DevAccount = "123456789012"
 type Server struct {
 	cfg      Config
 	services map[string]*Service // by name
+	names    []string            // of services, sorted
 
-	mu       sync.Mutex        // guards the following
-	requests map[string]uint64 // by service, action and code, separated by spaces
+	mu       sync.Mutex // guards the following
+	requests map[requestKey]uint64
+	unknown  int // keys in requests whose action isn't served
 }
+
+type requestKey struct{ service, action, code string }
 
 // NewServer returns a server for the services.
 func NewServer(cfg Config, services ...*Service) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Server{cfg: cfg, services: map[string]*Service{}, requests: map[string]uint64{}}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	s := &Server{cfg: cfg, services: map[string]*Service{}, requests: map[requestKey]uint64{}}
 	for _, svc := range services {
 		s.services[svc.spec.Name] = svc
 	}
+	s.names = slices.Sorted(maps.Keys(s.services))
 	return s
 }
 
 // RequestCount is how often an action was answered with a code.
 type RequestCount struct {
-	Service, Action, Code string // Code is "OK" for success; Action is "" unless it is served
+	Service, Action, Code string // Code is "OK" for success
 	Count                 uint64
 }
 
-// Requests returns the counts since the start. An action that isn't served is
-// counted by name under its code, so that missing calls are visible; of names
-// that nobody could mean there are at most a thousand.
+// Requests returns the counts since the start, in order of service, action and
+// code. An action that isn't served is counted by its name too, so that missing
+// calls are visible; past maxUnknown such names, or if the name is no word, it is
+// counted as "other".
 func (s *Server) Requests() []RequestCount {
 	s.mu.Lock()
 	counts := maps.Clone(s.requests)
 	s.mu.Unlock()
 	out := make([]RequestCount, 0, len(counts))
 	for key, n := range counts {
-		p := strings.SplitN(key, " ", 3)
-		out = append(out, RequestCount{Service: p[0], Action: p[1], Code: p[2], Count: n})
+		out = append(out, RequestCount{Service: key.service, Action: key.action, Code: key.code, Count: n})
 	}
+	slices.SortFunc(out, func(x, y RequestCount) int {
+		return cmp.Or(cmp.Compare(x.Service, y.Service), cmp.Compare(x.Action, y.Action), cmp.Compare(x.Code, y.Code))
+	})
 	return out
 }
 
-const maxCounts = 4096
+// maxUnknown bounds what strangers can make the counts grow to.
+const maxUnknown = 1000
 
-func (s *Server) count(service, action, code string) {
-	if len(action) > 64 || strings.ContainsFunc(action, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		action = "unreadable"
+func (s *Server) count(svc *Service, action, code string) {
+	_, served := svc.operations[action]
+	if !served && (action == "" || len(action) > 64 || strings.ContainsFunc(action, func(r rune) bool { return !isWord(r) })) {
+		action = "other"
 	}
-	key := service + " " + action + " " + code
+	key := requestKey{svc.spec.Name, action, code}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.requests[key]; !ok && len(s.requests) >= maxCounts {
-		key = service + " other " + code
+	if _, known := s.requests[key]; !known && !served {
+		if s.unknown >= maxUnknown {
+			key.action = "other"
+		} else {
+			s.unknown++
+		}
 	}
 	s.requests[key]++
+}
+
+func isWord(r rune) bool {
+	return 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9'
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := uuid.NewString()
-	w.Header().Set("x-amzn-RequestId", id)
-	form, body, formErr := readForm(w, r)
+	form, body, problem := readForm(w, r)
 	svc := s.guess(r, form)
-	out, call, err := func() (out any, call *Call, err error) {
-		call = &Call{Action: form.Get("Action"), RequestID: id, Now: s.cfg.Now().UTC(), Form: form}
-		defer func() {
-			if p := recover(); p != nil {
-				s.cfg.Log.Error("panic while answering a request", "service", svc.spec.Name, "action", call.Action, "panic", p, "stack", string(debug.Stack()))
-				out, err = nil, svc.spec.Protocol.internalError()
-			}
-		}()
-		if formErr != nil {
-			return nil, call, svc.spec.Protocol.malformed("%s", formErr)
-		}
-		if call.Identity, err = s.authenticate(r, body, svc); err != nil {
-			return nil, call, err
-		}
-		if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-			call.Source = a.Addr().Unmap()
-		}
-		out, err = s.dispatch(r.Context(), svc, call)
-		return out, call, err
-	}()
+	call := &Call{Action: form.Get("Action"), RequestID: id, Now: s.cfg.Now().UTC(), Form: form}
+	reply, err := s.answer(r, svc, call, body, problem)
+	status, code := http.StatusOK, "OK"
 	if err != nil {
-		s.refuse(w, svc, call, err)
-		return
+		refusal := s.refusal(svc, call, err)
+		status, code = refusal.Status, refusal.Code
+		reply = encodeError(svc.spec, id, refusal)
 	}
-	s.count(svc.spec.Name, call.Action, "OK")
+	s.count(svc, call.Action, code)
+	w.Header().Set("x-amzn-RequestId", id)
 	w.Header().Set("Content-Type", "text/xml;charset=UTF-8")
-	_, _ = w.Write(encodeReply(svc.spec, call.Action, id, out))
+	w.WriteHeader(status)
+	_, _ = w.Write(reply)
 }
 
-func (s *Server) refuse(w http.ResponseWriter, svc *Service, call *Call, err error) {
-	var refusal *apierr.Error
-	if !errors.As(err, &refusal) {
-		s.cfg.Log.Error("request failed", "service", svc.spec.Name, "action", call.Action, "request_id", call.RequestID, "account", call.Account, "error", err)
-		refusal = svc.spec.Protocol.internalError()
+// answer authenticates a call, hands it to its handler and encodes the reply. A
+// panic on the way ends the call, not the process.
+func (s *Server) answer(r *http.Request, svc *Service, call *Call, body []byte, problem string) (reply []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.cfg.Log.Error("panic while answering a request", "service", svc.spec.Name, "action", call.Action, "request_id", call.RequestID, "panic", p, "stack", string(debug.Stack()))
+			reply, err = nil, svc.spec.Protocol.internalError()
+		}
+	}()
+	if problem != "" {
+		return nil, svc.spec.Protocol.malformed("%s", problem)
 	}
-	s.count(svc.spec.Name, call.Action, refusal.Code)
-	w.Header().Set("Content-Type", "text/xml;charset=UTF-8")
-	w.WriteHeader(refusal.Status)
-	_, _ = w.Write(encodeError(svc.spec, call.RequestID, refusal.Code, refusal.Message, refusal.Status))
+	if call.Identity, err = s.authenticate(r, body, svc); err != nil {
+		return nil, err
+	}
+	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		call.Source = a.Addr().Unmap()
+	}
+	out, err := s.dispatch(r.Context(), svc, call)
+	if err != nil {
+		return nil, err
+	}
+	return encodeReply(svc.spec, call.Action, call.RequestID, out), nil
+}
+
+// refusal returns what the caller is told of an error: all of it if it is meant
+// for the caller, else that there was one.
+func (s *Server) refusal(svc *Service, call *Call, err error) *apierr.Error {
+	if refusal, ok := errors.AsType[*apierr.Error](err); ok {
+		return refusal
+	}
+	s.cfg.Log.Error("request failed", "service", svc.spec.Name, "action", call.Action, "request_id", call.RequestID, "account", call.Account, "error", err)
+	return svc.spec.Protocol.internalError()
 }
 
 // readForm returns the request's parameters, without those of a presigned URL,
-// and its body.
-func readForm(w http.ResponseWriter, r *http.Request) (url.Values, []byte, error) {
+// and its body; or what is wrong with it, worded for the caller.
+func readForm(w http.ResponseWriter, r *http.Request) (form url.Values, body []byte, problem string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, nil, "The request body is larger than the limit of " + strconv.Itoa(MaxBodyBytes) + " bytes"
+	}
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, nil, errors.New("The request body is larger than the limit of 1048576 bytes") //nolint:staticcheck // a message for the caller
-		}
-		return nil, nil, errors.New("The request body could not be read") //nolint:staticcheck // a message for the caller
+		return nil, nil, "The request body could not be read"
 	}
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
-		return nil, body, errors.New("The method must be POST or GET") //nolint:staticcheck // a message for the caller
+		return nil, body, "The method must be POST or GET"
 	}
-	form := url.Values{}
+	form = url.Values{}
 	for _, encoded := range []string{r.URL.RawQuery, string(body)} {
 		values, err := url.ParseQuery(encoded)
 		if err != nil {
-			return nil, body, errors.New("The parameters are not form-encoded: name=value pairs separated by '&', other characters percent-encoded") //nolint:staticcheck // a message for the caller
+			return form, body, "The parameters are not form-encoded: name=value pairs separated by '&', other characters percent-encoded"
 		}
 		for name, v := range values {
-			if strings.HasPrefix(name, "X-Amz-") {
-				continue
+			if !strings.HasPrefix(name, "X-Amz-") {
+				form[name] = append(form[name], v...)
 			}
-			form[name] = append(form[name], v...)
 		}
 	}
 	for name, values := range form {
 		for _, v := range append(values, name) {
 			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
-				return form, body, errors.New("The parameters must be valid UTF-8 without NUL") //nolint:staticcheck // a message for the caller
+				return form, body, "The parameters must be valid UTF-8 without NUL"
 			}
 		}
 	}
-	return form, body, nil
+	return form, body, ""
 }
 
 // guess returns the service that a request is for, so that even a refusal is in
 // an envelope that its client understands: by credential scope, else by API
-// version.
+// version, else by an action that only one service has.
 func (s *Server) guess(r *http.Request, form url.Values) *Service {
-	if c, err := readCredential(r); err == nil || c.service != "" {
-		if svc := s.services[c.service]; svc != nil {
-			return svc
-		}
+	c, _ := readCredential(r) // what could be read of it is enough here
+	if svc := s.services[c.service]; svc != nil {
+		return svc
 	}
-	for _, svc := range s.services {
+	var having []*Service
+	for _, name := range s.names {
+		svc := s.services[name]
 		if svc.spec.Version == form.Get("Version") {
 			return svc
 		}
+		if _, ok := svc.operations[form.Get("Action")]; ok {
+			having = append(having, svc)
+		}
 	}
-	return &Service{spec: ServiceSpec{Name: "unknown", Protocol: Query}}
+	if len(having) == 1 {
+		return having[0]
+	}
+	return &Service{spec: ServiceSpec{Name: unknownService, Protocol: Query}}
 }
+
+// unknownService is the name of the service that has no operations, whose
+// envelope is used when a request gives no hint.
+const unknownService = "unknown"
 
 func (s *Server) authenticate(r *http.Request, body []byte, svc *Service) (Identity, error) {
 	c, err := readCredential(r)
@@ -208,7 +249,7 @@ func (s *Server) authenticate(r *http.Request, body []byte, svc *Service) (Ident
 			id.Region = s.cfg.DevRegion
 		}
 		id.Principal = "arn:aws:iam::" + id.Account + ":root"
-		return id, nil
+		return id, s.checkRegion(id.Region, svc)
 	}
 	if err != nil {
 		return Identity{}, svc.spec.Protocol.authError(err)
@@ -225,44 +266,42 @@ func (s *Server) authenticate(r *http.Request, body []byte, svc *Service) (Ident
 		return Identity{}, svc.spec.Protocol.authError(&authFailure{authUnknownKey, "The security token included in the request is invalid."})
 	case err != nil:
 		return Identity{}, svc.spec.Protocol.authError(err)
-	case !s.cfg.Regions(c.region):
-		return Identity{}, svc.spec.Protocol.authError(&authFailure{authMismatch, "Credential should be scoped to a valid region, not '" + c.region + "'."})
+	case c.service != svc.spec.Name && svc.spec.Name != unknownService:
+		return Identity{}, svc.spec.Protocol.authError(&authFailure{authMismatch, "Credential should be scoped to the service '" + svc.spec.Name + "', not '" + clip(c.service) + "'."})
 	}
-	return Identity{AccessKeyID: c.accessKeyID, Account: account, Principal: principal, Region: c.region, Service: c.service}, nil
+	return Identity{AccessKeyID: c.accessKeyID, Account: account, Principal: principal, Region: c.region, Service: c.service}, s.checkRegion(c.region, svc)
+}
+
+func (s *Server) checkRegion(region string, svc *Service) error {
+	if s.cfg.Regions == nil || s.cfg.Regions(region) {
+		return nil
+	}
+	return svc.spec.Protocol.authError(&authFailure{authMismatch, "Credential should be scoped to a valid region, not '" + clip(region) + "'."})
 }
 
 // authError gives a failure the code that the protocol's clients know.
 func (p Protocol) authError(err error) error {
-	var f *authFailure
-	if !errors.As(err, &f) {
+	f, ok := errors.AsType[*authFailure](err)
+	if !ok {
 		return err
 	}
-	type answer struct {
-		code   string
-		status int
+	refuse := func(code string, status int) error {
+		return apierr.New(code, "%s", f.message).WithStatus(status)
 	}
-	ec2 := map[authKind]answer{
-		authMissing:    {"MissingAuthenticationToken", http.StatusForbidden},
-		authIncomplete: {"AuthFailure", http.StatusUnauthorized},
-		authUnknownKey: {"AuthFailure", http.StatusUnauthorized},
-		authMismatch:   {"SignatureDoesNotMatch", http.StatusForbidden},
-		authExpired:    {"RequestExpired", http.StatusBadRequest},
+	switch {
+	case f.kind == authMissing:
+		return refuse("MissingAuthenticationToken", http.StatusForbidden)
+	case f.kind == authMismatch:
+		return refuse("SignatureDoesNotMatch", http.StatusForbidden)
+	case f.kind == authExpired:
+		return refuse("RequestExpired", http.StatusBadRequest)
+	case p == EC2Query: // one code for what can't be read and for who isn't known
+		return refuse("AuthFailure", http.StatusUnauthorized)
+	case f.kind == authUnknownKey:
+		return refuse("InvalidClientTokenId", http.StatusForbidden)
+	default: // authIncomplete
+		return refuse("IncompleteSignature", http.StatusBadRequest)
 	}
-	query := map[authKind]answer{
-		authMissing:    {"MissingAuthenticationToken", http.StatusForbidden},
-		authIncomplete: {"IncompleteSignature", http.StatusBadRequest},
-		authUnknownKey: {"InvalidClientTokenId", http.StatusForbidden},
-		authMismatch:   {"SignatureDoesNotMatch", http.StatusForbidden},
-		authExpired:    {"RequestExpired", http.StatusBadRequest},
-	}
-	a := query[f.kind]
-	if p == EC2Query {
-		a = ec2[f.kind]
-		if f.kind == authUnknownKey {
-			f.message = "AWS was not able to validate the provided access credentials"
-		}
-	}
-	return apierr.New(a.code, "%s", f.message).WithStatus(a.status)
 }
 
 func (s *Server) dispatch(ctx context.Context, svc *Service, c *Call) (any, error) {

@@ -1,11 +1,13 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fairlead/fairlead/internal/apierr"
 )
@@ -106,15 +108,25 @@ func (s *Service) unknownAction(action, version string) *apierr.Error {
 		}
 		return apierr.New(code, "The request must contain the parameter Action")
 	}
-	if version != s.spec.Version {
-		return apierr.New("InvalidAction", "Could not find operation %s for version %s; this service is served in version %s", action, orNone(version), s.spec.Version)
+	action, version = clip(action), clip(version)
+	switch {
+	case s.spec.Name == unknownService:
+		return apierr.New("InvalidAction", "No service that this installation serves has the action %s in version %s", action, cmp.Or(version, "(none)"))
+	case version != s.spec.Version:
+		return apierr.New("InvalidAction", "Could not find operation %s for version %s; this service is served in version %s", action, cmp.Or(version, "(none)"), s.spec.Version)
 	}
 	return apierr.New("InvalidAction", "The action %s is not valid for this web service, or is not served by this installation", action)
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "(none)"
+// clip shortens what a caller sent, for a message that quotes it.
+func clip(s string) string {
+	const limit = 256 // longer than any ARN that we answer with
+	if len(s) <= limit {
+		return s
 	}
-	return s
+	end := limit
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
 }

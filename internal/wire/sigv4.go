@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -136,7 +137,7 @@ func (c *credential) fill(scope, headers, date string) error {
 	}
 	c.time = t
 	c.signedHeaders = strings.Split(headers, ";")
-	if !slices.Contains(c.signedHeaders, "host") || !slices.IsSorted(c.signedHeaders) {
+	if !slices.Contains(c.signedHeaders, "host") || !slices.IsSorted(c.signedHeaders) || strings.ToLower(headers) != headers {
 		return incomplete("SignedHeaders must be in lower case, sorted, and name 'host'")
 	}
 	if len(c.signature) != 2*sha256.Size {
@@ -233,17 +234,28 @@ func canonicalQuery(u *url.URL) string {
 		return ""
 	}
 	q, _ := url.ParseQuery(u.RawQuery)
-	var pairs []string
-	for name, values := range q {
-		if name == "X-Amz-Signature" {
-			continue
+	delete(q, "X-Amz-Signature")
+	var b strings.Builder
+	// In order of name, then value. Sorting whole pairs would put "Id.10=" before
+	// "Id.1=", since digits precede the equals sign.
+	for _, name := range slices.SortedFunc(maps.Keys(q), func(x, y string) int {
+		return strings.Compare(escape(x, false), escape(y, false))
+	}) {
+		values := q[name]
+		for i, v := range values {
+			values[i] = escape(v, false)
 		}
+		slices.Sort(values)
 		for _, v := range values {
-			pairs = append(pairs, escape(name, false)+"="+escape(v, false))
+			if b.Len() > 0 {
+				b.WriteByte('&')
+			}
+			b.WriteString(escape(name, false))
+			b.WriteByte('=')
+			b.WriteString(v)
 		}
 	}
-	slices.Sort(pairs)
-	return strings.Join(pairs, "&")
+	return b.String()
 }
 
 // escape percent-encodes all but RFC 3986's unreserved characters.

@@ -11,44 +11,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/fairlead/fairlead/internal/shapes/ec2"
-	"github.com/fairlead/fairlead/internal/shapes/elbv2"
 	"github.com/fairlead/fairlead/internal/wire"
 )
-
-// inputs are the shapes whose recorded requests are read and written again.
-var inputs = map[string][]any{
-	"ec2": {
-		ec2.AllocateIpamPoolCidrInput{}, ec2.AuthorizeSecurityGroupEgressInput{}, ec2.AuthorizeSecurityGroupIngressInput{},
-		ec2.CreateIpamInput{}, ec2.CreateIpamPoolInput{}, ec2.CreateRouteInput{}, ec2.CreateRouteTableInput{},
-		ec2.CreateSecurityGroupInput{}, ec2.CreateSubnetInput{}, ec2.CreateTagsInput{}, ec2.CreateVpcInput{}, ec2.DeleteIpamInput{},
-		ec2.DeleteTagsInput{}, ec2.DescribeAddressesInput{}, ec2.DescribeIpamPoolsInput{}, ec2.DescribeNetworkInterfacesInput{},
-		ec2.DescribeSecurityGroupsInput{}, ec2.DescribeSubnetsInput{}, ec2.DescribeVpcsInput{}, ec2.GetIpamPoolAllocationsInput{},
-		ec2.ModifySubnetAttributeInput{}, ec2.ModifyVpcAttributeInput{}, ec2.ProvisionIpamPoolCidrInput{}, ec2.ReleaseIpamPoolAllocationInput{},
-	},
-	"elasticloadbalancingv2": {
-		elbv2.AddTagsInput{}, elbv2.CreateListenerInput{}, elbv2.CreateLoadBalancerInput{}, elbv2.CreateTargetGroupInput{},
-		elbv2.DescribeLoadBalancersInput{}, elbv2.DescribeTargetHealthInput{}, elbv2.RegisterTargetsInput{},
-	},
-}
 
 // The SDK modules ship what their clients send with every member set. Reading
 // that into a shape and writing it again must give the same form: so no name, no
 // list form and no member is missing.
 func TestRecordedSDKRequestsAreReadWhole(t *testing.T) {
-	for module, shapes := range inputs {
-		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/service/"+module).Output()
+	for _, s := range allShapes {
+		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-sdk-go-v2/service/"+s.module).Output()
 		if err != nil {
-			t.Fatalf("find the SDK module %s: %v", module, err)
+			t.Fatalf("find the SDK module %s: %v", s.module, err)
 		}
-		protocol := wire.EC2Query
-		if module != "ec2" {
-			protocol = wire.Query
-		}
-		for _, shape := range shapes {
-			action := strings.TrimSuffix(reflect.TypeOf(shape).Name(), "Input")
-			t.Run(module+"/"+action, func(t *testing.T) {
-				raw, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), "request_snapshot", action+".request.snap"))
+		dir := filepath.Join(strings.TrimSpace(string(out)), "request_snapshot")
+		for _, op := range s.operations {
+			action := actionOf(op)
+			t.Run(s.pkg+"/"+action, func(t *testing.T) {
+				raw, err := os.ReadFile(filepath.Join(dir, action+".request.snap"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -59,11 +38,11 @@ func TestRecordedSDKRequestsAreReadWhole(t *testing.T) {
 				}
 				form.Del("Action")
 				form.Del("Version")
-				in := reflect.New(reflect.TypeOf(shape)).Interface()
-				if err := wire.DecodeForm(protocol, form, in); err != nil {
+				in := reflect.New(reflect.TypeOf(op[0])).Interface()
+				if err := wire.DecodeForm(s.spec.Protocol, form, in); err != nil {
 					t.Fatalf("decode: %v", err)
 				}
-				if diff := cmp.Diff(form, wire.EncodeForm(protocol, in)); diff != "" {
+				if diff := cmp.Diff(form, wire.EncodeForm(s.spec.Protocol, in)); diff != "" {
 					t.Errorf("read and written again (-sent +written):\n%s", diff)
 				}
 			})

@@ -540,6 +540,16 @@ func (MitigationInEffectEnum) Values() []string {
 	return []string{"yes", "no"}
 }
 
+type ModifyIpPoolsInput struct {
+	LoadBalancerArn *string              `in:"LoadBalancerArn" required:"true"`
+	IpamPools       *IpamPools           `in:"IpamPools"`
+	RemoveIpamPools []RemoveIpamPoolEnum `in:"RemoveIpamPools"`
+}
+
+type ModifyIpPoolsOutput struct {
+	IpamPools *IpamPools `out:"IpamPools"`
+}
+
 type MutualAuthenticationAttributes struct {
 	AdvertiseTrustStoreCaNames    AdvertiseTrustStoreCaNamesEnum  `in:"AdvertiseTrustStoreCaNames" out:"AdvertiseTrustStoreCaNames"`
 	IgnoreClientCertificateExpiry *bool                           `in:"IgnoreClientCertificateExpiry" out:"IgnoreClientCertificateExpiry"`
@@ -608,6 +618,17 @@ type RegisterTargetsInput struct {
 }
 
 type RegisterTargetsOutput struct {
+}
+
+type RemoveIpamPoolEnum string
+
+const (
+	RemoveIpamPoolEnumIpv4 RemoveIpamPoolEnum = "ipv4"
+)
+
+// Values returns the values that the model has.
+func (RemoveIpamPoolEnum) Values() []string {
+	return []string{"ipv4"}
 }
 
 type RemoveTagsInput struct {

@@ -16,15 +16,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	for _, s := range services {
-		dir, err := moduleDir(s.module)
-		if err != nil {
-			log.Fatal(err)
-		}
-		src, err := read(dir, s.prefix)
-		if err != nil {
-			log.Fatalf("%s: %v", s.module, err)
-		}
-		text, err := render(s, src)
+		text, err := generate(s)
 		if err != nil {
 			log.Fatalf("%s: %v", s.module, err)
 		}
@@ -35,6 +27,19 @@ func main() {
 			log.Fatal(err)
 		}
 	}
+}
+
+// generate returns the text of a service's shapes.
+func generate(s service) ([]byte, error) {
+	dir, err := moduleDir(s.module)
+	if err != nil {
+		return nil, err
+	}
+	src, err := read(dir, s.prefix)
+	if err != nil {
+		return nil, err
+	}
+	return render(s, src)
 }
 
 func moduleDir(module string) (string, error) {
@@ -63,6 +68,9 @@ func render(s service, src *source) ([]byte, error) {
 		}
 		reached[name] = true
 		for _, f := range st.fields {
+			if f.in == "" && f.out == "" {
+				return fmt.Errorf("%s.%s has no name on the wire: the SDK's layout has changed", name, f.name)
+			}
 			if f.shape == "" {
 				continue
 			}

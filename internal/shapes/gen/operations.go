@@ -32,7 +32,7 @@ var services = []service{
 			"AddTags", "CreateListener", "CreateLoadBalancer", "CreateTargetGroup", "DeleteListener", "DeleteLoadBalancer",
 			"DeleteTargetGroup", "DeregisterTargets", "DescribeAccountLimits", "DescribeListenerAttributes",
 			"DescribeListeners", "DescribeLoadBalancerAttributes", "DescribeLoadBalancers", "DescribeRules", "DescribeTags",
-			"DescribeTargetGroupAttributes", "DescribeTargetGroups", "DescribeTargetHealth", "RegisterTargets", "RemoveTags",
+			"DescribeTargetGroupAttributes", "DescribeTargetGroups", "DescribeTargetHealth", "ModifyIpPools", "RegisterTargets", "RemoveTags",
 		},
 	},
 	{
