@@ -74,7 +74,7 @@ func packRecords(n snapshot.Name) (*records, error) {
 	r := &records{ttl: seconds(n.TTL)}
 	for _, addr := range n.A {
 		if !addr.Is4() {
-			errs = append(errs, fmt.Errorf("A record %v is not an IPv4 address", addr))
+			errs = append(errs, fmt.Errorf("A record %v is not an IPv4 address", addr)) //nolint:staticcheck // a record type, not a sentence
 			continue
 		}
 		b := addr.As4()

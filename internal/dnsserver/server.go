@@ -196,7 +196,7 @@ func (s *Server) Listen(ctx context.Context, addr string) error {
 	s.wg.Go(func() {
 		select {
 		case <-ctx.Done():
-			s.shutdown()
+			_ = s.shutdown()
 		case <-s.done:
 		}
 	})
