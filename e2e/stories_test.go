@@ -23,7 +23,11 @@ func TestS1DrawFromAPool(t *testing.T) {
 	w.network()
 	pool := w.pool("127.192.2.144/29")
 	group := w.targetGroup("web", testkit.StartTarget(t, "one", nil), testkit.StartTarget(t, "two", nil))
-	lb := w.balancer("shop", pool)
+	made, err := w.create("shop", pool, aws.NopRetryer{})
+	if err != nil || made.LoadBalancers[0].State.Code != "provisioning" {
+		t.Errorf("reply: got %+v, %v, want a load balancer in state provisioning", made, err)
+	}
+	lb := w.balancer("shop", pool) // the same call again, which answers the same load balancer
 	port := testkit.FreePort(t)
 	w.listener(lb, port, group)
 

@@ -154,9 +154,6 @@ func (w *world) balancer(name, pool string) elbtypes.LoadBalancer {
 		w.Fatal(err)
 	}
 	lb := out.LoadBalancers[0]
-	if lb.State.Code != elbtypes.LoadBalancerStateEnumProvisioning {
-		w.Errorf("state in the reply: got %s, want provisioning", lb.State.Code)
-	}
 	waiter := elb.NewLoadBalancerAvailableWaiter(w.elb, func(o *elb.LoadBalancerAvailableWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 10*time.Millisecond, 50*time.Millisecond
 	})

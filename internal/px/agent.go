@@ -33,6 +33,7 @@ func (a *Agent) Run(ctx context.Context, assignments <-chan *snapshot.Assignment
 	a.proxy = New(Options{Targets: &a.reg, Log: a.Log, Changed: a.poke})
 	defer a.proxy.Close()
 	var cur *snapshot.Assignment
+	attached := map[string]bool{}
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	for {
@@ -47,6 +48,19 @@ func (a *Agent) Run(ctx context.Context, assignments <-chan *snapshot.Assignment
 				}
 			}
 			a.proxy.Apply(cur, bound)
+			left := map[string]bool{}
+			for _, st := range a.proxy.Status() {
+				left[st.NodeID] = true
+			}
+			for id := range attached {
+				if _, ok := bound[id]; !ok && !left[id] {
+					_ = a.Driver.Detach(ctx, id)
+					delete(attached, id)
+				}
+			}
+			for id := range bound {
+				attached[id] = true
+			}
 			go a.probe(ctx, cur)
 		case <-a.wake:
 		case <-tick.C:
