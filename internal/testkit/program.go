@@ -141,3 +141,6 @@ func (s *Server) Ready() bool {
 	_ = resp.Body.Close()
 	return resp.StatusCode == http.StatusOK
 }
+
+// PID returns the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }

@@ -210,28 +210,32 @@ func (t *trie) lowest(c cidr, length uint8) (key, bool) {
 	if t.largest(c.root, c.bits) > length {
 		return key{}, false
 	}
-	k, n, i := c.key, c.bits, c.root
-	for i != 0 {
-		nd := &t.nodes[i]
+	k, n := c.key, c.bits
+	if c.root == 0 {
+		return k, true
+	}
+	nodes := t.nodes
+	nd := &nodes[c.root]
+	for {
+		// Within the region (k, n) there is room, and nd is what is taken in it.
 		if nd.bits > n {
-			// The region's lower half is free unless it holds the node.
 			if nd.key.bit(n) == 1 {
-				return k, true
-			}
-			if t.largest(i, n+1) > length {
-				return k.with(n), true
+				return k, true // the lower half is free
 			}
 			n++
+			if (nd.bits > n && n+1 > length) || (nd.bits == n && nd.max > length) {
+				return k.with(n - 1), true // the upper half is
+			}
 			continue
 		}
 		n++
-		if t.largest(nd.child[0], n) <= length {
-			i = nd.child[0]
+		low := &nodes[nd.child[0]]
+		if (low.bits == n && low.max <= length) || (low.bits > n && n < length) {
+			nd = low
 			continue
 		}
-		k, i = k.with(n-1), nd.child[1]
+		k, nd = k.with(n-1), &nodes[nd.child[1]]
 	}
-	return k, true
 }
 
 // lowestFrom returns the lowest free block of the length in the region, not
