@@ -63,7 +63,7 @@ var allowed = map[string][]string{
 	"demo": { // a client of the public API, which it starts itself
 		"api/ec2", "api/elbv2", "apierr", "config", "server", "shapes/ec2", "shapes/elbv2", "status", "wire",
 	},
-	"cmd/fairlead": {"config", "demo", "server", "status"},
+	"cmd/fairlead": {"failpoint", "config", "demo", "server", "status"},
 
 	// For tests alone.
 	"arch": {},

@@ -56,7 +56,7 @@ const stopTime = 5 * time.Second
 
 // Run serves until ctx ends, and then stops in order. onReady is called once
 // everything that was there before serves again and the APIs answer.
-func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logger, onReady func(Addresses)) error {
+func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logger, onReady func(Addresses)) (err error) {
 	s := &Server{cfg: cfg, version: version, log: log, started: time.Now().UTC()}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
