@@ -45,8 +45,9 @@ func Program(t testing.TB) string {
 // Process is a server that runs as a program of its own, and can be killed.
 type Process struct {
 	*Server
-	cmd  *exec.Cmd
-	done chan error
+	cmd   *exec.Cmd     // nil once it has ended
+	ended chan struct{} // closed when it has
+	err   error         // how; valid then
 }
 
 var readyLine = regexp.MustCompile(`msg=ready api=(\S+) dns=(\S+) ops=(\S+)`)
@@ -69,7 +70,7 @@ func StartProcess(t testing.TB, dir string, env ...string) *Process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{cmd: cmd, done: make(chan error, 1)}
+	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	ready := make(chan []string, 1)
 	var last strings.Builder
 	go func() {
@@ -81,15 +82,16 @@ func StartProcess(t testing.TB, dir string, env ...string) *Process {
 				last.WriteString(lines.Text() + "\n")
 			}
 		}
-		p.done <- cmd.Wait()
+		p.err = cmd.Wait()
+		close(p.ended)
 	}()
 	t.Cleanup(p.Kill)
 	select {
 	case m := <-ready:
 		p.Server = &Server{API: m[1], DNS: m[2], Ops: m[3], Dir: dir, Region: config.Default().Regions[0].Name, Key: rootKey(t, dir)}
-	case err := <-p.done:
+	case <-p.ended:
 		p.cmd = nil
-		t.Fatalf("the program ended before it was ready: %v\n%s", err, last.String())
+		t.Fatalf("the program ended before it was ready: %v\n%s", p.err, last.String())
 	case <-time.After(30 * time.Second):
 		t.Fatal("the program isn't ready after 30 s")
 	}
@@ -102,7 +104,7 @@ func (p *Process) Kill() {
 		return
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGKILL)
-	<-p.done
+	<-p.ended
 	p.cmd = nil
 }
 
@@ -110,7 +112,7 @@ func (p *Process) Kill() {
 func (p *Process) Wait(t testing.TB) {
 	t.Helper()
 	select {
-	case <-p.done:
+	case <-p.ended:
 		p.cmd = nil
 	case <-time.After(20 * time.Second):
 		t.Fatal("the process doesn't end")
@@ -124,9 +126,9 @@ func (p *Process) Terminate(t testing.TB) error {
 		t.Fatal(err)
 	}
 	select {
-	case err := <-p.done:
+	case <-p.ended:
 		p.cmd = nil
-		return err
+		return p.err
 	case <-time.After(10 * time.Second):
 		return errors.New("it still runs 10 s after SIGTERM")
 	}
