@@ -8,32 +8,35 @@ import (
 	"github.com/fairlead/fairlead/internal/shapes/ec2"
 )
 
-// longestBrought is the most bits of a prefix that an operator can bring: no network
-// accepts a smaller IPv4 announcement (EC2 ProvisionIpamPoolCidr).
-const longestBrought = 24
+// poolDescription is what the demo knows its pool by.
+const poolDescription = "demo: the addresses that our partners allow"
 
-// Descriptions of the demo's pools, which it knows them by.
-const (
-	broughtPool = "demo: the prefix that we brought"
-	partnerPool = "demo: the addresses that our partners allow"
-)
-
-// pool returns a public pool that holds the CIDR: a piece of a prefix that the
-// account has brought, in a pool of its own below the prefix's.
+// pool returns a public pool of the account's own with the CIDR in it.
 func (c *client) pool(ctx context.Context, cidr netip.Prefix) (string, error) {
 	scope, err := c.publicScope(ctx)
 	if err != nil {
 		return "", err
 	}
-	brought := cidr
-	if brought.Bits() > longestBrought {
-		brought = netip.PrefixFrom(cidr.Addr(), longestBrought).Masked()
-	}
-	top, err := c.poolOf(ctx, scope, broughtPool, nil, brought)
+	found, err := call[ec2.DescribeIpamPoolsOutput](ctx, c.ec2, "DescribeIpamPools", &ec2.DescribeIpamPoolsInput{
+		Filters: []ec2.Filter{where("description", poolDescription), where("state", string(ec2.IpamPoolStateCreateComplete))},
+	})
 	if err != nil {
 		return "", err
 	}
-	return c.poolOf(ctx, scope, partnerPool, &top, cidr)
+	if len(found.IpamPools) > 0 {
+		id := *found.IpamPools[0].IpamPoolId
+		return id, c.provision(ctx, id, cidr)
+	}
+	made, err := call[ec2.CreateIpamPoolOutput](ctx, c.ec2, "CreateIpamPool", &ec2.CreateIpamPoolInput{
+		IpamScopeId: &scope, Description: new(poolDescription), Locale: &c.region.Name,
+		AddressFamily: ec2.AddressFamilyIpv4, AwsService: ec2.IpamPoolAwsServiceEc2, PublicIpSource: ec2.IpamPoolPublicIpSourceByoip,
+		TagSpecifications: named(ec2.ResourceTypeIpamPool),
+	})
+	if err != nil {
+		return "", err
+	}
+	id := *made.IpamPool.IpamPoolId
+	return id, c.provision(ctx, id, cidr)
 }
 
 // publicScope returns the public scope of the account's IPAM, which there is one
@@ -54,31 +57,6 @@ func (c *client) publicScope(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return *made.Ipam.PublicDefaultScopeId, nil
-}
-
-// poolOf returns the pool of the description with the CIDR in it, below the
-// source pool if there is one.
-func (c *client) poolOf(ctx context.Context, scope, description string, source *string, cidr netip.Prefix) (string, error) {
-	found, err := call[ec2.DescribeIpamPoolsOutput](ctx, c.ec2, "DescribeIpamPools", &ec2.DescribeIpamPoolsInput{
-		Filters: []ec2.Filter{where("description", description), where("state", string(ec2.IpamPoolStateCreateComplete))},
-	})
-	if err != nil {
-		return "", err
-	}
-	if len(found.IpamPools) > 0 {
-		id := *found.IpamPools[0].IpamPoolId
-		return id, c.provision(ctx, id, cidr)
-	}
-	made, err := call[ec2.CreateIpamPoolOutput](ctx, c.ec2, "CreateIpamPool", &ec2.CreateIpamPoolInput{
-		IpamScopeId: &scope, SourceIpamPoolId: source, Description: &description, Locale: &c.region.Name,
-		AddressFamily: ec2.AddressFamilyIpv4, AwsService: ec2.IpamPoolAwsServiceEc2, PublicIpSource: ec2.IpamPoolPublicIpSourceByoip,
-		TagSpecifications: named(ec2.ResourceTypeIpamPool),
-	})
-	if err != nil {
-		return "", err
-	}
-	id := *made.IpamPool.IpamPoolId
-	return id, c.provision(ctx, id, cidr)
 }
 
 // provision gives the CIDR to the pool, unless it has it, and waits until it can
