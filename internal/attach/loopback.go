@@ -60,13 +60,16 @@ type shadowRecord struct {
 }
 
 // NewLoopback returns the loopback driver that keeps its shadow addresses in dir,
-// which must exist. A damaged file is an error that says what to do: starting
+// which it makes if need be. A damaged file is an error that says what to do: starting
 // without it would move running addresses.
 func NewLoopback(dir string) (*LoopbackDriver, error) {
 	d := &LoopbackDriver{
 		path:    filepath.Join(dir, shadowFile),
 		nodes:   map[string]attachment{},
 		shadows: map[netip.Addr]netip.Addr{},
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("directory of shadow addresses: %w", err)
 	}
 	b, err := os.ReadFile(d.path)
 	if errors.Is(err, fs.ErrNotExist) {

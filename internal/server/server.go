@@ -17,7 +17,7 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/dns"
 	"github.com/fairlead/fairlead/internal/dnsserver"
-	"github.com/fairlead/fairlead/internal/px"
+	"github.com/fairlead/fairlead/internal/node"
 	"github.com/fairlead/fairlead/internal/store/etcd"
 )
 
@@ -153,16 +153,22 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	}
 	tasks.Go(func() { r.projector.Run(ctx) })
 	tasks.Go(func() { r.controller.Run(ctx) })
-	agent := &px.Agent{Driver: driver, Host: hostName, Report: r.controller.Report, Log: s.log}
-	tasks.Go(func() { agent.Run(ctx, r.projector.Assignments()) })
+	link := newHost(r)
+	agent, err := node.New(node.Options{Log: s.log, Host: hostName, Dir: filepath.Join(s.cfg.DataDir, "node"), Driver: driver, ControlPlane: link})
+	if err != nil {
+		return err
+	}
+	tasks.Go(func() { agent.Run(ctx) })
 
 	named := make(chan struct{})
 	feed := dns.NewFeed(r.store, endpoints{r.elb}, s.dns, dns.Options{BaseDomain: s.cfg.DNS.BaseDomain, TTL: s.cfg.DNS.TTL, AnswerBound: s.cfg.Dev})
 	tasks.Go(func() { feed.Run(ctx, func() { close(named) }) })
-	select {
-	case <-named:
-	case <-ctx.Done():
-		return nil
+	for _, first := range []<-chan struct{}{named, link.reported} {
+		select {
+		case <-first:
+		case <-ctx.Done():
+			return stopped(ctx)
+		}
 	}
 	if err := s.dns.Listen(ctx, s.cfg.DNSAddr); err != nil {
 		return &ListenError{"dns-addr", s.cfg.DNSAddr, err}
@@ -188,7 +194,12 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	s.ready.Store(false)
 	s.log.Info("stopping")
 	s.stop(api, ops)
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+	return stopped(ctx)
+}
+
+// stopped returns why ctx ended, nil if it was asked to.
+func stopped(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return nil

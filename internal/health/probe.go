@@ -1,0 +1,146 @@
+package health
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/snapshot"
+)
+
+// maxDrain is how much of an answer's body is read before the connection is
+// closed, so that a target isn't told that its answer was lost.
+const maxDrain = 64 << 10
+
+// check is how one target is asked: its target group's health check, made ready.
+type check struct {
+	snapshot.HealthCheck
+	at      netip.AddrPort
+	matcher matcher // nil: it can't be read, and nothing passes
+}
+
+func newCheck(h snapshot.HealthCheck, t snapshot.Target) (check, error) {
+	c := check{HealthCheck: h, at: t.AddrPort()}
+	if h.Port != 0 {
+		c.at = netip.AddrPortFrom(t.Addr, h.Port)
+	}
+	if c.Interval <= 0 {
+		c.Interval = defaultInterval
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	var err error
+	c.matcher, err = parseMatcher(h.Matcher)
+	return c, err
+}
+
+// The defaults of CreateTargetGroup, for what an assignment leaves out.
+const (
+	defaultInterval = 30 * time.Second
+	defaultTimeout  = 5 * time.Second
+)
+
+// dialer connects to a target.
+type dialer func(context.Context, netip.AddrPort) (net.Conn, error)
+
+// probe asks the target once, on a connection of its own. tell gets the outcome
+// as soon as it is known; afterwards the rest of the answer is read and thrown
+// away. Nothing is told if ctx ends before.
+func (c check) probe(ctx context.Context, dial dialer, tell func(outcome)) {
+	if c.matcher == nil {
+		tell(outcome{result: broken})
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	conn, err := c.connect(limited, dial)
+	if err != nil {
+		c.fail(ctx, err, tell)
+		return
+	}
+	defer conn.Close()
+	// The deadline bounds reading and writing; the end of ctx breaks them off.
+	stop := context.AfterFunc(limited, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+
+	status, err := c.ask(conn)
+	switch {
+	case err != nil:
+		c.fail(ctx, err, tell)
+		return
+	case c.matcher.matches(status):
+		tell(outcome{result: passed})
+	default:
+		tell(outcome{result: mismatch, status: status})
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(conn, maxDrain)) // only for the target's sake
+}
+
+func (c check) fail(ctx context.Context, err error, tell func(outcome)) {
+	netErr, isNet := errors.AsType[net.Error](err)
+	switch {
+	case ctx.Err() != nil:
+	case isNet && netErr.Timeout() || errors.Is(err, context.DeadlineExceeded):
+		tell(outcome{result: timeout})
+	default:
+		tell(outcome{result: failed})
+	}
+}
+
+func (c check) connect(ctx context.Context, dial dialer) (net.Conn, error) {
+	conn, err := dial(ctx, c.at)
+	if err != nil || c.Protocol != snapshot.HTTPS {
+		return conn, err
+	}
+	// The certificates of targets are never validated (ALB user guide).
+	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secure, nil
+}
+
+// ask sends the request and returns the status of the answer. Redirects are not
+// followed.
+func (c check) ask(conn net.Conn) (int, error) {
+	path := c.Path
+	if path == "" {
+		path = "/"
+	}
+	request := "GET " + path + " HTTP/1.1\r\nHost: " + c.at.String() +
+		"\r\nUser-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n"
+	if _, err := io.WriteString(conn, request); err != nil {
+		return 0, err
+	}
+	var r http1.Response
+	buf := make([]byte, 0, 4<<10)
+	for {
+		n, err := 0, error(http1.ErrIncomplete)
+		if len(buf) > 0 {
+			n, err = r.Parse(buf)
+		}
+		switch {
+		case err == nil && r.Interim():
+			buf = append(buf[:0], buf[n:]...)
+			r.Reset()
+			continue
+		case err == nil:
+			return r.Status, nil
+		case !errors.Is(err, http1.ErrIncomplete):
+			return 0, err
+		}
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+		}
+		m, err := conn.Read(buf[len(buf):cap(buf)])
+		if buf = buf[:len(buf)+m]; m == 0 && err != nil {
+			return 0, err
+		}
+	}
+}

@@ -1,0 +1,341 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/attach"
+	"github.com/fairlead/fairlead/internal/health"
+	"github.com/fairlead/fairlead/internal/proxy"
+	"github.com/fairlead/fairlead/internal/snapshot"
+)
+
+// ControlPlane is where assignments come from and reports go to.
+type ControlPlane interface {
+	// Assignments returns the channel on which whole assignments come, the
+	// newest last. It may leave out any that a newer one follows.
+	Assignments() <-chan *snapshot.Assignment
+
+	// Report delivers a whole report. An error means that it is to be sent
+	// again, as it is then.
+	Report(ctx context.Context, r *snapshot.Report) error
+}
+
+// Options is how an agent runs.
+type Options struct {
+	Host         string // the host's name in assignments and reports
+	Dir          string // where the last assignment is kept; made if it isn't there
+	Driver       attach.Driver
+	ControlPlane ControlPlane
+
+	Log *slog.Logger // slog.Default when nil
+
+	ReportInterval time.Duration // between reports when nothing changes; 0: 5 s
+	RetryInterval  time.Duration // before an address or port that failed is tried again; 0: 5 s
+	ShutdownGrace  time.Duration // for requests under way when Run's context ends; 0: 10 s
+}
+
+// reportPause is the least time between two reports: many changes at once, as
+// when a rack fails, make few reports. The first of them isn't held back.
+const reportPause = 5 * time.Millisecond
+
+// reportTimeout is how long the delivery of a report may take.
+const reportTimeout = 10 * time.Second
+
+// Agent carries one host's assignment.
+type Agent struct {
+	o        Options
+	log      *slog.Logger
+	file     assignmentFile
+	proxy    *proxy.Proxy
+	prober   *health.Prober
+	restored chan struct{} // closed when the assignment on disk has been applied
+	changed  chan struct{} // there is something new to report
+
+	mu       sync.Mutex            // guards the following
+	applied  *snapshot.Assignment  // nil: none yet
+	attached map[string]netip.Addr // the bound address of each node, removed ones too until they are closed
+	failures map[string]error      // of attaching, by node ID
+}
+
+// New returns an agent that doesn't run yet.
+func New(o Options) (*Agent, error) {
+	switch {
+	case o.Host == "":
+		return nil, errors.New("node agent: no host name")
+	case o.Driver == nil || o.ControlPlane == nil:
+		return nil, errors.New("node agent: no attachment driver or no control plane")
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("node agent: directory: %w", err)
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.ReportInterval <= 0 {
+		o.ReportInterval = 5 * time.Second
+	}
+	if o.RetryInterval <= 0 {
+		o.RetryInterval = 5 * time.Second
+	}
+	if o.ShutdownGrace <= 0 {
+		o.ShutdownGrace = 10 * time.Second
+	}
+	return &Agent{
+		o: o, log: o.Log.With("host", o.Host), file: assignmentFile{dir: o.Dir},
+		restored: make(chan struct{}), changed: make(chan struct{}, 1),
+		attached: map[string]netip.Addr{}, failures: map[string]error{},
+	}, nil
+}
+
+// Restored is closed when Run has applied the assignment that was on disk, or
+// has found that there is none.
+func (a *Agent) Restored() <-chan struct{} { return a.restored }
+
+// Run carries assignments until ctx ends, first the one on disk. It then lets
+// requests under way end for as long as Options.ShutdownGrace says, and returns
+// when every socket is closed. An agent runs once.
+func (a *Agent) Run(ctx context.Context) {
+	p := proxy.New(proxy.Options{Log: a.log, Changed: a.poke})
+	h := health.New(health.Options{Log: a.log, Changed: func(group string, target netip.AddrPort, s snapshot.TargetState) {
+		p.SetHealth(group, target, s)
+		a.poke()
+	}})
+	a.mu.Lock()
+	a.proxy, a.prober = p, h
+	a.mu.Unlock()
+
+	var reporter sync.WaitGroup
+	defer func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.o.ShutdownGrace)
+		defer cancel()
+		p.Close(grace)
+		h.Close()
+		reporter.Wait()
+	}()
+	a.restore(ctx)
+	reporter.Go(func() { a.report(ctx) })
+
+	assignments := a.o.ControlPlane.Assignments()
+	retry := time.NewTicker(a.o.RetryInterval)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case next, ok := <-assignments:
+			if !ok {
+				assignments = nil // no news any more; what runs goes on
+				continue
+			}
+			a.take(ctx, next)
+		case <-retry.C:
+			a.tidy(ctx)
+		}
+	}
+}
+
+// restore applies the assignment on disk. One that can't be used is reported and
+// left alone: the control plane's next one replaces it.
+func (a *Agent) restore(ctx context.Context) {
+	defer close(a.restored)
+	last, err := a.file.load()
+	if err == nil && last != nil {
+		err = a.apply(ctx, last)
+	}
+	if err != nil {
+		a.log.Error("last assignment can't be restored", "error", err)
+	} else if last != nil {
+		a.log.Info("last assignment restored", "revision", last.Revision, "nodes", len(last.Nodes))
+	}
+}
+
+// take applies an assignment that the control plane sent, unless a newer one has
+// been applied: after a reconnection an old one may still be under way.
+func (a *Agent) take(ctx context.Context, next *snapshot.Assignment) {
+	if err := a.acceptable(next); err != nil {
+		a.log.Warn("assignment ignored", "revision", next.Revision, "error", err)
+		return
+	}
+	err := a.apply(ctx, next)
+	if err == nil {
+		err = a.file.save(next)
+	}
+	if err != nil {
+		a.log.Error("assignment not applied", "revision", next.Revision, "error", err)
+	}
+	a.poke()
+}
+
+func (a *Agent) acceptable(next *snapshot.Assignment) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case next.Host != a.o.Host:
+		return fmt.Errorf("it is for host %q", next.Host)
+	case next.Version > snapshot.Version:
+		return fmt.Errorf("its format %d is newer than this program's %d", next.Version, snapshot.Version)
+	case a.applied != nil && next.Revision < a.applied.Revision:
+		return fmt.Errorf("it is older than the applied one, %d", a.applied.Revision)
+	}
+	return nil
+}
+
+// apply makes the host carry an assignment in place of the former one. With an
+// error, the former one goes on. Addresses that can't be attached are no error;
+// they are tried again by tidy.
+func (a *Agent) apply(ctx context.Context, next *snapshot.Assignment) error {
+	bound := make(map[string]netip.Addr, len(next.Nodes))
+	failures := map[string]error{}
+	for _, n := range next.Nodes {
+		addr, err := a.o.Driver.Attach(ctx, n.ID, n.Address())
+		if err != nil {
+			failures[n.ID] = err
+			continue
+		}
+		bound[n.ID] = addr
+	}
+	a.mu.Lock()
+	for id, addr := range bound {
+		a.attached[id] = addr
+	}
+	a.mu.Unlock()
+	if err := a.proxy.Apply(next, bound); err != nil {
+		return err
+	}
+	a.prober.Apply(next.TargetGroups)
+	a.mu.Lock()
+	a.applied, a.failures = next, failures
+	a.mu.Unlock()
+	a.detach(ctx)
+	return nil
+}
+
+// detach gives up the addresses of removed nodes whose sockets are closed.
+func (a *Agent) detach(ctx context.Context) {
+	open := map[string]bool{}
+	for _, s := range a.proxy.Status() {
+		open[s.NodeID] = true
+	}
+	a.mu.Lock()
+	var gone []string
+	for id := range a.attached {
+		if !open[id] {
+			gone = append(gone, id)
+		}
+	}
+	a.mu.Unlock()
+	for _, id := range gone {
+		if err := a.o.Driver.Detach(ctx, id); err != nil {
+			a.log.Error("address not detached", "node", id, "error", err)
+			continue // tidy tries again
+		}
+		a.mu.Lock()
+		delete(a.attached, id)
+		a.mu.Unlock()
+	}
+}
+
+// tidy tries again what failed: addresses to attach or detach, ports to open.
+func (a *Agent) tidy(ctx context.Context) {
+	a.detach(ctx)
+	a.mu.Lock()
+	current, failed := a.applied, len(a.failures) > 0
+	a.mu.Unlock()
+	for _, s := range a.proxy.Status() {
+		failed = failed || slices.ContainsFunc(s.Listeners, func(l snapshot.ListenerStatus) bool { return l.Error != "" })
+	}
+	if current == nil || !failed {
+		return
+	}
+	before := a.Report()
+	if err := a.apply(ctx, current); err != nil {
+		a.log.Error("assignment not applied again", "revision", current.Revision, "error", err)
+	}
+	if !slices.EqualFunc(before.Nodes, a.Report().Nodes, sameNode) {
+		a.poke()
+	}
+}
+
+// sameNode says whether two observations of nodes differ in nothing but counts.
+func sameNode(x, y snapshot.NodeStatus) bool {
+	return x.NodeID == y.NodeID && x.Phase == y.Phase && x.Ready == y.Ready && x.Bound == y.Bound &&
+		x.Error == y.Error && slices.Equal(x.Listeners, y.Listeners)
+}
+
+// poke has a report sent soon.
+func (a *Agent) poke() {
+	select {
+	case a.changed <- struct{}{}:
+	default: // one is due already
+	}
+}
+
+// report delivers reports until ctx ends: at once when something changes, and
+// from time to time for the counts.
+func (a *Agent) report(ctx context.Context) {
+	tick := time.NewTicker(a.o.ReportInterval)
+	defer tick.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	var last string
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+		limited, cancel := context.WithTimeout(ctx, reportTimeout)
+		err := a.o.ControlPlane.Report(limited, a.Report())
+		cancel()
+		if now := fmt.Sprint(err); now != last && ctx.Err() == nil {
+			if last = now; err != nil {
+				a.log.Warn("control plane not reached; going on without", "error", err)
+			} else {
+				a.log.Info("reporting to the control plane")
+			}
+		}
+		pause.Reset(reportPause)
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// Report returns what the agent would report now.
+func (a *Agent) Report() *snapshot.Report {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := &snapshot.Report{Version: snapshot.Version, Host: a.o.Host}
+	if a.proxy == nil {
+		return r
+	}
+	r.Nodes = a.proxy.Status()
+	r.Targets = a.prober.Status()
+	for i := range r.Targets {
+		t := &r.Targets[i]
+		t.InFlight = a.proxy.InFlight(t.TargetGroupARN, netip.AddrPortFrom(t.Addr, t.Port))
+	}
+	if a.applied == nil {
+		return r
+	}
+	r.Revision = a.applied.Revision
+	for _, n := range a.applied.Nodes {
+		if err := a.failures[n.ID]; err != nil {
+			r.Nodes = append(r.Nodes, snapshot.NodeStatus{NodeID: n.ID, Phase: n.Phase, Error: err.Error()})
+		}
+	}
+	slices.SortStableFunc(r.Nodes, func(x, y snapshot.NodeStatus) int { return strings.Compare(x.NodeID, y.NodeID) })
+	return r
+}

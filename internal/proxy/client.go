@@ -1,0 +1,257 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/proxy/route"
+)
+
+// Why waiting ends.
+var (
+	errIdle    = errors.New("idle for too long")
+	errClosing = errors.New("the listener closes")
+	errGone    = errors.New("the client is gone")
+	errStopped = errors.New("not wanted any more")
+)
+
+// maxDiscard is how much of a body that nobody wants is read to keep the
+// client's connection. Reading more would cost more than a new connection.
+const maxDiscard = 64 << 10
+
+// past is a deadline that wakes a reader at once.
+var past = time.Unix(1, 0)
+
+// outBuffers are lent to clients while they have a request.
+var outBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
+
+// maxOutBuffer is how large a buffer may be to be lent again.
+const maxOutBuffer = 64 << 10
+
+// client is a connection from a client.
+type client struct {
+	stream
+	port   *port
+	peer   netip.Addr
+	born   time.Time
+	maxAge time.Duration // fixed when the connection was accepted (ALB HTTP client keepalive duration)
+
+	active   atomic.Int64 // when the last byte came or went, since born
+	request  http1.Request
+	scratch  route.Scratch
+	exchange exchange
+
+	mu   sync.Mutex // guards the following, and read deadlines while idle
+	idle bool       // waits for the first byte of a request
+}
+
+func newClient(p *port, conn net.Conn) *client {
+	c := &client{stream: newStream(conn), port: p, born: time.Now(), maxAge: p.table.Load().clientKeepAlive}
+	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		c.peer = a.AddrPort().Addr().Unmap().WithZone("")
+	}
+	c.exchange.client = c
+	return c
+}
+
+// serve answers the connection's requests, one after the other, and closes it.
+func (c *client) serve() {
+	defer func() {
+		// One request that breaks an invariant of ours must not take the
+		// others of this host with it.
+		if v := recover(); v != nil {
+			c.port.proxy.log.Error("request abandoned", "node", c.port.node.id, "peer", c.peer, "panic", v, "stack", string(debug.Stack()))
+		}
+		_ = c.conn.Close() // nothing of value is lost with it
+	}()
+	if c.extend(time.Now()) != nil {
+		return
+	}
+	for c.serveRequest() {
+		c.stream.release()
+	}
+}
+
+// touch notes that a byte came or went.
+func (c *client) touch(now time.Time) { c.active.Store(int64(now.Sub(c.born))) }
+
+// idleFor returns how long nothing has come or gone.
+func (c *client) idleFor(now time.Time) time.Duration {
+	return now.Sub(c.born) - time.Duration(c.active.Load())
+}
+
+// serveRequest answers one request; it returns whether another one may follow.
+func (c *client) serveRequest() bool {
+	c.request.Reset()
+	n, err := c.readHead()
+	now := time.Now()
+	c.touch(now)
+	out := outBuffers.Get().(*[]byte)
+	defer func() {
+		if cap(*out) <= maxOutBuffer {
+			*out = (*out)[:0]
+			outBuffers.Put(out)
+		}
+	}()
+	t := c.port.table.Load()
+	if err != nil {
+		c.refuse(t, err, out)
+		return false
+	}
+	head := c.unread()[:n]
+	c.use(n)
+
+	rule := t.rules.Match(head, &c.request, c.peer, &c.scratch)
+	if rule == nil {
+		return c.answerPage(t, head, 503, out)
+	}
+	switch rule.Action.Kind {
+	case route.Forward:
+		return c.forward(t, rule, head, now, out)
+	case route.Fixed:
+		f := &rule.Action.Fixed
+		keep := c.keepsAfterAnswer(now)
+		*out = http1.AppendFixed((*out)[:0], f.StatusCode, f.ContentType, f.Body, c.request.IsHead(head), c.delivery(keep, now))
+		return c.answer(t, keep, *out)
+	default:
+		return c.answerPage(t, head, 501, out)
+	}
+}
+
+// readHead reads until the request's head is complete and returns its length.
+func (c *client) readHead() (int, error) {
+	for {
+		n, err := c.request.Parse(c.unread())
+		if !errors.Is(err, http1.ErrIncomplete) {
+			return n, err
+		}
+		if !c.request.Begun() && !c.rest() {
+			return 0, errClosing
+		}
+		err = c.read(c)
+		c.wake()
+		if err != nil {
+			return 0, err
+		}
+		c.touch(time.Now())
+	}
+}
+
+// rest begins to wait for a request; false if none is wanted any more.
+func (c *client) rest() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.idle = !c.port.closing.Load() || peek(c.conn) == pending
+	return c.idle
+}
+
+func (c *client) wake() {
+	c.mu.Lock()
+	c.idle = false
+	c.mu.Unlock()
+}
+
+// closeIfIdle ends the connection if it waits for a request.
+func (c *client) closeIfIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle {
+		_ = c.conn.SetReadDeadline(past) // fails only when it is closed already
+	}
+}
+
+// cut ends the connection, whatever it does.
+func (c *client) cut() { _ = c.conn.Close() }
+
+// extend implements waiter, while a request is awaited or its head comes in.
+func (c *client) extend(now time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle && c.port.closing.Load() && peek(c.conn) != pending {
+		return errClosing
+	}
+	left := c.port.table.Load().idleTimeout - c.idleFor(now)
+	if left <= 0 {
+		return errIdle
+	}
+	return c.conn.SetReadDeadline(now.Add(left))
+}
+
+// refuse ends a connection whose request can't be read.
+func (c *client) refuse(t *table, err error, out *[]byte) {
+	status := 0
+	if refusal, ok := errors.AsType[*http1.Refusal](err); ok {
+		status = refusal.Status
+	} else if errors.Is(err, errIdle) && c.request.Begun() {
+		status = 408
+	}
+	if status == 0 {
+		return // it ended between requests, or its client did
+	}
+	*out = http1.AppendPage((*out)[:0], status, false, c.delivery(false, time.Now()))
+	if c.write(*out, t.idleTimeout) == nil {
+		c.linger()
+	}
+}
+
+// persists says whether another request is welcome after the present one.
+func (c *client) persists(now time.Time) bool {
+	return c.request.KeepAlive() && !c.port.closing.Load() && !c.port.node.draining.Load() && now.Sub(c.born) < c.maxAge
+}
+
+// keepsAfterAnswer says whether the connection goes on after an answer of ours,
+// for which the request's body isn't read.
+func (c *client) keepsAfterAnswer(now time.Time) bool {
+	b := c.request.Body
+	unread := b.Framing == http1.Chunked || b.Length > maxDiscard || c.request.Expect100 && !b.Empty()
+	return !unread && c.persists(now)
+}
+
+func (c *client) delivery(keep bool, now time.Time) *http1.Delivery {
+	return &http1.Delivery{Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now)}
+}
+
+// answerPage answers with an error page of ours.
+func (c *client) answerPage(t *table, head []byte, status int, out *[]byte) bool {
+	now := time.Now()
+	keep := c.keepsAfterAnswer(now)
+	*out = http1.AppendPage((*out)[:0], status, c.request.IsHead(head), c.delivery(keep, now))
+	return c.answer(t, keep, *out)
+}
+
+// answer writes a response of ours and passes over the request's body.
+func (c *client) answer(t *table, keep bool, response []byte) bool {
+	if c.write(response, t.idleTimeout) != nil {
+		return false
+	}
+	c.touch(time.Now())
+	if c.request.Body.Empty() {
+		return keep
+	}
+	if !keep {
+		c.linger()
+		return false
+	}
+	var d http1.Decoder
+	d.Reset(c.request.Body)
+	for {
+		_, n, err := d.Next(c.unread())
+		c.use(n)
+		switch {
+		case err != nil:
+			return false
+		case d.Done():
+			return true
+		}
+		if len(c.unread()) == 0 && c.read(c) != nil {
+			return false
+		}
+		c.touch(time.Now())
+	}
+}

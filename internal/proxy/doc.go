@@ -1,0 +1,23 @@
+// Package proxy carries the traffic of load balancer nodes: it listens on their
+// addresses, routes each request by its listener's rules, and forwards it to a
+// target.
+//
+// It decides what a client and a target see on the wire and when connections
+// begin and end. It doesn't decide which address a node has (snapshot, attach),
+// nor whether a target is healthy: that is told by SetHealth.
+//
+// The core lies in packages of its own, without I/O, clock or goroutine: http1
+// (messages), route (rules), balance (targets). This package is the shell that
+// moves bytes: a goroutine for each client connection, a second one while a
+// request's body is on its way or a connection is a tunnel, one for each
+// listener, and one that sweeps.
+//
+// A request passes through the files in this order: port.go accepts, client.go
+// reads its head, exchange.go gets it to a target and the response back, with
+// body.go for bodies, endpoint.go for connections to targets and tunnel.go after
+// a protocol change. Apply in apply.go changes what runs: tables are swapped
+// behind atomic pointers, listeners that stay are not touched, so a change drops
+// no request (I9). Start reading at proxy.go.
+//
+// Every method of Proxy is safe for concurrent use.
+package proxy

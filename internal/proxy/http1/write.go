@@ -1,0 +1,295 @@
+package http1
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+)
+
+// Hop is what the proxy says of itself and the client in a request.
+type Hop struct {
+	Client  netip.Addr // X-Forwarded-For
+	HTTPS   bool       // the listener's protocol: X-Forwarded-Proto
+	Port    uint16     // the listener's: X-Forwarded-Port
+	Host    []byte     // for a request that has none
+	Time    int64      // of receipt, seconds since the epoch: X-Amzn-Trace-Id
+	Random  [12]byte   // likewise; fresh in each request
+	Upgrade []byte     // the protocol to change to, nil for none
+}
+
+// maxTracedHead is how large a head may be for its trace ID to be continued; in a
+// larger one it starts anew (ALB user guide, request tracing).
+const maxTracedHead = 7 << 10
+
+// AppendRequest appends the head of the request to a target: HTTP/1.1,
+// origin-form, without what belongs to the client's connection, with what the
+// load balancer adds. The body's framing is the request's own.
+func AppendRequest(dst, buf []byte, r *Request, hop *Hop) []byte {
+	dst = append(dst, r.Method.Of(buf)...)
+	dst = append(dst, ' ')
+	switch {
+	case r.asterisk:
+		dst = append(dst, '*')
+	case r.Path.Len() == 0:
+		dst = append(dst, '/')
+	default:
+		dst = append(dst, r.Path.Of(buf)...)
+	}
+	if r.hasQuery {
+		dst = append(dst, '?')
+		dst = append(dst, r.Query.Of(buf)...)
+	}
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	dst = appendHost(dst, r.Host.Of(buf), hop)
+
+	dst = append(dst, "\r\nX-Forwarded-For: "...)
+	var trace []byte
+	for i := range r.Fields {
+		switch f := &r.Fields[i]; f.kind {
+		case forwardedFor:
+			if v := f.Value.Of(buf); len(v) > 0 {
+				dst = append(dst, v...)
+				dst = append(dst, ", "...)
+			}
+		case traceID:
+			if trace == nil {
+				trace = f.Value.Of(buf)
+			}
+		}
+	}
+	dst = hop.Client.Unmap().WithZone("").AppendTo(dst)
+	if hop.HTTPS {
+		dst = append(dst, "\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: "...)
+	} else {
+		dst = append(dst, "\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: "...)
+	}
+	dst = strconv.AppendUint(dst, uint64(hop.Port), 10)
+	dst = append(dst, "\r\nX-Amzn-Trace-Id: "...)
+	if r.Size > maxTracedHead {
+		trace = nil
+	}
+	dst = appendTrace(dst, trace, hop)
+	dst = append(dst, "\r\n"...)
+
+	for i := range r.Fields {
+		if f := &r.Fields[i]; f.kind == plain || f.kind == date {
+			dst = appendField(dst, buf, f)
+		}
+	}
+	if hop.Upgrade != nil {
+		dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)
+		dst = append(dst, hop.Upgrade...)
+		dst = append(dst, "\r\n"...)
+	}
+	dst = appendFraming(dst, r.Body)
+	return append(dst, "\r\n"...)
+}
+
+func appendField(dst, buf []byte, f *Field) []byte {
+	dst = append(dst, f.Name.Of(buf)...)
+	dst = append(dst, ": "...)
+	dst = append(dst, f.Value.Of(buf)...)
+	return append(dst, "\r\n"...)
+}
+
+func appendFraming(dst []byte, b Body) []byte {
+	switch b.Framing {
+	case ByLength:
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, b.Length, 10)
+		dst = append(dst, "\r\n"...)
+	case Chunked:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	case NoBody, UntilClose:
+	}
+	return dst
+}
+
+// appendHost writes the host as ALB does by default: in lower case, without the
+// listener's port where that is a protocol's own, with it where it isn't and the
+// client left it out.
+func appendHost(dst, host []byte, hop *Hop) []byte {
+	if len(host) == 0 {
+		return append(dst, hop.Host...)
+	}
+	name, port, _ := splitHost(host)
+	for _, c := range name {
+		dst = append(dst, lowerOf[c])
+	}
+	usual := hop.Port == 80 || hop.Port == 443
+	var own [5]byte
+	listener := strconv.AppendUint(own[:0], uint64(hop.Port), 10)
+	switch {
+	case len(port) > 0 && !(usual && bytes.Equal(port, listener)):
+		dst = append(dst, ':')
+		dst = append(dst, port...)
+	case len(port) == 0 && !usual:
+		dst = append(dst, ':')
+		dst = append(dst, listener...)
+	}
+	return dst
+}
+
+// appendTrace continues the client's trace ID: Root and custom members stay,
+// Self becomes ours.
+func appendTrace(dst, trace []byte, hop *Hop) []byte {
+	root := false
+	for m := range members(trace) {
+		root = root || len(m) > 5 && is(m[:5], "root=")
+	}
+	if !root {
+		return appendTraceNumber(append(dst, "Root="...), hop)
+	}
+	dst = appendTraceNumber(append(dst, "Self="...), hop)
+	for m := range members(trace) {
+		if len(m) >= 5 && is(m[:5], "self=") {
+			continue
+		}
+		dst = append(dst, ';')
+		dst = append(dst, m...)
+	}
+	return dst
+}
+
+// members yields the non-empty parts between semicolons.
+func members(b []byte) func(yield func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		for len(b) > 0 {
+			m := b
+			if i := bytes.IndexByte(b, ';'); i >= 0 {
+				m, b = b[:i], b[i+1:]
+			} else {
+				b = nil
+			}
+			if m = bytes.TrimSpace(m); len(m) > 0 && !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendTraceNumber(dst []byte, hop *Hop) []byte {
+	dst = append(dst, "1-"...)
+	for shift := 28; shift >= 0; shift -= 4 {
+		dst = append(dst, hexDigits[uint32(hop.Time)>>shift&15])
+	}
+	dst = append(dst, '-')
+	for _, b := range hop.Random {
+		dst = append(dst, hexDigits[b>>4], hexDigits[b&15])
+	}
+	return dst
+}
+
+// Delivery is how a response goes to its client.
+type Delivery struct {
+	Body  Body   // as the client gets it; see Deliver
+	Close bool   // the connection ends with the response
+	Date  []byte // in IMF-fixdate, for a response that has none
+
+	// Keep tells an HTTP/1.0 client that the connection stays (RFC 9112 §9.3).
+	Keep bool
+}
+
+// Deliver decides how a body from a target is delimited to the client of the
+// request, and whether the client's connection must end with it. A client that
+// doesn't know chunks gets a body of unknown length until close.
+func Deliver(from Body, clientMinor int) (to Body, closes bool) {
+	switch {
+	case from.Framing != Chunked && from.Framing != UntilClose:
+		return from, false
+	case clientMinor == 0:
+		return Body{Framing: UntilClose}, true
+	}
+	return Body{Framing: Chunked}, false
+}
+
+// AppendResponse appends the head of a target's response to the client, without
+// what belongs to the target's connection. head says that it answers HEAD: the
+// target's length is passed on though no body follows.
+func AppendResponse(dst, buf []byte, r *Response, head bool, d *Delivery) []byte {
+	dst = appendStatus(dst, buf, r)
+	for i := range r.Fields {
+		if f := &r.Fields[i]; f.kind.endToEnd() {
+			dst = appendField(dst, buf, f)
+		}
+	}
+	if r.Interim() {
+		return append(dst, "\r\n"...)
+	}
+	if !r.hasDate {
+		dst = appendDate(dst, d.Date)
+	}
+	switch {
+	case r.Status == 101:
+		dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)
+		dst = append(dst, r.upgrade.Of(buf)...)
+		return append(dst, "\r\n\r\n"...)
+	case head || r.Status == 304:
+		if r.lengths > 0 {
+			dst = appendFraming(dst, r.Body)
+		}
+	default:
+		dst = appendFraming(dst, d.Body)
+	}
+	dst = appendConnection(dst, d.Close, d.Keep)
+	return append(dst, "\r\n"...)
+}
+
+// endToEnd says whether a field of a response is the client's to see. What only
+// means something in a request passes.
+func (k kind) endToEnd() bool {
+	switch k {
+	case hopByHop, connection, upgrade, contentLength, transferEncoding:
+		return false
+	}
+	return true
+}
+
+func appendStatus(dst, buf []byte, r *Response) []byte {
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(r.Status), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, r.Reason.Of(buf)...)
+	return append(dst, "\r\n"...)
+}
+
+func appendDate(dst, date []byte) []byte {
+	dst = append(dst, "Date: "...)
+	dst = append(dst, date...)
+	return append(dst, "\r\n"...)
+}
+
+func appendConnection(dst []byte, close, keep bool) []byte {
+	switch {
+	case close:
+		return append(dst, "Connection: close\r\n"...)
+	case keep:
+		return append(dst, "Connection: keep-alive\r\n"...)
+	}
+	return dst
+}
+
+// Continue is the interim response that makes a client send its body.
+const Continue = "HTTP/1.1 100 Continue\r\n\r\n"
+
+// ChunkRoom is how many bytes before a chunk its size line takes at most.
+const ChunkRoom = 10
+
+// LastChunk ends a chunked body.
+const LastChunk = "0\r\n\r\n"
+
+// PutChunkSize writes the size line of a chunk of n bytes, less than 4 GiB, so
+// that it ends where room ends, and returns its length. room is ChunkRoom long.
+func PutChunkSize(room []byte, n int) int {
+	i := len(room) - 2
+	room[i], room[i+1] = '\r', '\n'
+	for {
+		i--
+		room[i] = hexDigits[n&15]
+		if n >>= 4; n == 0 {
+			return len(room) - i
+		}
+	}
+}

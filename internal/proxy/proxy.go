@@ -1,0 +1,211 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/proxy/balance"
+	"github.com/fairlead/fairlead/internal/snapshot"
+)
+
+// connectTimeout is how long a connection to a target, and its TLS handshake,
+// may take (ALB user guide: 10 seconds).
+const connectTimeout = 10 * time.Second
+
+// closeGrace is how long requests under way at a node or listener that has been
+// removed may go on. Nodes drain before they are removed; this is for what even
+// then doesn't end.
+const closeGrace = 5 * time.Minute
+
+// sweepInterval is how often idle connections to targets are looked through.
+const sweepInterval = time.Second
+
+// Options is how a proxy runs. The zero value is ready.
+type Options struct {
+	Log *slog.Logger // slog.Default when nil
+
+	// Dial connects to a target; nil: TCP.
+	Dial func(ctx context.Context, target netip.AddrPort) (net.Conn, error)
+
+	// Changed is called when what Status returns has changed otherwise than by
+	// Apply, in ways that others wait for: a node that drains or closes has lost
+	// its last connection. It must not block.
+	Changed func()
+}
+
+// Proxy carries the nodes of one host.
+type Proxy struct {
+	log     *slog.Logger
+	dial    func(context.Context, netip.AddrPort) (net.Conn, error)
+	changed func()
+
+	registry *balance.Registry
+	dates    dates
+
+	applying sync.Mutex // held during Apply and Close; taken before mu
+
+	mu        sync.Mutex       // guards the following
+	nodes     map[string]*node // of the assignment, by ID
+	closing   []*node          // removed, with connections left
+	endpoints map[endpointKey]*endpoint
+	closed    bool
+
+	cancel context.CancelFunc // ends the sweeper and dials
+	ctx    context.Context
+	wg     sync.WaitGroup // every goroutine of the proxy
+}
+
+// New returns a proxy that carries nothing yet. Close it in the end.
+func New(o Options) *Proxy {
+	p := &Proxy{
+		log:       o.Log,
+		dial:      o.Dial,
+		changed:   o.Changed,
+		registry:  balance.NewRegistry(),
+		nodes:     map[string]*node{},
+		endpoints: map[endpointKey]*endpoint{},
+	}
+	if p.log == nil {
+		p.log = slog.Default()
+	}
+	if p.dial == nil {
+		p.dial = dialTCP
+	}
+	if p.changed == nil {
+		p.changed = func() {}
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.wg.Go(p.sweep)
+	return p
+}
+
+// dialTCP connects without keep-alive probes: the idle timeout ends a silent
+// connection sooner than they would.
+func dialTCP(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: -1}
+	return d.DialContext(ctx, "tcp", target.String())
+}
+
+// SetHealth tells a target's health. Targets that no applied assignment names
+// are ignored. A target begins as snapshot.TargetInitial.
+func (p *Proxy) SetHealth(targetGroupARN string, target netip.AddrPort, state snapshot.TargetState) {
+	if t := p.registry.Lookup(balance.Key{Group: targetGroupARN, Addr: target}); t != nil {
+		t.SetEligible(state == snapshot.TargetHealthy || state == snapshot.TargetUnavailable)
+	}
+}
+
+// InFlight returns how many requests are under way to a target.
+func (p *Proxy) InFlight(targetGroupARN string, target netip.AddrPort) int {
+	if t := p.registry.Lookup(balance.Key{Group: targetGroupARN, Addr: target}); t != nil {
+		return t.InFlight()
+	}
+	return 0
+}
+
+// Status returns the nodes that have been given to Apply with an address, and
+// those that were removed since and still have sockets open, by ID.
+func (p *Proxy) Status() []snapshot.NodeStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]snapshot.NodeStatus, 0, len(p.nodes)+len(p.closing))
+	for _, n := range p.nodes {
+		out = append(out, n.status())
+	}
+	for _, n := range p.closing {
+		if p.nodes[n.id] == nil && n.open.Load() > 0 {
+			out = append(out, n.closingStatus())
+		}
+	}
+	slices.SortFunc(out, func(a, b snapshot.NodeStatus) int { return strings.Compare(a.NodeID, b.NodeID) })
+	return slices.CompactFunc(out, func(a, b snapshot.NodeStatus) bool { return a.NodeID == b.NodeID })
+}
+
+// Close stops accepting and closes idle connections at once. Requests under way
+// are finished until ctx ends, then cut off. It returns when every goroutine has
+// ended. The proxy can't be used afterwards.
+func (p *Proxy) Close(ctx context.Context) {
+	p.applying.Lock()
+	defer p.applying.Unlock()
+	p.mu.Lock()
+	p.closed = true
+	var ports []*port
+	for _, n := range p.nodes {
+		ports = append(ports, n.retire()...)
+		p.closing = append(p.closing, n)
+	}
+	p.nodes = map[string]*node{}
+	closing := slices.Clone(p.closing)
+	endpoints := slices.Collect(maps.Values(p.endpoints))
+	p.mu.Unlock()
+	for _, port := range ports {
+		port.close()
+	}
+
+	stop := context.AfterFunc(ctx, func() {
+		for _, n := range closing {
+			for _, port := range n.former {
+				port.cut()
+			}
+		}
+		for _, e := range endpoints {
+			e.retire(true) // who waits for a target sees at once that it is over
+		}
+		p.cancel() // ends dials too
+	})
+	for _, n := range closing {
+		n.conns.Wait()
+	}
+	stop()
+	p.cancel()
+	for _, e := range endpoints {
+		e.retire(false)
+	}
+	p.wg.Wait()
+}
+
+// sweep closes what has been idle or closing for too long, until Close.
+func (p *Proxy) sweep() {
+	tick := time.NewTicker(sweepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case now := <-tick.C:
+			endpoints, former := p.sweepable()
+			for _, e := range endpoints {
+				e.sweep(now)
+			}
+			for _, port := range former {
+				if port.overdue(now) {
+					port.cut()
+				}
+			}
+		}
+	}
+}
+
+// sweepable returns what there is to look through, and forgets removed nodes and
+// ports without connections.
+func (p *Proxy) sweepable() (endpoints []*endpoint, former []*port) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.closing = slices.DeleteFunc(p.closing, func(n *node) bool { return n.open.Load() == 0 })
+	}
+	for _, n := range p.nodes {
+		n.former = slices.DeleteFunc(n.former, (*port).empty)
+		former = append(former, n.former...)
+	}
+	for _, n := range p.closing {
+		former = append(former, n.former...)
+	}
+	return slices.Collect(maps.Values(p.endpoints)), former
+}

@@ -1,0 +1,175 @@
+package route
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/snapshot"
+)
+
+// Table is one listener's rules, compiled.
+type Table struct {
+	rules []Rule
+}
+
+// Rule is one rule, compiled.
+type Rule struct {
+	ARN      string
+	Priority int // 0: the default rule
+	Index    int // in the table
+	Action   Action
+
+	conditions []condition // all must hold
+}
+
+// Kind is what a rule's action does.
+type Kind uint8
+
+// The kinds of action. The zero value is an action that a node can't perform;
+// it answers 501.
+const (
+	Unsupported Kind = iota
+	Forward
+	Fixed
+)
+
+// Action is what happens with a request that meets a rule: the rule's routing
+// action.
+type Action struct {
+	Kind   Kind
+	Fixed  snapshot.FixedResponse // Fixed
+	Shares []Share                // Forward: the target groups to choose from
+
+	total  uint64 // sum of the weights
+	stride uint64 // between the places of two requests in a round of total
+}
+
+// Share is one target group of a forward action.
+type Share struct {
+	Group  int // what Compile's groups gave for the target group
+	Weight int
+}
+
+// Compile makes the table of a listener. groups gives the number by which the
+// caller knows a target group. It fails if an action names a target group that
+// groups doesn't know, or if a condition has no meaning: such an assignment must
+// not be applied.
+func Compile(l snapshot.Listener, groups func(arn string) (int, bool)) (*Table, error) {
+	t := &Table{rules: make([]Rule, 0, len(l.Rules))}
+	for _, r := range l.Rules {
+		rule := Rule{ARN: r.ARN, Priority: r.Priority, Index: len(t.rules)}
+		for _, c := range r.Conditions {
+			compiled, err := compileCondition(c)
+			if err != nil {
+				return nil, fmt.Errorf("compile rule %s: %w", r.ARN, err)
+			}
+			rule.conditions = append(rule.conditions, compiled)
+		}
+		var err error
+		if rule.Action, err = compileAction(r.Actions, groups); err != nil {
+			return nil, fmt.Errorf("compile rule %s: %w", r.ARN, err)
+		}
+		t.rules = append(t.rules, rule)
+	}
+	return t, nil
+}
+
+// compileAction takes the last action, which routes. An action before it would
+// have to be performed too, so one that we can't perform makes the rule
+// unsupported: leaving it out could mean to leave out an authentication.
+func compileAction(actions []snapshot.Action, groups func(string) (int, bool)) (Action, error) {
+	if len(actions) != 1 {
+		return Action{}, nil
+	}
+	switch a := actions[0]; {
+	case a.Type == snapshot.ActionFixedResponse && a.FixedResponse != nil:
+		return Action{Kind: Fixed, Fixed: *a.FixedResponse}, nil
+	case a.Type == snapshot.ActionForward && a.Forward != nil:
+		action := Action{Kind: Forward}
+		for _, g := range a.Forward.TargetGroups {
+			n, ok := groups(g.ARN)
+			if !ok {
+				return Action{}, fmt.Errorf("target group %s is not in the assignment", g.ARN)
+			}
+			if g.Weight < 0 {
+				return Action{}, fmt.Errorf("target group %s has the weight %d", g.ARN, g.Weight)
+			}
+			action.Shares = append(action.Shares, Share{Group: n, Weight: g.Weight})
+			action.total += uint64(g.Weight)
+		}
+		action.stride = strideOf(action.total)
+		return action, nil
+	}
+	return Action{}, nil
+}
+
+// strideOf returns a number without a common divisor with total, near the golden
+// section of it: walking round by it reaches every place once, and lands far
+// from where it was each time.
+func strideOf(total uint64) uint64 {
+	if total < 2 {
+		return 1
+	}
+	for s := total * 618 / 1000; ; s++ {
+		if s > 0 && gcd(s, total) == 1 {
+			return s
+		}
+	}
+}
+
+func gcd(a, b uint64) uint64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// Choose returns the share of the n-th request that the action forwards, -1 if
+// all weights are zero. Of any run of requests as long as the sum of the weights
+// each target group gets exactly its weight, spread over the run.
+func (a *Action) Choose(n uint64) int {
+	if a.total == 0 {
+		return -1
+	}
+	place := n % a.total * a.stride % a.total
+	for i, s := range a.Shares {
+		if place < uint64(s.Weight) {
+			return i
+		}
+		place -= uint64(s.Weight)
+	}
+	return -1
+}
+
+// Single says that the action has no choice: Choose gives 0, whatever n is.
+func (a *Action) Single() bool { return len(a.Shares) == 1 && a.total > 0 }
+
+// Scratch is memory for one match at a time.
+type Scratch struct {
+	path []byte
+}
+
+// Match returns the first rule whose conditions the request meets, nil if there
+// is none. client is the peer's address, unmapped.
+func (t *Table) Match(buf []byte, r *http1.Request, client netip.Addr, s *Scratch) *Rule {
+	m := match{buf: buf, request: r, client: client, scratch: s}
+	for i := range t.rules {
+		if rule := &t.rules[i]; rule.meets(&m) {
+			return rule
+		}
+	}
+	return nil
+}
+
+func (r *Rule) meets(m *match) bool {
+	for i := range r.conditions {
+		if !r.conditions[i].holds(m) {
+			return false
+		}
+	}
+	return true
+}
+
+// Rules returns how many rules there are.
+func (t *Table) Rules() int { return len(t.rules) }

@@ -1,0 +1,63 @@
+package proxy
+
+import (
+	"time"
+)
+
+// tunnel carries bytes both ways after a protocol change, until either side
+// ends, or nothing has come from either for the idle timeout.
+func (x *exchange) tunnel() {
+	c, t := x.client, x.target
+	up := &tunnelWaiter{stream: &c.stream, client: c, timeout: x.timeout}
+	down := &tunnelWaiter{stream: &t.stream, client: c, timeout: x.timeout}
+	done := make(chan struct{})
+	c.port.proxy.wg.Go(func() {
+		defer close(done)
+		pipe(&t.stream, &c.stream, up, x.timeout)
+		t.closeWriteOrClose()
+	})
+	pipe(&c.stream, &t.stream, down, x.timeout)
+	c.closeWriteOrClose()
+	<-done
+}
+
+// pipe copies until an end or an error on either side.
+func pipe(to, from *stream, w *tunnelWaiter, timeout time.Duration) {
+	from.enlarge()
+	defer from.release()
+	for {
+		b := from.unread()
+		if to.write(b, timeout) != nil {
+			_ = from.conn.Close() // nobody takes what comes: let its sender know
+			return
+		}
+		from.use(len(b))
+		if from.read(w) != nil {
+			return
+		}
+		w.client.touch(time.Now())
+	}
+}
+
+// closeWriteOrClose tells the peer that nothing more comes.
+func (s *stream) closeWriteOrClose() {
+	if s.closeWrite() != nil {
+		_ = s.conn.Close() // it is dead already
+	}
+}
+
+// tunnelWaiter bounds how long one direction is silent by how long both are.
+type tunnelWaiter struct {
+	stream  *stream
+	client  *client
+	timeout time.Duration
+}
+
+// extend implements waiter.
+func (w *tunnelWaiter) extend(now time.Time) error {
+	left := w.timeout - w.client.idleFor(now)
+	if left <= 0 {
+		return errIdle
+	}
+	return w.stream.conn.SetReadDeadline(now.Add(left))
+}
