@@ -82,7 +82,8 @@ func (k key) after(n uint8) (key, bool) {
 	return k, carry == 0
 }
 
-// size is a count of addresses, up to 2^128-1.
+// size is a count of addresses modulo 2^128: the whole of IPv6 counts 0, as
+// nothing does, see big.
 type size struct{ hi, lo uint64 }
 
 // sizeOf returns how many addresses a block of n bits has, in a family of width
@@ -93,7 +94,7 @@ func sizeOf(n, width uint8) size {
 	} else if free < 128 {
 		return size{hi: 1 << (free - 64)}
 	}
-	return size{} // ::/0 whole: 2^128, which no pool has
+	return size{} // ::/0
 }
 
 func (s *size) add(o size) {

@@ -130,12 +130,14 @@ func (s *Space) Take(p netip.Prefix) error {
 		return fmt.Errorf("%v: %w", p, ErrTaken)
 	}
 	c.root = root
+	s.shrink()
 	s.taken.add(sizeOf(bits, s.width))
 	return nil
 }
 
 // Release marks a block as free: ErrInvalid, ErrOutside, ErrNotTaken. It may be
-// a part of what was taken at once, or several such blocks together.
+// a part of what was taken at once, or several such blocks together: who must
+// release only whole allocations has to know them.
 func (s *Space) Release(p netip.Prefix) error {
 	k, bits, err := s.fit(p)
 	if err != nil {
@@ -150,8 +152,21 @@ func (s *Space) Release(p netip.Prefix) error {
 		return fmt.Errorf("%v: %w", p, ErrNotTaken)
 	}
 	c.root = root
+	s.shrink()
 	s.taken.sub(sizeOf(bits, s.width))
 	return nil
+}
+
+// shrink moves what is taken to a smaller slice when little of it is left.
+func (s *Space) shrink() {
+	if !s.trie.sparse() {
+		return
+	}
+	small := trie{nodes: make([]node, 1, 1+s.trie.used)}
+	for i := range s.cidrs {
+		s.cidrs[i].root = s.trie.move(s.cidrs[i].root, &small)
+	}
+	s.trie = small
 }
 
 // Free says whether a block lies in a CIDR and no part of it is taken.
@@ -165,7 +180,8 @@ func (s *Space) Free(p netip.Prefix) bool {
 }
 
 // Lowest returns the lowest free block of the length (I3), aligned to it. It
-// costs one walk down for the CIDR that has one.
+// costs one look at each CIDR without room and one walk down in the first that
+// has some.
 func (s *Space) Lowest(length int) (netip.Prefix, bool) {
 	if length < 0 || length > int(s.width) {
 		return netip.Prefix{}, false
@@ -183,7 +199,9 @@ func (s *Space) Lowest(length int) (netip.Prefix, bool) {
 
 // LowestWhere returns the lowest free block of the length that lies inside one
 // of allowed, if any are given, and touches none of disallowed. Prefixes of the
-// other family, or not masked, allow and disallow nothing.
+// other family, or not masked, allow and disallow nothing. It costs up to a walk
+// down and a pass over disallowed for each of disallowed, in each part of a CIDR
+// that is allowed: the lists are a caller's few, not another pool's content.
 func (s *Space) LowestWhere(length int, allowed, disallowed []netip.Prefix) (netip.Prefix, bool) {
 	if length < 0 || length > int(s.width) {
 		return netip.Prefix{}, false
@@ -259,18 +277,27 @@ search:
 }
 
 // Taken returns how many addresses are taken.
-func (s *Space) Taken() *big.Int { return s.taken.big() }
+func (s *Space) Taken() *big.Int {
+	some := slices.ContainsFunc(s.cidrs, func(c cidr) bool { return c.root != 0 })
+	return s.taken.big(some)
+}
 
 // Total returns how many addresses the CIDRs have.
-func (s *Space) Total() *big.Int { return s.total.big() }
+func (s *Space) Total() *big.Int { return s.total.big(len(s.cidrs) > 0) }
 
-func (z size) big() *big.Int {
+// big returns z as a number; some says that it isn't 0, so that 0 stands for
+// 2^128.
+func (z size) big(some bool) *big.Int {
 	b := new(big.Int).SetUint64(z.hi)
-	return b.Add(b.Lsh(b, 64), new(big.Int).SetUint64(z.lo))
+	b.Add(b.Lsh(b, 64), new(big.Int).SetUint64(z.lo))
+	if some && b.Sign() == 0 {
+		b.Lsh(big.NewInt(1), 128)
+	}
+	return b
 }
 
 // All yields what is taken, in order of address, in the largest blocks that it
-// makes up.
+// makes up within each CIDR. The space must not change meanwhile.
 func (s *Space) All() iter.Seq[netip.Prefix] {
 	return func(yield func(netip.Prefix) bool) {
 		for _, c := range s.cidrs {

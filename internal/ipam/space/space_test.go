@@ -3,14 +3,12 @@ package space_test
 import (
 	"errors"
 	"fmt"
-	"math/big"
 	"net/netip"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"pgregory.net/rapid"
 
 	"github.com/fairlead/fairlead/internal/ipam/space"
 )
@@ -87,6 +85,9 @@ func TestErrorsNameTheBlock(t *testing.T) {
 		"covering CIDR":       {s.AddCIDR(prefix("10.0.0.0/8")), space.ErrOverlap},
 		"other family's CIDR": {s.AddCIDR(prefix("2001:db8::/32")), space.ErrInvalid},
 		"CIDR in use":         {s.RemoveCIDR(prefix("10.0.0.0/24")), space.ErrTaken},
+		"4-in-6":              {s.Take(netip.MustParsePrefix("::ffff:10.0.0.0/120")), space.ErrInvalid},
+		"no prefix":           {s.Take(netip.Prefix{}), space.ErrInvalid},
+		"4-in-6 CIDR":         {new(space.Space).AddCIDR(netip.MustParsePrefix("::ffff:10.0.0.0/120")), space.ErrInvalid},
 		"no such CIDR":        {s.RemoveCIDR(prefix("10.0.0.0/25")), space.ErrOutside},
 	} {
 		if !errors.Is(c.err, c.want) {
@@ -105,222 +106,106 @@ func TestNeighboursMakeUpOneBlock(t *testing.T) {
 	}
 }
 
-// twin is the slow, obviously right model: a bool per address of a few small
-// CIDRs in one /22 (or its IPv6 likeness).
-type twin struct {
-	base  netip.Addr
-	width int // bits of an address
-	in    [universe]bool
-	taken [universe]bool
-}
-
-const universe = 1024
-
-func (m *twin) at(p netip.Prefix) (from, to int) {
-	a, b := p.Addr().As16(), m.base.As16()
-	for i := range a {
-		from = from<<8 + int(a[i]) - int(b[i])
-	}
-	return from, from + 1<<(m.width-p.Bits())
-}
-
-func (m *twin) all(p netip.Prefix, want func(i int) bool) bool {
-	from, to := m.at(p)
-	if from < 0 || to > universe {
-		return false
-	}
-	for i := from; i < to; i++ {
-		if !want(i) {
-			return false
-		}
-	}
-	return true
-}
-
-func (m *twin) block(from, bits int) netip.Prefix {
-	a := m.base.As16()
-	n := new(big.Int).SetBytes(a[:])
-	n.Add(n, big.NewInt(int64(from)))
-	b := n.FillBytes(make([]byte, 16))
-	addr, _ := netip.AddrFromSlice(b)
-	if m.width == 32 {
-		addr, _ = netip.AddrFromSlice(b[12:])
-	}
-	return netip.PrefixFrom(addr, bits)
-}
-
-func newTwin(v6 bool) *twin {
-	if v6 {
-		return &twin{base: netip.MustParseAddr("2001:db8::fc00"), width: 128}
-	}
-	return &twin{base: netip.MustParseAddr("10.0.252.0"), width: 32}
-}
-
-func TestSpaceAgreesWithItsTwin(t *testing.T) {
-	for name, v6 := range map[string]bool{"IPv4": false, "IPv6": true} {
+// I3, of LowestWhere.
+func TestLowestAmongTheAllowedFirst(t *testing.T) {
+	cidrs := []string{"10.0.0.0/24", "10.0.1.0/24", "255.255.255.0/24"}
+	for name, c := range map[string]struct {
+		taken, allowed, disallowed []string
+		length                     int
+		want                       string
+	}{
+		"nothing is asked for":                    {nil, nil, nil, 28, "10.0.0.0/28"},
+		"allowed in any order":                    {nil, []string{"10.0.1.0/28", "10.0.0.64/28"}, nil, 28, "10.0.0.64/28"},
+		"an allowed block that is taken":          {[]string{"10.0.0.64/28"}, []string{"10.0.1.0/28", "10.0.0.64/28"}, nil, 28, "10.0.1.0/28"},
+		"allowed holds several CIDRs":             {[]string{"10.0.0.0/24"}, []string{"10.0.0.0/16"}, nil, 28, "10.0.1.0/28"},
+		"allowed is smaller than the block":       {nil, []string{"10.0.0.0/29", "10.0.0.8/29"}, nil, 28, ""},
+		"allowed is outside":                      {nil, []string{"10.0.2.0/24"}, nil, 28, ""},
+		"disallowed holds the block":              {nil, nil, []string{"10.0.0.0/25"}, 28, "10.0.0.128/28"},
+		"disallowed lies in the block":            {nil, nil, []string{"10.0.0.5/32"}, 28, "10.0.0.16/28"},
+		"disallowed holds a CIDR":                 {nil, nil, []string{"10.0.0.0/24"}, 28, "10.0.1.0/28"},
+		"a taken block behind a disallowed one":   {[]string{"10.0.0.16/28"}, nil, []string{"10.0.0.0/28"}, 28, "10.0.0.32/28"},
+		"disallowed cuts allowed":                 {nil, []string{"10.0.0.0/26"}, []string{"10.0.0.0/27", "10.0.0.32/28"}, 28, "10.0.0.48/28"},
+		"disallowed fills allowed":                {nil, []string{"10.0.0.0/27"}, []string{"10.0.0.0/28", "10.0.0.16/28"}, 28, ""},
+		"disallowed to the end of the family":     {nil, []string{"255.255.255.128/25"}, []string{"255.255.255.128/25"}, 28, ""},
+		"all but the family's last block":         {nil, []string{"255.255.255.224/27"}, []string{"255.255.255.224/28"}, 28, "255.255.255.240/28"},
+		"the other family disallows nothing":      {nil, nil, []string{"::/0", "::ffff:10.0.0.0/104"}, 28, "10.0.0.0/28"},
+		"the other family allows nothing":         {nil, []string{"::/0"}, nil, 28, ""},
+		"what isn't masked disallows nothing":     {nil, nil, []string{"10.0.0.1/24"}, 28, "10.0.0.0/28"},
+		"a length that the family doesn't have":   {nil, nil, nil, 33, ""},
+		"a length that no family has":             {nil, nil, nil, -1, ""},
+		"several allowed, and one of them is big": {[]string{"10.0.0.0/25"}, []string{"10.0.1.0/24", "10.0.0.192/26", "10.0.0.0/24"}, nil, 28, "10.0.0.128/28"},
+	} {
 		t.Run(name, func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) { compare(t, v6) })
+			s := build(t, cidrs, c.taken)
+			got, ok := s.LowestWhere(c.length, prefixes(c.allowed...), prefixes(c.disallowed...))
+			if want := c.want != ""; ok != want || (ok && got != prefix(c.want)) {
+				t.Errorf("got %v, %v; want %q", got, ok, c.want)
+			}
 		})
 	}
 }
 
-func compare(t *rapid.T, v6 bool) {
-	m, s := newTwin(v6), new(space.Space)
-	cidrs := map[netip.Prefix]bool{}
-	anyBlock := rapid.Custom(func(t *rapid.T) netip.Prefix {
-		bits := m.width - rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3, 4, 6, 8}).Draw(t, "size")
-		size := 1 << (m.width - bits)
-		return m.block(rapid.IntRange(0, universe/size-1).Draw(t, "n")*size, bits)
-	})
-	someCIDR := func(t *rapid.T) netip.Prefix {
-		bits := m.width - rapid.IntRange(3, 9).Draw(t, "cidr size")
-		size := 1 << (m.width - bits)
-		return m.block(rapid.IntRange(0, universe/size-1).Draw(t, "cidr n")*size, bits)
+func TestTheZeroSpaceHasNothing(t *testing.T) {
+	var s space.Space
+	if got, ok := s.Lowest(32); ok {
+		t.Errorf("Lowest: got %v", got)
 	}
-	free := func(i int) bool { return m.in[i] && !m.taken[i] }
-	t.Repeat(map[string]func(*rapid.T){
-		"add a CIDR": func(t *rapid.T) {
-			p := someCIDR(t)
-			want := m.all(p, func(i int) bool { return !m.in[i] })
-			if err := s.AddCIDR(p); (err == nil) != want {
-				t.Fatalf("AddCIDR %v: got %v, want success %v", p, err, want)
-			}
-			if want {
-				from, to := m.at(p)
-				for i := from; i < to; i++ {
-					m.in[i] = true
-				}
-				cidrs[p] = true
-			}
-		},
-		"remove a CIDR": func(t *rapid.T) {
-			p := someCIDR(t)
-			want := cidrs[p] && m.all(p, func(i int) bool { return !m.taken[i] })
-			if err := s.RemoveCIDR(p); (err == nil) != want {
-				t.Fatalf("RemoveCIDR %v: got %v, want success %v", p, err, want)
-			}
-			if want {
-				from, to := m.at(p)
-				for i := from; i < to; i++ {
-					m.in[i] = false
-				}
-				delete(cidrs, p)
-			}
-		},
-		"take": func(t *rapid.T) {
-			p := anyBlock.Draw(t, "block")
-			want := m.oneCIDR(cidrs, p) && m.all(p, free)
-			if got := s.Free(p); got != want {
-				t.Fatalf("Free %v: got %v, want %v", p, got, want)
-			}
-			if err := s.Take(p); (err == nil) != want {
-				t.Fatalf("Take %v: got %v, want success %v", p, err, want)
-			}
-			if want {
-				m.set(p, true)
-			}
-		},
-		"release": func(t *rapid.T) {
-			p := anyBlock.Draw(t, "block")
-			want := m.oneCIDR(cidrs, p) && m.all(p, func(i int) bool { return m.taken[i] })
-			if err := s.Release(p); (err == nil) != want {
-				t.Fatalf("Release %v: got %v, want success %v", p, err, want)
-			}
-			if want {
-				m.set(p, false)
-			}
-		},
-		"take the lowest": func(t *rapid.T) {
-			bits := m.width - rapid.IntRange(0, 7).Draw(t, "size")
-			allowed := rapid.SliceOfN(anyBlock, 0, 2).Draw(t, "allowed")
-			disallowed := rapid.SliceOfN(anyBlock, 0, 3).Draw(t, "disallowed")
-			want, found := m.lowest(cidrs, bits, allowed, disallowed)
-			got, ok := s.LowestWhere(bits, allowed, disallowed)
-			if ok != found || got != want {
-				t.Fatalf("LowestWhere /%d in %v not %v: got %v, %v; want %v, %v", bits, allowed, disallowed, got, ok, want, found)
-			}
-			if len(allowed)+len(disallowed) == 0 {
-				if again, ok := s.Lowest(bits); ok != found || again != want {
-					t.Fatalf("Lowest /%d: got %v, %v; want %v, %v", bits, again, ok, want, found)
-				}
-			}
-			if found {
-				if err := s.Take(got); err != nil {
-					t.Fatalf("Take %v: %v", got, err)
-				}
-				m.set(got, true)
-			}
-		},
-		"": func(t *rapid.T) { m.check(t, s, cidrs) },
-	})
-}
-
-// oneCIDR says whether the block lies in one CIDR: two CIDRs side by side don't
-// hold a block across them.
-func (m *twin) oneCIDR(cidrs map[netip.Prefix]bool, p netip.Prefix) bool {
-	for c := range cidrs {
-		if c.Bits() <= p.Bits() && c.Contains(p.Addr()) {
-			return true
-		}
+	if got, ok := s.LowestWhere(32, nil, nil); ok {
+		t.Errorf("LowestWhere: got %v", got)
 	}
-	return false
-}
-
-func (m *twin) set(p netip.Prefix, taken bool) {
-	from, to := m.at(p)
-	for i := from; i < to; i++ {
-		m.taken[i] = taken
+	if s.Free(prefix("10.0.0.0/32")) {
+		t.Error("an address is free")
+	}
+	if err := s.Take(prefix("10.0.0.0/32")); !errors.Is(err, space.ErrOutside) {
+		t.Errorf("Take: got %v, want %v", err, space.ErrOutside)
+	}
+	if s.Total().Sign() != 0 || s.Taken().Sign() != 0 || len(s.CIDRs()) != 0 {
+		t.Errorf("got %v of %v in %v", s.Taken(), s.Total(), s.CIDRs())
 	}
 }
 
-func (m *twin) lowest(cidrs map[netip.Prefix]bool, bits int, allowed, disallowed []netip.Prefix) (netip.Prefix, bool) {
-	size := 1 << (m.width - bits)
-	for from := 0; from < universe; from += size {
-		p := m.block(from, bits)
-		inside := func(c netip.Prefix) bool { return c.Bits() <= bits && c.Contains(p.Addr()) }
-		if m.oneCIDR(cidrs, p) && m.all(p, func(i int) bool { return m.in[i] && !m.taken[i] }) &&
-			(len(allowed) == 0 || slices.ContainsFunc(allowed, inside)) && !slices.ContainsFunc(disallowed, p.Overlaps) {
-			return p, true
+func TestAllStopsWhenAsked(t *testing.T) {
+	s := build(t, []string{"10.0.0.0/24", "10.0.1.0/24"}, []string{"10.0.0.0/32", "10.0.0.2/32", "10.0.1.0/32"})
+	for n := 1; n <= 3; n++ {
+		var got []netip.Prefix
+		for p := range s.All() {
+			if got = append(got, p); len(got) == n {
+				break
+			}
+		}
+		if want := prefixes("10.0.0.0/32", "10.0.0.2/32", "10.0.1.0/32")[:n]; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
 		}
 	}
-	return netip.Prefix{}, false
 }
 
-// check holds the laws: what is taken is the same, held and free make up what is
-// provisioned, and rebuilding from nothing gives an equal space.
-func (m *twin) check(t *rapid.T, s *space.Space, cidrs map[netip.Prefix]bool) {
-	var taken, in int64
-	for i := range universe {
-		if m.taken[i] {
-			taken++
-		}
-		if m.in[i] {
-			in++
-		}
-	}
-	if s.Taken().Int64() != taken || s.Total().Int64() != in {
-		t.Fatalf("got %v of %v taken, want %d of %d", s.Taken(), s.Total(), taken, in)
-	}
-	rebuilt := new(space.Space)
-	for _, c := range s.CIDRs() {
-		if !cidrs[c] {
-			t.Fatalf("CIDR %v was not added", c)
-		}
-		if err := rebuilt.AddCIDR(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	all := slices.Collect(s.All())
-	for i := len(all) - 1; i >= 0; i-- { // the order of taking is irrelevant
-		if !m.all(all[i], func(i int) bool { return m.taken[i] }) {
-			t.Fatalf("%v is said to be taken", all[i])
-		}
-		if err := rebuilt.Take(all[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if again := slices.Collect(rebuilt.All()); !slices.Equal(all, again) {
-		t.Fatalf("rebuilt: got %v, want %v", again, all)
+// Memory follows what is taken, not what once was: neither after addresses were
+// given back nor after neighbours became one block.
+func TestMemoryIsGivenBack(t *testing.T) {
+	const n = 20_000
+	for name, end := range map[string]func(*space.Space, uint32) error{
+		"released": func(s *space.Space, i uint32) error { return s.Release(address(2 * i)) },
+		"filled":   func(s *space.Space, i uint32) error { return s.Take(address(2*i + 1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := build(t, []string{"10.0.0.0/8"}, nil)
+			for i := range uint32(n) {
+				if err := s.Take(address(2 * i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if used, _ := s.Nodes(); used != 2*n-1 {
+				t.Fatalf("got %d nodes for %d scattered addresses, want %d", used, n, 2*n-1)
+			}
+			for i := range uint32(n) {
+				if err := end(s, i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if used, kept := s.Nodes(); used > 10 || kept > 1024 {
+				t.Errorf("%d nodes are used and %d kept, for %v", used, kept, slices.Collect(s.All()))
+			}
+		})
 	}
 }
 

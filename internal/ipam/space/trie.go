@@ -20,13 +20,14 @@ func (n *node) leaf() bool { return n.child[0] == 0 }
 // trie is the nodes of all of a space's CIDRs. Index 0 is no node.
 type trie struct {
 	nodes  []node
-	unused []uint32 // indexes of nodes that aren't used
+	unused uint32 // first of the nodes out of use, each of which has the next as child[0]; 0: none
+	used   int    // how many nodes are in use
 }
 
 func (t *trie) add(n node) uint32 {
-	if last := len(t.unused) - 1; last >= 0 {
-		i := t.unused[last]
-		t.unused = t.unused[:last]
+	t.used++
+	if i := t.unused; i != 0 {
+		t.unused = t.nodes[i].child[0]
 		t.nodes[i] = n
 		return i
 	}
@@ -37,7 +38,34 @@ func (t *trie) add(n node) uint32 {
 	return uint32(len(t.nodes) - 1)
 }
 
-func (t *trie) drop(i uint32) { t.unused = append(t.unused, i) }
+// drop takes a node out of use; what it held is gone.
+func (t *trie) drop(i uint32) {
+	t.used--
+	t.nodes[i] = node{child: [2]uint32{t.unused}}
+	t.unused = i
+}
+
+// fewNodes is how many nodes are kept whether or not they are used: 32 KiB.
+const fewNodes = 1024
+
+// sparse says whether under a quarter of the nodes is used. Moving those costs
+// less than dropping the others did, so that dropping stays cheap on average.
+func (t *trie) sparse() bool { return len(t.nodes) > fewNodes && t.used < len(t.nodes)/4 }
+
+// move copies the nodes under i to another trie and returns their root there.
+func (t *trie) move(i uint32, to *trie) uint32 {
+	if i == 0 {
+		return 0
+	}
+	n := t.nodes[i]
+	at := to.add(n)
+	if !n.leaf() {
+		low := t.move(n.child[0], to)
+		high := t.move(n.child[1], to)
+		to.nodes[at].child = [2]uint32{low, high}
+	}
+	return at
+}
 
 // largest returns the length of the largest free block in the region of n bits
 // whose trie is i.
@@ -217,20 +245,24 @@ func (t *trie) lowest(c cidr, length uint8) (key, bool) {
 	nodes := t.nodes
 	nd := &nodes[c.root]
 	for {
-		// Within the region (k, n) there is room, and nd is what is taken in it.
+		// The region (k, n) has room, and nd is what is taken in it.
 		if nd.bits > n {
-			if nd.key.bit(n) == 1 {
-				return k, true // the lower half is free
+			// All of the region but nd is free. Only the node's length and the
+			// block's, whichever ends first, decide whether nd is in the way.
+			end := min(nd.bits, length)
+			if nd.key.common(k) < end {
+				return k, true // nd begins beyond the first block
 			}
-			n++
-			if (nd.bits > n && n+1 > length) || (nd.bits == n && nd.max > length) {
-				return k.with(n - 1), true // the upper half is
+			if nd.max > length {
+				return k.with(end - 1), true // the first beside nd, or beside the block with nd in it
 			}
-			continue
+			n = nd.bits
 		}
-		n++
+		// Both halves have something taken, so that a block which fits is smaller
+		// than a half: it fits in one that isn't filled out by its node, always.
 		low := &nodes[nd.child[0]]
-		if (low.bits == n && low.max <= length) || (low.bits > n && n < length) {
+		n++
+		if low.bits > n || low.max <= length {
 			nd = low
 			continue
 		}
