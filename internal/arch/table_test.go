@@ -45,11 +45,11 @@ var allowed = map[string][]string{
 	// What carries traffic.
 	"attach":        {"snapshot"},
 	"dnsserver":     {"snapshot"},
-	"health":        {"snapshot"},
+	"health":        {"proxy/http1", "snapshot"},
 	"proxy":         {"proxy/balance", "proxy/http1", "proxy/route", "snapshot"},
 	"proxy/balance": {"snapshot"},
 	"proxy/http1":   {},
-	"proxy/route":   {"snapshot"},
+	"proxy/route":   {"proxy/http1", "snapshot"},
 	"node":          {"attach", "health", "proxy", "snapshot"},
 
 	// Where it is joined.
@@ -104,9 +104,9 @@ var restrictions = []restriction{
 		why: "the operating system stops at attach and at the proxy's loops"},
 	{path: "github.com/vishvananda/netlink", only: []string{"attach"},
 		why: "the operating system stops at attach"},
-	{path: "syscall", only: []string{"attach", "proxy", "cmd", "dnsserver", "store/etcd"}, tests: true,
+	{path: "syscall", only: []string{"attach", "proxy", "cmd", "dnsserver", "store/etcd", "testkit"}, tests: true,
 		why: "the operating system stops at attach and at the proxy's loops; dnsserver tells one errno from another, " +
-			"store/etcd locks its directory"},
+			"store/etcd locks its directory, testkit ends processes"},
 	{path: "testing", only: []string{"store/storetest", "testkit"}, tests: true,
 		why: "what tests need is not linked into the binary"},
 }
