@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/miekg/dns"
 
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/testkit"
@@ -109,4 +112,64 @@ func TestResetEmptiesEverything(t *testing.T) {
 			return nil
 		})
 	}
+}
+
+// A pool of real addresses works on a laptop: its nodes are served on shadow
+// addresses within 127.128.0.0/9, which the name tells, and answers in dev mode.
+func TestRealAddressesAreServedOnShadows(t *testing.T) {
+	for name, isDev := range map[string]bool{"in dev mode the name leads to the shadow": true, "otherwise to the address": false} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testkit.Config(t)
+			cfg.Dev = isDev
+			w := clients(t, testkit.Start(t, cfg))
+			w.network()
+			pool := w.pool("192.0.2.144/29")
+			lb := w.balancer("shop", pool)
+			port := testkit.FreePort(t)
+			w.listener(lb, port, w.targetGroup("web", testkit.StartTarget(t, "one", nil)))
+			byZone, _ := w.zoneAddresses(lb)
+			if byZone["local-1a"] != "192.0.2.144" || byZone["local-1c"] != "192.0.2.146" {
+				t.Errorf("EC2 shows %v, want the pool's addresses", byZone)
+			}
+			shadows := w.shadows(*lb.DNSName)
+			if len(shadows) != 3 {
+				t.Fatalf("TXT tells of %v, want three shadows", shadows)
+			}
+			for _, a := range w.Resolve(t, *lb.DNSName) {
+				bound := a
+				if !isDev {
+					bound = shadows[a]
+				}
+				if !netip.MustParsePrefix("127.128.0.0/9").Contains(bound) || netip.MustParsePrefix("192.0.2.144/29").Contains(a) == isDev {
+					t.Errorf("A answers %v, on %v", a, bound)
+				}
+				testkit.Eventually(t, "an answer through "+bound.String(), func() error {
+					if status, body, err := w.get(lb, bound, port, "/"); err != nil || status != 200 {
+						return fmt.Errorf("got %d %q, %v", status, body, err)
+					}
+					return nil
+				})
+			}
+		})
+	}
+}
+
+// shadows returns what the name's TXT records say: the shadow of each address.
+func (w *world) shadows(name string) map[netip.Addr]netip.Addr {
+	w.Helper()
+	m := new(dns.Msg).SetQuestion(dns.Fqdn(strings.ToLower(name)), dns.TypeTXT)
+	in, _, err := (&dns.Client{Timeout: 2 * time.Second}).Exchange(m, w.DNS)
+	if err != nil {
+		w.Fatal(err)
+	}
+	out := map[netip.Addr]netip.Addr{}
+	for _, rr := range in.Answer {
+		var address, shadow string
+		if _, err := fmt.Sscanf(rr.(*dns.TXT).Txt[0], "fairlead: %s is served on %s", &address, &shadow); err != nil {
+			w.Errorf("TXT %q: %v", rr.(*dns.TXT).Txt, err)
+			continue
+		}
+		out[netip.MustParseAddr(address)] = netip.MustParseAddr(shadow)
+	}
+	return out
 }
