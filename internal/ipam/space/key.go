@@ -22,7 +22,9 @@ func keyOf(a netip.Addr) key {
 // addr is the inverse of keyOf in a family whose addresses have width bits.
 func (k key) addr(width uint8) netip.Addr {
 	if width == 32 {
-		return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(k.hi>>32))))
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], uint32(k.hi>>32))
+		return netip.AddrFrom4(b)
 	}
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], k.hi)

@@ -207,25 +207,18 @@ func (s *Space) LowestWhere(length int, allowed, disallowed []netip.Prefix) (net
 		return netip.Prefix{}, false
 	}
 	n := uint8(length)
-	best, found := key{}, false
 	for _, c := range s.cidrs {
+		best, found := key{}, false
 		for _, region := range s.regions(c, allowed) {
-			if region.bits > n || (found && !region.key.less(best)) {
-				continue
-			}
 			if k, ok := s.lowestAvoiding(region, n, disallowed); ok && (!found || k.less(best)) {
 				best, found = k, true
 			}
 		}
+		if found {
+			return s.prefix(best, n), true // CIDRs don't overlap: any other's are higher
+		}
 	}
-	return s.prefixIf(best, n, found)
-}
-
-func (s *Space) prefixIf(k key, bits uint8, ok bool) (netip.Prefix, bool) {
-	if !ok {
-		return netip.Prefix{}, false
-	}
-	return s.prefix(k, bits), true
+	return netip.Prefix{}, false
 }
 
 // regions returns the parts of a CIDR that are allowed, each with the CIDR's trie.

@@ -247,19 +247,19 @@ func (t *trie) lowest(c cidr, length uint8) (key, bool) {
 	for {
 		// The region (k, n) has room, and nd is what is taken in it.
 		if nd.bits > n {
-			// All of the region but nd is free. Only the node's length and the
-			// block's, whichever ends first, decide whether nd is in the way.
+			// All of the region but nd is free. nd is in the way of the region's
+			// first block if they share the bits that both of them have.
 			end := min(nd.bits, length)
 			if nd.key.common(k) < end {
 				return k, true // nd begins beyond the first block
 			}
 			if nd.max > length {
-				return k.with(end - 1), true // the first beside nd, or beside the block with nd in it
+				return k.with(end - 1), true // the block after nd, or after the block with nd in it
 			}
 			n = nd.bits
 		}
-		// Both halves have something taken, so that a block which fits is smaller
-		// than a half: it fits in one that isn't filled out by its node, always.
+		// Both halves have something taken, so that a block for which there is room
+		// is smaller than a half. It fits into a half that its node doesn't fill.
 		low := &nodes[nd.child[0]]
 		n++
 		if low.bits > n || low.max <= length {
@@ -271,7 +271,8 @@ func (t *trie) lowest(c cidr, length uint8) (key, bool) {
 }
 
 // lowestFrom returns the lowest free block of the length in the region, not
-// below from, where c is a CIDR or a part of one with the whole CIDR's trie.
+// below from, where c is a CIDR or a part of one with the whole CIDR's trie, and
+// from is where a block of the length may begin.
 func (t *trie) lowestFrom(c cidr, length uint8, from key) (key, bool) {
 	// A region inside the CIDR: its trie is that of the node which it holds, or
 	// which holds it.
@@ -294,8 +295,9 @@ func (t *trie) lowestFrom(c cidr, length uint8, from key) (key, bool) {
 	return t.searchFrom(i, c.key, c.bits, length, from)
 }
 
-// searchFrom looks in the region (k, n) with the trie i. It goes down at most two
-// ways at a time: along from, and beside it.
+// searchFrom looks in the region (k, n) with the trie i. It goes down along from,
+// and from there once more at most: a region that is wholly above from and has
+// room isn't searched in vain.
 func (t *trie) searchFrom(i uint32, k key, n, length uint8, from key) (key, bool) {
 	if last, more := k.after(n); more && !from.less(last) {
 		return key{}, false // the whole region lies below from
@@ -304,18 +306,10 @@ func (t *trie) searchFrom(i uint32, k key, n, length uint8, from key) (key, bool
 		return key{}, false
 	}
 	if i == 0 {
-		if !k.less(from) {
-			return k, true
+		if k.less(from) {
+			return from, true
 		}
-		up := from.masked(length)
-		if up != from {
-			next, more := up.after(length)
-			if !more {
-				return key{}, false
-			}
-			up = next
-		}
-		return up, up.masked(n) == k
+		return k, true
 	}
 	low, high := t.halves(i, n)
 	if found, ok := t.searchFrom(low, k, n+1, length, from); ok {
