@@ -283,9 +283,10 @@ func (s *Service) lowestUniqueLocal(r store.Snapshot, owner string, bits int) (n
 		return netip.Prefix{}, false
 	}
 	for key, sp := range s.spans.From(r, blockKey(owner, uniqueLocalBySize.Addr())) {
-		if key > blockKey(owner, last(uniqueLocalBySize)) || free.Take(sp.CIDR) != nil {
+		if key > blockKey(owner, last(uniqueLocalBySize)) {
 			break
 		}
+		_ = free.Take(sp.CIDR) // one that reaches beyond the space is met when the block is provisioned
 	}
 	return free.Lowest(bits)
 }
