@@ -242,7 +242,7 @@ func TestUnusableFileDoesNotStopTheHost(t *testing.T) {
 func TestAssignmentsThatAreNotForUsAreIgnored(t *testing.T) {
 	p := newPlane()
 	dir := t.TempDir()
-	startHost(t, dir, p, loopback(t, dir))
+	h := startHost(t, dir, p, loopback(t, dir))
 	addr, target := newAddress(), echoTarget(t, "x")
 	p.assignments <- assignment(7, addr, target)
 	p.await(t, "has a ready node", ready)
@@ -255,8 +255,11 @@ func TestAssignmentsThatAreNotForUsAreIgnored(t *testing.T) {
 	newer.Version = snapshot.Version + 1
 	meaningless := assignment(9, addr, target)
 	meaningless.TargetGroups = nil
-	for _, a := range []*snapshot.Assignment{older, foreign, newer, meaningless} {
-		p.assignments <- a
+	for _, a := range []*snapshot.Assignment{foreign, newer, meaningless, older, foreign, foreign} {
+		p.assignments <- a // the channel holds one: those before the last two have been dealt with then
+	}
+	if r := h.agent.Report(); r.Revision != 7 || !ready(r) {
+		t.Errorf("then it carries %d: %+v, want 7", r.Revision, r.Nodes)
 	}
 	last := assignment(10, addr, target)
 	last.Nodes = append(last.Nodes, snapshot.Node{ID: "node-2", LoadBalancerARN: "lb", Private: newAddress(), Phase: snapshot.NodeServing})

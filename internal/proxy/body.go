@@ -16,7 +16,7 @@ type carrier struct {
 	decoder  http1.Decoder
 	chunked  bool          // how the receiver gets it
 	timeout  time.Duration // of a write
-	touch    func(now time.Time)
+	client   *client       // whose connection is not idle when bytes move
 
 	read atomic.Bool // the body has been read to its end
 	lost atomic.Bool // it can't be read to its end
@@ -43,7 +43,7 @@ func (c *carrier) carry(out *[]byte, w waiter) {
 			c.lost.Store(true)
 			return
 		}
-		c.touch(time.Now())
+		c.client.touch(time.Now())
 	}
 }
 
@@ -88,7 +88,7 @@ func (c *carrier) write(b []byte) error {
 		c.refused = true
 		return err
 	}
-	c.touch(time.Now())
+	c.client.touch(time.Now())
 	return nil
 }
 

@@ -147,7 +147,7 @@ func (c *client) readHead() (int, error) {
 func (c *client) rest() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.idle = !c.port.closing.Load() || peek(c.conn) == pending
+	c.idle = !c.port.closing.Load() || c.peek() == pending
 	return c.idle
 }
 
@@ -173,7 +173,7 @@ func (c *client) cut() { _ = c.conn.Close() }
 func (c *client) extend(now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.idle && c.port.closing.Load() && peek(c.conn) != pending {
+	if c.idle && c.port.closing.Load() && c.peek() != pending {
 		return errClosing
 	}
 	left := c.port.table.Load().idleTimeout - c.idleFor(now)

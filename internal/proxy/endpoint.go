@@ -76,7 +76,7 @@ func (e *endpoint) take() *targetConn {
 func (e *endpoint) takeLive() *targetConn {
 	for {
 		t := e.take()
-		if t == nil || peek(t.conn) == quiet {
+		if t == nil || t.peek() == quiet {
 			return t
 		}
 		e.discard(t)
@@ -145,7 +145,7 @@ func (e *endpoint) sweep(now time.Time) {
 	e.mu.Lock()
 	rest := e.idle[:0]
 	for _, t := range e.idle {
-		if now.After(t.until) || peek(t.conn) != quiet {
+		if now.After(t.until) || t.peek() != quiet {
 			dead = append(dead, t)
 		} else {
 			rest = append(rest, t)

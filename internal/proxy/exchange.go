@@ -99,7 +99,7 @@ func (x *exchange) send(e *endpoint, out *[]byte) (n, status int) {
 				return n, 0
 			}
 		}
-		stale :=  x.target.reused && len(x.target.unread()) == 0 && closed(err) && !e.isRetired()
+		stale := x.again && x.target.reused && len(x.target.unread()) == 0 && closed(err) && !e.isRetired()
 		x.stopUpload()
 		e.discard(x.target)
 		x.target = nil
@@ -139,7 +139,7 @@ func (x *exchange) sendRequest(out *[]byte) error {
 		return nil
 	}
 	u := &upload{exchange: x, done: make(chan struct{}), carrier: carrier{
-		from: &c.stream, to: &x.target.stream, timeout: x.timeout, chunked: c.request.Body.Framing == http1.Chunked, touch: c.touch,
+		from: &c.stream, to: &x.target.stream, timeout: x.timeout, chunked: c.request.Body.Framing == http1.Chunked, client: c,
 	}}
 	u.decoder.Reset(c.request.Body)
 	var err error
@@ -203,7 +203,7 @@ func (x *exchange) extend(now time.Time) error {
 		return errStopped
 	case left <= 0:
 		return errIdle
-	case !x.uploading() && x.client.idleFor(now) > watchInterval/2 && peek(x.client.conn) == gone:
+	case !x.uploading() && x.client.idleFor(now) > watchInterval/2 && x.client.peek() == gone:
 		return errGone
 	}
 	return x.target.conn.SetReadDeadline(now.Add(min(left, watchInterval)))
@@ -294,7 +294,7 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 	target.use(n)
 
 	b := &x.body
-	*b = carrier{from: &target.stream, to: &c.stream, timeout: x.timeout, chunked: to.Framing == http1.Chunked, touch: c.touch}
+	*b = carrier{from: &target.stream, to: &c.stream, timeout: x.timeout, chunked: to.Framing == http1.Chunked, client: c}
 	b.decoder.Reset(from)
 	b.carry(out, x)
 	target.release()

@@ -39,7 +39,7 @@ func newAddress() netip.Addr {
 
 // world is a proxy under test, and the assignment that it carries.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	proxy *proxy.Proxy
 	a     *snapshot.Assignment
 	bound map[string]netip.Addr
@@ -56,6 +56,11 @@ func newWorld(t *testing.T) *world {
 }
 
 func newWorldWith(t *testing.T, o proxy.Options) *world {
+	t.Helper()
+	return newWorldFor(t, o)
+}
+
+func newWorldFor(t testing.TB, o proxy.Options) *world {
 	t.Helper()
 	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	w := &world{t: t, proxy: proxy.New(o), bound: map[string]netip.Addr{}}
@@ -178,7 +183,7 @@ func get(t *testing.T, c *http.Client, url string) (int, string) {
 
 // wire is a client that speaks bytes.
 type wire struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	r *bufio.Reader
 }

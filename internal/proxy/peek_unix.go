@@ -7,42 +7,50 @@ import (
 	"syscall"
 )
 
-// readable is what can be known of a connection's incoming side without reading.
-type readable uint8
+// peeker looks at what has come in on a connection and leaves it there. It
+// belongs to one goroutine at a time.
+type peeker struct {
+	raw   syscall.RawConn
+	look  func(fd uintptr) // bound once: a closure for each look would cost an allocation
+	state readable
+	b     [1]byte
+}
 
-const (
-	quiet   readable = iota // nothing has come
-	pending                 // bytes have come
-	gone                    // the peer has ended or reset its side
-)
-
-// peek looks at what has come in and leaves it there.
-func peek(conn net.Conn) readable {
+// newPeeker returns a peeker, nil for a connection that can't be looked at.
+func newPeeker(conn net.Conn) *peeker {
 	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		conn = c.NetConn()
 	}
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
-		return quiet
+		return nil
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return gone
+		return nil // closed already: the next read says so
 	}
-	state := quiet
-	err = raw.Control(func(fd uintptr) {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	p := &peeker{raw: raw}
+	p.look = func(fd uintptr) {
+		n, _, err := syscall.Recvfrom(int(fd), p.b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		switch {
 		case err == syscall.EAGAIN || err == syscall.EINTR:
+			p.state = quiet
 		case err != nil || n == 0:
-			state = gone
+			p.state = gone
 		default:
-			state = pending
+			p.state = pending
 		}
-	})
-	if err != nil {
+	}
+	return p
+}
+
+// peek looks once. It doesn't wait, and passed deadlines don't matter to it.
+func (p *peeker) peek() readable {
+	if p == nil {
+		return quiet
+	}
+	if p.raw.Control(p.look) != nil {
 		return gone
 	}
-	return state
+	return p.state
 }

@@ -29,11 +29,24 @@ type stream struct {
 	kept []byte            // the connection's own buffer meanwhile
 
 	writeDeadline time.Time // as it is set on conn
+	peeker        *peeker
 }
 
 func newStream(conn net.Conn) stream {
-	return stream{conn: conn, buf: make([]byte, headBuffer)}
+	return stream{conn: conn, buf: make([]byte, headBuffer), peeker: newPeeker(conn)}
 }
+
+// readable is what can be known of a connection's incoming side without reading.
+type readable uint8
+
+const (
+	quiet   readable = iota // nothing has come
+	pending                 // bytes have come
+	gone                    // the peer has ended or reset its side
+)
+
+// peek looks at what has come in and leaves it there.
+func (s *stream) peek() readable { return s.peeker.peek() }
 
 // unread returns what has been read and not used yet. It is valid until the next
 // read, enlarge or release.

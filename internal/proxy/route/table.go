@@ -170,6 +170,3 @@ func (r *Rule) meets(m *match) bool {
 	}
 	return true
 }
-
-// Rules returns how many rules there are.
-func (t *Table) Rules() int { return len(t.rules) }
