@@ -70,6 +70,11 @@ func TestS1DrawFromAPool(t *testing.T) {
 		})
 	}
 
+	// A client that names no host is asking for the load balancer.
+	if got := w.raw(answer[0], port, "GET / HTTP/1.0\r\n\r\n"); !strings.Contains(got, " for "+strings.ToLower(*lb.DNSName)+" from ") {
+		t.Errorf("HTTP/1.0 without Host: got %q", got)
+	}
+
 	if _, err := w.elb.DeleteLoadBalancer(t.Context(), &elb.DeleteLoadBalancerInput{LoadBalancerArn: lb.LoadBalancerArn}); err != nil {
 		t.Fatal(err)
 	}

@@ -189,6 +189,25 @@ func (w *world) get(lb elbtypes.LoadBalancer, at netip.Addr, port uint16, path s
 	return resp.StatusCode, string(b), err
 }
 
+// raw sends bytes and returns all that comes back.
+func (w *world) raw(at netip.Addr, port uint16, request string) string {
+	w.Helper()
+	conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(at, port).String(), time.Second)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.WriteString(conn, request); err != nil {
+		w.Fatal(err)
+	}
+	b, err := io.ReadAll(conn)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return string(b)
+}
+
 // holders returns who has which address of a pool, by address.
 func (w *world) holders(pool string) map[string]string {
 	w.Helper()

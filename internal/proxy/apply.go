@@ -238,9 +238,9 @@ func (p *Proxy) planNode(pl *plan, n snapshot.Node, bound netip.Addr, c *compile
 	for i, g := range c.groups {
 		groups[i] = p.planGroup(pl, n.ID, g)
 	}
-	host := []byte(n.Address().String())
-	if n.Address().Is6() {
-		host = []byte("[" + n.Address().String() + "]")
+	host := []byte(c.DNSName)
+	if len(host) == 0 { // an assignment from before names were in it
+		host = []byte(n.Address().String())
 	}
 	for i, l := range c.Listeners {
 		state := snapshot.ListenerStatus{ARN: l.ARN, Port: l.Port}
