@@ -78,9 +78,12 @@ func TestS1DrawFromAPool(t *testing.T) {
 	if _, err := w.elb.DeleteLoadBalancer(t.Context(), &elb.DeleteLoadBalancerInput{LoadBalancerArn: lb.LoadBalancerArn}); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Resolve(t, *lb.DNSName); got != nil {
-		t.Errorf("the name still says %v after deletion", got)
-	}
+	testkit.Eventually(t, "the name is gone", func() error {
+		if got := w.Resolve(t, *lb.DNSName); got != nil {
+			return fmt.Errorf("it still says %v", got)
+		}
+		return nil
+	})
 	testkit.Eventually(t, "everything is given back", func() error {
 		if held := w.holders(pool); len(held) > 0 {
 			return fmt.Errorf("the pool has %v", held)
