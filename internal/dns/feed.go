@@ -72,11 +72,7 @@ func NewFeed(st *store.Store, source Source, server Server, opts Options) *Feed 
 
 // Run feeds until ctx ends. It has put all names there are before it calls ready.
 func (f *Feed) Run(ctx context.Context, ready func()) {
-	origin := f.opts.BaseDomain + "."
-	f.server.SetZone(snapshot.Zone{
-		Origin: origin, NS: []string{"ns." + origin}, Hostmaster: "hostmaster." + origin,
-		Serial: uint32(f.store.Snapshot().Revision()), TTL: f.opts.TTL, NegativeTTL: negativeTTL,
-	})
+	f.zone(f.store.Snapshot())
 	sub := f.store.Subscribe(f.source.Collections()...)
 	defer sub.Close()
 	for {
@@ -87,7 +83,9 @@ func (f *Feed) Run(ctx context.Context, ready func()) {
 		}
 		keys, all := sub.Take() // before the snapshot, which then shows all that it tells of
 		snap := f.store.Snapshot()
-		f.update(snap, keys, all)
+		if f.update(snap, keys, all) {
+			f.zone(snap)
+		}
 		if ready != nil {
 			ready()
 			ready = nil
@@ -95,7 +93,18 @@ func (f *Feed) Run(ctx context.Context, ready func()) {
 	}
 }
 
-func (f *Feed) update(r store.Snapshot, keys []store.Key, all bool) {
+// zone gives the server the zone's apex. Its serial grows with every change of a
+// name (RFC 1035 §3.3.13), as the store's revision does.
+func (f *Feed) zone(r store.Snapshot) {
+	origin := f.opts.BaseDomain + "."
+	f.server.SetZone(snapshot.Zone{
+		Origin: origin, NS: []string{"ns." + origin}, Hostmaster: "hostmaster." + origin,
+		Serial: uint32(r.Revision()), TTL: f.opts.TTL, NegativeTTL: negativeTTL,
+	})
+}
+
+// update brings the names of what changed up to date and says whether there was any.
+func (f *Feed) update(r store.Snapshot, keys []store.Key, all bool) bool {
 	changed := map[string]bool{}
 	for _, k := range keys {
 		changed[f.source.Owner(r, k)] = true
@@ -112,6 +121,7 @@ func (f *Feed) update(r store.Snapshot, keys []store.Key, all bool) {
 	for key := range changed {
 		f.apply(r, key)
 	}
+	return len(changed) > 0
 }
 
 func (f *Feed) apply(r store.Snapshot, key string) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
 
 	"github.com/fairlead/fairlead/internal/dns"
 	"github.com/fairlead/fairlead/internal/snapshot"
@@ -48,6 +49,8 @@ type server struct {
 func (s *server) SetZone(z snapshot.Zone) { s.mu.Lock(); defer s.mu.Unlock(); s.zone = z }
 func (s *server) Put(n snapshot.Name)     { s.mu.Lock(); defer s.mu.Unlock(); s.names[n.Owner] = n }
 func (s *server) Remove(o string)         { s.mu.Lock(); defer s.mu.Unlock(); delete(s.names, o) }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 

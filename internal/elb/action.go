@@ -29,7 +29,7 @@ func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, actions []Action) (
 		case actionFixedResponse:
 			err = checkFixedResponse(a)
 		default:
-			err = fail(Unsupported, "Action type '%s' is not supported by this installation; use one of 'forward, fixed-response'", a.Type)
+			err = fail(InvalidAction, "Action type '%s' is not supported by this installation; use one of 'forward, fixed-response'", a.Type)
 		}
 		if err != nil {
 			return nil, err
@@ -50,7 +50,10 @@ func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, a Action) (Action, 
 		return a, fail(TooManyTargetGroups, "An action can have %d target groups at most; %d were specified", s.opts.Quotas.GroupsPerAction, n)
 	}
 	var elsewhere []string
-	for _, g := range a.Forward.TargetGroups {
+	for i, g := range a.Forward.TargetGroups {
+		if slices.ContainsFunc(a.Forward.TargetGroups[:i], func(o WeightedTargetGroup) bool { return o.ARN == g.ARN }) {
+			return a, fail(Invalid, "Target group '%s' was specified more than once in an action", g.ARN)
+		}
 		if g.Weight < 0 || g.Weight > 999 {
 			return a, fail(Invalid, "Target group weight '%d' must be between '0-999' inclusive", g.Weight)
 		}
@@ -70,6 +73,25 @@ func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, a Action) (Action, 
 		return a, fail(TargetGroupAssociationLimit, "The following target groups cannot be associated with more than one load balancer: %s", strings.Join(elsewhere, ", "))
 	}
 	return a, nil
+}
+
+// checkUniqueGroups holds the quota of different target groups that a load
+// balancer's rules name, with those of actions that are to come.
+func (s *Service) checkUniqueGroups(tx *store.Tx, b LoadBalancer, actions []Action) error {
+	named := map[string]bool{}
+	for _, rule := range s.rulesByLB.Each(tx, b.ARN) {
+		for _, g := range groupsOf(rule.Actions) {
+			named[g] = true
+		}
+	}
+	before := len(named)
+	for _, g := range groupsOf(actions) {
+		named[g] = true
+	}
+	if most := s.opts.Quotas.TargetGroupsPerBalancer; len(named) > before && len(named) > most {
+		return fail(TooManyUniqueTargetGroups, "You have reached the maximum number of unique target groups that you can associate with a load balancer: %d", most)
+	}
+	return nil
 }
 
 // balancersOfGroup returns the ARNs of the load balancers whose rules forward to
@@ -93,7 +115,7 @@ func checkFixedResponse(a Action) error {
 	case f == nil || f.StatusCode == 0:
 		return fail(Invalid, "A 'FixedResponseConfig' with a status code must be specified for an action of type 'fixed-response'")
 	case f.StatusCode < 200 || f.StatusCode > 599 || f.StatusCode/100 == 3:
-		return fail(Invalid, `1 validation error detected: Value '%d' at 'defaultActions.1.member.fixedResponseConfig.statusCode' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(2|4|5)\d\d$`, f.StatusCode)
+		return fail(Invalid, "The fixed response's status code '%d' must be one of 2XX, 4XX or 5XX", f.StatusCode)
 	case f.ContentType != "" && !slices.Contains(fixedResponseTypes, f.ContentType):
 		return fail(InvalidAction, "The ContentType must be one of:'%s'", strings.Join(fixedResponseTypes, "', '"))
 	case len(f.Body) > 1024:

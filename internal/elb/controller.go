@@ -61,6 +61,7 @@ func (c *Controller) Run(ctx context.Context) {
 	}
 	wg.Go(func() { c.follow(ctx) })
 	wg.Go(func() { c.expireTargets(ctx) })
+	wg.Go(func() { c.sweepInterfaces(ctx) })
 	<-ctx.Done()
 	c.queue.close()
 	wg.Wait()
@@ -120,20 +121,19 @@ func (c *Controller) work(ctx context.Context, arn string) {
 	snap := c.s.store.Snapshot()
 	o, ok := c.observe(snap, arn)
 	if !ok {
+		c.forget(arn)
 		return
 	}
 	steps, again := plan(o, c.s.opts.DNSTTL)
 	for _, st := range steps {
 		if err := c.take(ctx, o.balancer, st); err != nil {
 			if ctx.Err() == nil {
-				c.retry(arn, st, err)
+				c.retry(ctx, arn, st, err)
 			}
 			return
 		}
 	}
-	c.mu.Lock()
-	delete(c.failures, arn)
-	c.mu.Unlock()
+	c.forget(arn)
 	switch {
 	case len(steps) > 0:
 		c.queue.add(arn) // the next plan may go on at once
@@ -142,13 +142,51 @@ func (c *Controller) work(ctx context.Context, arn string) {
 	}
 }
 
-func (c *Controller) retry(arn string, st step, err error) {
+// forget begins the pauses of a load balancer anew.
+func (c *Controller) forget(arn string) {
+	c.mu.Lock()
+	delete(c.failures, arn)
+	c.mu.Unlock()
+}
+
+func (c *Controller) retry(ctx context.Context, arn string, st step, err error) {
 	c.mu.Lock()
 	c.failures[arn]++
 	pause := min(maxBackoff, minBackoff<<min(c.failures[arn]-1, 16))
 	c.mu.Unlock()
 	c.log.Error("load balancer step failed", "load_balancer", arn, "step", string(st.action), "error", err, "again_in", pause)
+	if reason := reasonOf(err); reason != "" {
+		if err := c.explain(ctx, arn, reason); err != nil && ctx.Err() == nil {
+			c.log.Error("load balancer's state not explained", "load_balancer", arn, "error", err)
+		}
+	}
 	c.queue.addAfter(arn, pause)
+}
+
+// reasonOf tells the owner of a load balancer what it waits for; "" for what the
+// owner can do nothing about.
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, ErrPoolExhausted):
+		return "No public IPv4 address is free in the pools that the load balancer draws from"
+	case errors.Is(err, ErrSubnetFull):
+		return "A subnet of the load balancer has no free IP address"
+	}
+	return ""
+}
+
+// explain puts the reason beside the state of a load balancer that isn't there
+// yet. It is cleared when that turns active.
+func (c *Controller) explain(ctx context.Context, arn, reason string) error {
+	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+		b, ok := c.s.balancers.Get(tx, arn)
+		if !ok || b.Deleted || b.State != Provisioning || b.Reason == reason {
+			return nil
+		}
+		b.Reason = reason
+		c.s.balancers.Put(tx, arn, b)
+		return nil
+	})
 }
 
 func (c *Controller) observe(r store.Snapshot, arn string) (observed, bool) {
@@ -160,6 +198,7 @@ func (c *Controller) observe(r store.Snapshot, arn string) (observed, bool) {
 	for _, n := range c.s.nodesByLB.Each(r, arn) {
 		on := observedNode{Node: n}
 		on.iface, _ = c.interfaces.Of(r, n.ID)
+		on.heard = c.s.health.heard(n.Host)
 		on.status, on.reported = c.s.health.node(n.Host, n.ID)
 		on.hostClosed = n.Phase == NodeClosed && c.projector.closed(n.ID)
 		o.nodes = append(o.nodes, on)
@@ -330,13 +369,7 @@ func (c *Controller) activate(ctx context.Context, b LoadBalancer) error {
 			return nil
 		}
 		for _, z := range cur.Zones {
-			served := false
-			for id, n := range c.s.nodesByLB.Each(tx, b.ARN) {
-				if n.Zone == z.Zone && n.Phase == NodeInService {
-					_, served = c.s.nodes.Get(tx, id)
-				}
-			}
-			if !served {
+			if !c.zoneServes(tx, b.ARN, z.Zone) {
 				return nil // a node has gone out of service meanwhile
 			}
 		}
@@ -346,16 +379,27 @@ func (c *Controller) activate(ctx context.Context, b LoadBalancer) error {
 	})
 }
 
+// zoneServes says whether a node of the zone is in service, and guards it.
+func (c *Controller) zoneServes(tx *store.Tx, arn, zone string) bool {
+	for id, n := range c.s.nodesByLB.Each(tx, arn) {
+		if n.Zone == zone && n.Phase == NodeInService {
+			_, ok := c.s.nodes.Get(tx, id)
+			return ok
+		}
+	}
+	return false
+}
+
 func (c *Controller) release(ctx context.Context, nodeID string) error {
-	n, ok := c.s.nodes.Get(c.s.store.Snapshot(), nodeID)
-	if !ok {
+	snap := c.s.store.Snapshot()
+	if _, ok := c.s.nodes.Get(snap, nodeID); !ok {
 		return nil
 	}
-	if iface, ok := c.interfaces.Of(c.s.store.Snapshot(), nodeID); ok {
+	if iface, ok := c.interfaces.Of(snap, nodeID); ok {
 		if err := c.interfaces.Release(ctx, iface.ID); err != nil {
 			return err
 		}
-		c.log.Info("address given back", "node", nodeID, "address", n.Public, "pool", n.PoolID)
+		c.log.Info("interface given back", "node", nodeID, "interface", iface.ID, "private", iface.Private, "public", iface.Public, "pool", iface.PoolID)
 	}
 	failpoint.Hit("elb.release.between")
 	return c.s.store.Update(ctx, func(tx *store.Tx) error {

@@ -10,7 +10,8 @@ type Kind string
 
 // The kinds, after the ELBv2 errors that they become.
 const (
-	Invalid                     Kind = "Invalid" // a value, or values that don't go together
+	Invalid                     Kind = "Invalid"          // a value, or values that don't go together
+	InvalidParameter            Kind = "InvalidParameter" // a value that isn't in the form it must have
 	InvalidConfiguration        Kind = "InvalidConfiguration"
 	InvalidAction               Kind = "InvalidAction"
 	InvalidSubnet               Kind = "InvalidSubnet"
@@ -28,6 +29,7 @@ const (
 	TooManyLoadBalancers        Kind = "TooManyLoadBalancers"
 	TooManyListeners            Kind = "TooManyListeners"
 	TooManyTargetGroups         Kind = "TooManyTargetGroups"
+	TooManyUniqueTargetGroups   Kind = "TooManyUniqueTargetGroups"
 	TooManyTargets              Kind = "TooManyTargets"
 	TooManyTags                 Kind = "TooManyTags"
 	TargetGroupAssociationLimit Kind = "TargetGroupAssociationLimit"
@@ -50,6 +52,10 @@ func fail(k Kind, format string, args ...any) error {
 // ErrPoolExhausted is what Interfaces.AssignAddress answers when the pool has no
 // free address.
 var ErrPoolExhausted = errors.New("address pool is exhausted")
+
+// ErrSubnetFull is what Interfaces.Create answers when the subnet has no free
+// private address.
+var ErrSubnetFull = errors.New("subnet has no free address")
 
 // ErrPoolUnavailable is what Interfaces.AssignAddress answers when the pool is
 // gone or no longer shared with the load balancer's account.

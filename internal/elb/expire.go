@@ -2,6 +2,8 @@ package elb
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/store"
@@ -36,21 +38,28 @@ func (c *Controller) expireTargets(ctx context.Context) {
 // is; 0 if none waits.
 func (c *Controller) expireDue(ctx context.Context) (next time.Duration, err error) {
 	now := c.now()
-	for key, t := range c.s.targetsDraining.Each(c.s.store.Snapshot(), draining) {
-		if wait := t.DrainUntil.Sub(now); wait > 0 {
-			if next == 0 || wait < next {
+	due := func(t Target) bool { return !t.DrainUntil.IsZero() && !t.DrainUntil.After(now) }
+	for group, regs := range c.s.targetsDraining.Each(c.s.store.Snapshot(), draining) {
+		for _, t := range regs.Targets {
+			if wait := t.DrainUntil.Sub(now); wait > 0 && (next == 0 || wait < next) {
 				next = wait
 			}
+		}
+		if !slices.ContainsFunc(regs.Targets, due) {
 			continue
 		}
 		err := c.s.store.Update(ctx, func(tx *store.Tx) error {
-			if t, ok := c.s.targets.Get(tx, key); ok && !t.DrainUntil.IsZero() && !t.DrainUntil.After(now) {
-				c.s.targets.Delete(tx, key)
+			// Read again: one may have been registered anew, or the group be gone.
+			regs, ok := c.s.targets.Get(tx, group)
+			if ok && slices.ContainsFunc(regs.Targets, due) {
+				regs = regs.clone()
+				regs.remove(due)
+				c.s.targets.Put(tx, group, regs)
 			}
 			return nil
 		})
 		if err != nil {
-			return next, err
+			return next, fmt.Errorf("forget targets of %s: %w", group, err)
 		}
 	}
 	return next, nil

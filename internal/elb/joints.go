@@ -2,6 +2,7 @@ package elb
 
 import (
 	"context"
+	"iter"
 	"net/netip"
 	"time"
 
@@ -26,7 +27,8 @@ type Subnet struct {
 // Interfaces makes and removes nodes' network interfaces and public addresses.
 // Every method may be repeated: it finds what an earlier call made.
 type Interfaces interface {
-	// Create makes the node's interface, with the lowest free address of its subnet.
+	// Create makes the node's interface, with the lowest free address of its
+	// subnet (ErrSubnetFull).
 	Create(ctx context.Context, s InterfaceSpec) (Interface, error)
 	// AssignAddress draws a public address for the interface: from the pool
 	// (ErrPoolExhausted, ErrPoolUnavailable), or from the provider's if poolID is "".
@@ -35,6 +37,9 @@ type Interfaces interface {
 	Release(ctx context.Context, interfaceID string) error
 	// Of finds the node's interface.
 	Of(r store.Reader, nodeID string) (Interface, bool)
+	// Owned yields every interface that was made for a node, and the node's ID,
+	// whether or not there is such a node (any more).
+	Owned(r store.Reader) iter.Seq2[string, string]
 }
 
 // InterfaceSpec is a node's interface to be made.

@@ -47,9 +47,15 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 			}
 			return nil
 		}
-		if n := s.listenersByLB.Count(tx, b.ARN); n >= s.opts.Quotas.ListenersPerBalancer {
-			return fail(TooManyListeners, "You have reached the maximum number of listeners on load balancer '%s': %d", b.ARN, n)
+		if s.listenersByLB.Count(tx, b.ARN) >= s.opts.Quotas.ListenersPerBalancer {
+			return fail(TooManyListeners, "You have reached the maximum number of listeners on load balancer '%s': %d", b.ARN, s.opts.Quotas.ListenersPerBalancer)
 		}
+		if err := s.checkUniqueGroups(tx, b, actions); err != nil {
+			return err
+		}
+		// The load balancer stands for the set of its listeners and rules: written
+		// anew, it makes others that count them at the same time count again.
+		s.balancers.Put(tx, b.ARN, b)
 		base := strings.Replace(b.ARN, ":loadbalancer/", ":listener/", 1) + "/" + c.ListenerHex
 		made = Listener{ARN: base, LoadBalancerARN: b.ARN, Port: uint16(c.Port), Protocol: c.Protocol}
 		rule := Rule{

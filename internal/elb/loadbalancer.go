@@ -39,29 +39,33 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 	if c.AddressType != "ipv4" {
 		return LoadBalancer{}, fail(InvalidConfiguration, "IP address type '%s' is not supported by this installation; use 'ipv4'", c.AddressType)
 	}
+	c.SecurityGroups = unique(c.SecurityGroups)
+	if n, most := len(c.SecurityGroups), s.opts.Quotas.SecurityGroupsPerBalancer; n > most {
+		return LoadBalancer{}, fail(InvalidConfiguration, "A load balancer can have %d security groups at most; %d were specified", most, n)
+	}
 	var made LoadBalancer
-	err := s.store.Update(ctx, func(tx *store.Tx) error {
+	err := s.create(ctx, c.Account, c.Region, func(tx *store.Tx) (added bool, err error) {
 		key := nameKey(c.Account, c.Region, "loadbalancer", c.Name)
 		if arn, taken := s.names.Get(tx, key); taken {
 			made, _ = s.balancers.Get(tx, arn)
 			if !s.sameSettings(tx, made, c) {
-				return fail(DuplicateLoadBalancerName, "A load balancer with the same name '%s' exists, but with different settings", c.Name)
+				return false, fail(DuplicateLoadBalancerName, "A load balancer with the same name '%s' exists, but with different settings", c.Name)
 			}
-			return nil
+			return false, nil
 		}
 		vpc, zones, err := s.checkSubnets(tx, c)
 		if err != nil {
-			return err
+			return false, err
 		}
 		groups, err := s.checkSecurityGroups(tx, c, vpc)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if err := s.checkPool(tx, c.Account, c.Region, c.PoolID, c.Scheme); err != nil {
-			return err
+			return false, err
 		}
-		if n := s.balancersByOwner.Count(tx, owner(c.Account, c.Region)); n >= s.opts.Quotas.LoadBalancers {
-			return fail(TooManyLoadBalancers, "You have reached the maximum number of load balancers: %d", n)
+		if s.balancersByOwner.Count(tx, owner(c.Account, c.Region)) >= s.opts.Quotas.LoadBalancers {
+			return false, fail(TooManyLoadBalancers, "You have reached the maximum number of load balancers: %d", s.opts.Quotas.LoadBalancers)
 		}
 		id := "app/" + c.Name + "/" + c.Hex
 		made = LoadBalancer{
@@ -85,7 +89,7 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 		}
 		s.balancers.Put(tx, made.ARN, made)
 		s.names.Put(tx, key, made.ARN)
-		return s.putTags(tx, c.Account, c.Region, made.ARN, "loadbalancer", c.Tags)
+		return true, s.putTags(tx, c.Account, c.Region, made.ARN, "loadbalancer", c.Tags)
 	})
 	return made, err
 }
@@ -198,6 +202,17 @@ func (s *Service) sameSettings(r store.Reader, b LoadBalancer, c CreateLoadBalan
 func sameSet(a, b []string) bool {
 	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
 	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
+
+// unique returns the strings in their order, each once.
+func unique(in []string) []string {
+	var out []string
+	for _, s := range in {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func sameTags(a, b []tags.Tag) bool {

@@ -2,6 +2,7 @@ package elb
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -20,7 +21,12 @@ type Observations struct {
 type hostView struct {
 	revision int64 // of the assignment that it is about
 	nodes    map[string]snapshot.NodeStatus
-	targets  map[string]snapshot.TargetStatus // by targetKey
+	targets  map[targetKey]snapshot.TargetStatus
+}
+
+type targetKey struct {
+	group string // ARN
+	at    netip.AddrPort
 }
 
 func newObservations() *Observations { return &Observations{hosts: map[string]*hostView{}} }
@@ -31,13 +37,13 @@ func (o *Observations) record(r *snapshot.Report) (news []string) {
 	v := &hostView{
 		revision: r.Revision,
 		nodes:    make(map[string]snapshot.NodeStatus, len(r.Nodes)),
-		targets:  make(map[string]snapshot.TargetStatus, len(r.Targets)),
+		targets:  make(map[targetKey]snapshot.TargetStatus, len(r.Targets)),
 	}
 	for _, n := range r.Nodes {
 		v.nodes[n.NodeID] = n
 	}
 	for _, t := range r.Targets {
-		v.targets[targetKey(t.TargetGroupARN, snapshot.Target{Addr: t.Addr, Port: t.Port}.AddrPort())] = t
+		v.targets[targetKey{t.TargetGroupARN, netip.AddrPortFrom(t.Addr, t.Port)}] = t
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -75,6 +81,13 @@ func (o *Observations) node(host, id string) (snapshot.NodeStatus, bool) {
 	return n, ok
 }
 
+// heard says whether the host has reported since the start.
+func (o *Observations) heard(host string) bool {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.hosts[host] != nil
+}
+
 // acknowledged returns the revision of the assignment that the host last
 // reported about; 0 if it has not reported.
 func (o *Observations) acknowledged(host string) int64 {
@@ -88,8 +101,8 @@ func (o *Observations) acknowledged(host string) int64 {
 
 // target returns what hosts know of the target; where they differ, the first
 // host by name is believed.
-func (o *Observations) target(t Target) (snapshot.TargetStatus, bool) {
-	key := targetKey(t.TargetGroupARN, snapshot.Target{Addr: t.Addr, Port: t.Port}.AddrPort())
+func (o *Observations) target(group string, at netip.AddrPort) (snapshot.TargetStatus, bool) {
+	key := targetKey{group, at}
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	for _, host := range slices.Sorted(maps.Keys(o.hosts)) {
@@ -100,5 +113,5 @@ func (o *Observations) target(t Target) (snapshot.TargetStatus, bool) {
 	return snapshot.TargetStatus{}, false
 }
 
-// Node returns what the node's host last said of it.
+// NodeStatus returns what the node's host last said of it.
 func (s *Service) NodeStatus(n Node) (snapshot.NodeStatus, bool) { return s.health.node(n.Host, n.ID) }

@@ -20,9 +20,13 @@ type observedNode struct {
 	Node
 	iface      Interface // zero: none yet
 	status     snapshot.NodeStatus
-	reported   bool // status is known
+	heard      bool // the host has reported since the start; its silence before says nothing
+	reported   bool // status is known: the host's last report has the node
 	hostClosed bool // the host has acknowledged an assignment without the node, and reports it no more
 }
+
+// serving says whether the host says that the node serves.
+func (n observedNode) serving() bool { return n.reported && n.status.Ready }
 
 // action is what a step does.
 type action string
@@ -50,8 +54,12 @@ type step struct {
 	zones  []ZoneSubnet
 }
 
+// dnsDelay is how long a change may take to reach the DNS server: until then
+// resolvers may still be told the address, and keep it for a TTL.
+const dnsDelay = time.Second
+
 // drainLimit bounds how long a deleted load balancer's node waits for its
-// connections to end once it has been out of DNS for a TTL.
+// connections to end once no resolver knows its address any more.
 const drainLimit = 5 * time.Minute
 
 // plan returns the steps that lead from what is observed to what is desired, to
@@ -97,13 +105,13 @@ func planPresence(o observed) (steps []step) {
 			}
 			placeable = append(placeable, n.ID)
 		case NodeStarting:
-			if n.reported && n.status.Ready {
+			if n.serving() {
 				steps = append(steps, step{action: serve, nodes: []string{n.ID}})
 				inService++
 			}
 		case NodeInService:
 			switch {
-			case n.reported && !n.status.Ready:
+			case n.heard && !n.serving():
 				steps = append(steps, step{action: suspend, nodes: []string{n.ID}})
 			case n.reported && n.status.Bound != n.Bound:
 				steps = append(steps, step{action: rebind, nodes: []string{n.ID}})
@@ -142,14 +150,15 @@ func planRemoval(o observed, ttl time.Duration) (steps []step, again time.Durati
 		case NodeInService:
 			is(drain)
 		case NodeDraining:
-			age := o.now.Sub(n.Since)
+			age, gone := o.now.Sub(n.Since), ttl+dnsDelay
+			idle := n.heard && (!n.reported || n.status.OpenConnections == 0)
 			switch {
-			case age < ttl:
-				look(ttl - age)
-			case (n.reported && n.status.OpenConnections == 0) || age >= ttl+drainLimit:
+			case age < gone:
+				look(gone - age)
+			case idle || age >= gone+drainLimit:
 				is(closeNode)
 			default:
-				look(ttl + drainLimit - age)
+				look(gone + drainLimit - age)
 			}
 		case NodeClosed:
 			if n.hostClosed {

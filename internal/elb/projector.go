@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,25 +27,46 @@ type Projector struct {
 
 	// The following belong to Run's goroutine.
 	balancers map[string]balancerPart         // by ARN
-	groups    map[string]snapshot.TargetGroup // by ARN, those that a part names
+	users     map[string]map[string]bool      // target group ARN → ARNs of the load balancers whose part names it
+	groups    map[string]snapshot.TargetGroup // by ARN, those that have users
+	fresh     []string                        // nodes that were closed since the last assignment
+	pending   changes                         // since the last assignment
 
 	out chan *snapshot.Assignment // holds the newest that wasn't taken
 
 	mu   sync.Mutex // guards the following
 	sent *snapshot.Assignment
+	// closing has the nodes in NodeClosed, each with the revision of the first
+	// assignment that was made knowing so. No assignment from that one on has the
+	// node: it never leaves that phase but to vanish.
+	closing map[string]int64
 }
 
 // balancerPart is what one load balancer contributes.
 type balancerPart struct {
-	balancer snapshot.LoadBalancer
+	balancer snapshot.LoadBalancer // zero without nodes
 	nodes    []snapshot.Node
 	groups   []string
+	zones    []string
+	closed   []string // IDs of nodes that the host is to have closed
+}
+
+// changes are what differs from the last assignment, by ARN or ID; nil is gone.
+type changes struct {
+	balancers map[string]*snapshot.LoadBalancer
+	nodes     map[string]*snapshot.Node
+	groups    map[string]*snapshot.TargetGroup
+}
+
+func noChanges() changes {
+	return changes{map[string]*snapshot.LoadBalancer{}, map[string]*snapshot.Node{}, map[string]*snapshot.TargetGroup{}}
 }
 
 // NewProjector returns the projector for a host.
 func (s *Service) NewProjector(host string, log *slog.Logger) *Projector {
-	return &Projector{s: s, host: host, log: log, balancers: map[string]balancerPart{}, groups: map[string]snapshot.TargetGroup{},
-		out: make(chan *snapshot.Assignment, 1)}
+	return &Projector{s: s, host: host, log: log,
+		balancers: map[string]balancerPart{}, users: map[string]map[string]bool{}, groups: map[string]snapshot.TargetGroup{},
+		pending: noChanges(), closing: map[string]int64{}, out: make(chan *snapshot.Assignment, 1)}
 }
 
 // Assignments returns the channel on which the host gets its assignments, each
@@ -75,11 +98,8 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 		switch k.Collection {
 		case p.s.balancers.Name():
 			balancers[k.Key] = true
-		case p.s.groups.Name():
+		case p.s.groups.Name(), p.s.targets.Name(): // both by the group's ARN
 			groups[k.Key] = true
-		case p.s.targets.Name():
-			group, _, _ := strings.Cut(k.Key, "|")
-			groups[group] = true
 		case p.s.nodes.Name(), p.s.listeners.Name(), p.s.rules.Name():
 			balancers[p.balancerOf(r, k)] = true
 		}
@@ -102,36 +122,70 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 			continue
 		}
 		changed = true
-		for _, g := range append(slices.Clone(part.groups), old.groups...) {
+		p.replace(arn, old, part, here)
+		for _, g := range slices.Concat(part.groups, old.groups) {
 			groups[g] = true
-		}
-		if here {
-			p.balancers[arn] = part
-		} else {
-			delete(p.balancers, arn)
-		}
-	}
-	used := map[string]bool{}
-	for _, part := range p.balancers {
-		for _, g := range part.groups {
-			used[g] = true
 		}
 	}
 	for arn := range groups {
-		g, ok := p.s.groups.Get(r, arn)
-		if !ok || !used[arn] {
-			if _, was := p.groups[arn]; was {
+		old, was := p.groups[arn]
+		if len(p.users[arn]) == 0 {
+			if was {
 				delete(p.groups, arn)
+				p.pending.groups[arn] = nil
 				changed = true
 			}
 			continue
 		}
-		if next := p.group(r, g); !reflect.DeepEqual(p.groups[arn], next) {
+		if next := p.group(r, arn); !was || !reflect.DeepEqual(old, next) {
 			p.groups[arn] = next
+			p.pending.groups[arn] = &next
 			changed = true
 		}
 	}
 	return changed
+}
+
+// replace puts a load balancer's part in place of the old one, or takes it out.
+func (p *Projector) replace(arn string, old, part balancerPart, here bool) {
+	for _, g := range old.groups {
+		if delete(p.users[g], arn); len(p.users[g]) == 0 {
+			delete(p.users, g)
+		}
+	}
+	for _, g := range part.groups {
+		if p.users[g] == nil {
+			p.users[g] = map[string]bool{}
+		}
+		p.users[g][arn] = true
+	}
+	if here {
+		p.balancers[arn] = part
+	} else {
+		delete(p.balancers, arn)
+	}
+	for _, n := range old.nodes {
+		p.pending.nodes[n.ID] = nil
+	}
+	for _, n := range part.nodes {
+		p.pending.nodes[n.ID] = &n
+	}
+	p.pending.balancers[arn] = nil
+	if part.nodes != nil {
+		p.pending.balancers[arn] = &part.balancer
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range old.closed {
+		if !slices.Contains(part.closed, id) {
+			delete(p.closing, id)
+		}
+	}
+	for _, id := range part.closed {
+		if !slices.Contains(old.closed, id) {
+			p.fresh = append(p.fresh, id)
+		}
+	}
 }
 
 // balancerOf returns the load balancer that a node's, listener's or rule's record
@@ -150,7 +204,7 @@ func (p *Projector) balancerOf(r store.Snapshot, k store.Key) string {
 		return n.LoadBalancerARN
 	}
 	for arn, part := range p.balancers {
-		if slices.ContainsFunc(part.nodes, func(n snapshot.Node) bool { return n.ID == k.Key }) {
+		if slices.Contains(part.closed, k.Key) || slices.ContainsFunc(part.nodes, func(n snapshot.Node) bool { return n.ID == k.Key }) {
 			return arn
 		}
 	}
@@ -165,19 +219,27 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 	}
 	var part balancerPart
 	for _, n := range p.s.nodesByLB.Each(r, arn) {
+		if n.Host != p.host {
+			continue
+		}
 		phase := snapshot.NodeServing
 		switch n.Phase {
-		case NodeProvisioning, NodeClosed:
+		case NodeProvisioning:
+			continue
+		case NodeClosed:
+			part.closed = append(part.closed, n.ID)
 			continue
 		case NodeDraining:
 			phase = snapshot.NodeDraining
+		case NodeStarting, NodeInService:
 		}
-		if n.Host == p.host {
-			part.nodes = append(part.nodes, snapshot.Node{ID: n.ID, LoadBalancerARN: arn, Zone: n.Zone, Public: n.Public, Private: n.Private, Phase: phase})
-		}
+		part.nodes = append(part.nodes, snapshot.Node{ID: n.ID, LoadBalancerARN: arn, Zone: n.Zone, Public: n.Public, Private: n.Private, Phase: phase})
 	}
 	if part.nodes == nil {
-		return balancerPart{}, false
+		return part, part.closed != nil
+	}
+	for _, z := range b.Zones {
+		part.zones = append(part.zones, z.Zone)
 	}
 	part.balancer = snapshot.LoadBalancer{
 		ARN: arn, Name: b.Name, ID: b.ID, DNSName: strings.ToLower(b.DNSName),
@@ -232,7 +294,15 @@ func projectRule(rule Rule) snapshot.Rule {
 	return out
 }
 
-func (p *Projector) group(r store.Snapshot, g TargetGroup) snapshot.TargetGroup {
+// group makes the target group that parts name. One whose record is gone, as
+// while the load balancer that used it drains, is a group without targets: a
+// host refuses an assignment whose rules lead nowhere, and so would carry no
+// change of any load balancer.
+func (p *Projector) group(r store.Snapshot, arn string) snapshot.TargetGroup {
+	g, ok := p.s.groups.Get(r, arn)
+	if !ok {
+		return snapshot.TargetGroup{ARN: arn, Protocol: snapshot.HTTP}
+	}
 	out := snapshot.TargetGroup{
 		ARN: g.ARN, Protocol: snapshot.Protocol(g.Protocol), DeregistrationDelay: g.DeregistrationDelay(),
 		HealthCheck: snapshot.HealthCheck{
@@ -241,28 +311,40 @@ func (p *Projector) group(r store.Snapshot, g TargetGroup) snapshot.TargetGroup 
 			HealthyThreshold: g.HealthCheck.HealthyThreshold, UnhealthyThreshold: g.HealthCheck.UnhealthyThreshold, Matcher: g.HealthCheck.Matcher,
 		},
 	}
-	for _, t := range p.s.targetsByGroup.Each(r, g.ARN) {
+	var zones []string
+	for user := range p.users[arn] {
+		zones = append(zones, p.balancers[user].zones...)
+	}
+	regs, _ := p.s.targets.Get(r, g.ARN)
+	for _, t := range regs.Targets {
+		if !t.enabled(zones) {
+			continue
+		}
 		out.Targets = append(out.Targets, snapshot.Target{Addr: t.Addr, Port: t.Port, Zone: t.Zone, Draining: !t.DrainUntil.IsZero()})
 	}
-	slices.SortFunc(out.Targets, func(a, b snapshot.Target) int { return a.AddrPort().Compare(b.AddrPort()) })
 	return out
 }
 
 // send offers the assignment that the parts make, in place of one not yet taken.
+// Lists in which nothing changes are the last one's.
 func (p *Projector) send(revision int64) {
-	a := &snapshot.Assignment{Version: snapshot.Version, Revision: revision, Host: p.host}
-	for _, part := range p.balancers {
-		a.LoadBalancers = append(a.LoadBalancers, part.balancer)
-		a.Nodes = append(a.Nodes, part.nodes...)
+	last := p.sent // written by this goroutine alone
+	if last == nil {
+		last = new(snapshot.Assignment)
 	}
-	for _, g := range p.groups {
-		a.TargetGroups = append(a.TargetGroups, g)
+	a := &snapshot.Assignment{
+		Version: snapshot.Version, Revision: revision, Host: p.host,
+		LoadBalancers: merged(last.LoadBalancers, func(b *snapshot.LoadBalancer) string { return b.ARN }, p.pending.balancers),
+		TargetGroups:  merged(last.TargetGroups, func(g *snapshot.TargetGroup) string { return g.ARN }, p.pending.groups),
+		Nodes:         merged(last.Nodes, func(n *snapshot.Node) string { return n.ID }, p.pending.nodes),
 	}
-	slices.SortFunc(a.LoadBalancers, func(x, y snapshot.LoadBalancer) int { return cmp.Compare(x.ARN, y.ARN) })
-	slices.SortFunc(a.TargetGroups, func(x, y snapshot.TargetGroup) int { return cmp.Compare(x.ARN, y.ARN) })
-	slices.SortFunc(a.Nodes, func(x, y snapshot.Node) int { return cmp.Compare(x.ID, y.ID) })
+	p.pending = noChanges()
 	p.mu.Lock()
 	p.sent = a
+	for _, id := range p.fresh {
+		p.closing[id] = revision
+	}
+	p.fresh = nil
 	p.mu.Unlock()
 	select {
 	case <-p.out:
@@ -271,19 +353,49 @@ func (p *Projector) send(revision int64) {
 	p.out <- a // only Run sends, and it has just made room
 }
 
-// closed says whether the host is known not to carry the node any more: the
-// newest assignment lacks it, the host has acted on that, and reports no such
-// node.
+// merged returns a sorted list with the changes made, the list itself unchanged.
+func merged[T any](list []T, key func(*T) string, changes map[string]*T) []T {
+	if len(changes) == 0 {
+		return list
+	}
+	out := make([]T, 0, len(list)+len(changes))
+	for _, k := range slices.Sorted(maps.Keys(changes)) {
+		i := sort.Search(len(list), func(i int) bool { return key(&list[i]) >= k })
+		out = append(out, list[:i]...)
+		list = list[i:]
+		if len(list) > 0 && key(&list[0]) == k {
+			list = list[1:]
+		}
+		if v := changes[k]; v != nil {
+			out = append(out, *v)
+		}
+	}
+	return append(out, list...)
+}
+
+// closed says whether the host is known to have closed a node in NodeClosed: it
+// has acted on an assignment that was made knowing of the phase, and reports no
+// such node. An assignment that merely lacks the node could be from before the
+// node was placed, with one that has it under way.
 func (p *Projector) closed(nodeID string) bool {
+	p.mu.Lock()
+	since, ok := p.closing[nodeID]
+	p.mu.Unlock()
+	return ok && p.s.health.acknowledged(p.host) >= since && !p.reported(nodeID)
+}
+
+// absent says whether the host is known not to carry a node that has no record:
+// it has acted on the newest assignment, which can't have the node, and reports
+// no such node.
+func (p *Projector) absent(nodeID string) bool {
 	p.mu.Lock()
 	sent := p.sent
 	p.mu.Unlock()
-	if sent == nil || p.s.health.acknowledged(p.host) < sent.Revision {
-		return false
-	}
-	if slices.ContainsFunc(sent.Nodes, func(n snapshot.Node) bool { return n.ID == nodeID }) {
-		return false
-	}
-	_, still := p.s.health.node(p.host, nodeID)
-	return !still
+	return sent != nil && p.s.health.acknowledged(p.host) >= sent.Revision && !p.reported(nodeID) &&
+		!slices.ContainsFunc(sent.Nodes, func(n snapshot.Node) bool { return n.ID == nodeID })
+}
+
+func (p *Projector) reported(nodeID string) bool {
+	_, ok := p.s.health.node(p.host, nodeID)
+	return ok
 }

@@ -1,6 +1,8 @@
 package elb
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,15 +20,20 @@ type Options struct {
 
 // Quotas are the limits of DescribeAccountLimits that hold here.
 type Quotas struct {
-	LoadBalancers        int // per account and region
-	TargetGroups         int // per account and region
-	ListenersPerBalancer int
-	TargetsPerGroup      int
-	GroupsPerAction      int
+	LoadBalancers             int // per account and region
+	TargetGroups              int // per account and region
+	ListenersPerBalancer      int
+	TargetGroupsPerBalancer   int // different ones that its rules name
+	SecurityGroupsPerBalancer int // as many as a network interface may have
+	TargetsPerGroup           int
+	GroupsPerAction           int
 }
 
 // DefaultQuotas are the service's published defaults.
-var DefaultQuotas = Quotas{LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, TargetsPerGroup: 1000, GroupsPerAction: 5}
+var DefaultQuotas = Quotas{
+	LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, TargetGroupsPerBalancer: 100, SecurityGroupsPerBalancer: 5,
+	TargetsPerGroup: 1000, GroupsPerAction: 5,
+}
 
 // Service changes and reads what load balancers there should be.
 type Service struct {
@@ -37,6 +44,11 @@ type Service struct {
 	health  *Observations
 	opts    Options
 
+	// turn is whose turn it is to create: creations of one account meet on one
+	// record, and waiting costs less than losing.
+	turn chan struct{}
+
+	owners           *store.Collection[census] // account/region
 	balancers        *store.Collection[LoadBalancer]
 	balancersByOwner *store.Index[LoadBalancer] // account/region, those not deleted
 	names            *store.Collection[string]  // account/region/kind/NAME → ARN
@@ -45,12 +57,12 @@ type Service struct {
 	ports            *store.Collection[string] // LB ARN + "|" + port → listener ARN
 	rules            *store.Collection[Rule]
 	rulesByListener  *store.Index[Rule]
+	rulesByLB        *store.Index[Rule]
 	rulesByGroup     *store.Index[Rule]
 	groups           *store.Collection[TargetGroup]
 	groupsByOwner    *store.Index[TargetGroup]
-	targets          *store.Collection[Target]
-	targetsByGroup   *store.Index[Target]
-	targetsDraining  *store.Index[Target] // under draining
+	targets          *store.Collection[registrations] // by target group ARN
+	targetsDraining  *store.Index[registrations]      // those with one that drains, under draining
 	nodes            *store.Collection[Node]
 	nodesByLB        *store.Index[Node]
 	closedByHost     *store.Index[Node] // those in NodeClosed
@@ -58,7 +70,8 @@ type Service struct {
 
 // New declares the room's collections in st.
 func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory, opts Options) *Service {
-	s := &Service{store: st, tags: tg, network: network, pools: pools, health: newObservations(), opts: opts}
+	s := &Service{store: st, tags: tg, network: network, pools: pools, health: newObservations(), opts: opts, turn: make(chan struct{}, 1)}
+	s.owners = store.NewCollection[census](st, "elb.owner", 1)
 	s.balancers = store.NewCollection[LoadBalancer](st, "elb.loadbalancer", 1)
 	s.balancersByOwner = s.balancers.Index(func(b LoadBalancer) []string {
 		if b.Deleted {
@@ -72,13 +85,13 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 	s.ports = store.NewCollection[string](st, "elb.port", 1)
 	s.rules = store.NewCollection[Rule](st, "elb.rule", 1)
 	s.rulesByListener = s.rules.Index(func(r Rule) []string { return []string{r.ListenerARN} })
+	s.rulesByLB = s.rules.Index(func(r Rule) []string { return []string{r.LoadBalancerARN} })
 	s.rulesByGroup = s.rules.Index(func(r Rule) []string { return groupsOf(r.Actions) })
 	s.groups = store.NewCollection[TargetGroup](st, "elb.targetgroup", 1)
 	s.groupsByOwner = s.groups.Index(func(g TargetGroup) []string { return []string{owner(g.Account, g.Region)} })
-	s.targets = store.NewCollection[Target](st, "elb.target", 1)
-	s.targetsByGroup = s.targets.Index(func(t Target) []string { return []string{t.TargetGroupARN} })
-	s.targetsDraining = s.targets.Index(func(t Target) []string {
-		if t.DrainUntil.IsZero() {
+	s.targets = store.NewCollection[registrations](st, "elb.targets", 1)
+	s.targetsDraining = s.targets.Index(func(r registrations) []string {
+		if !slices.ContainsFunc(r.Targets, func(t Target) bool { return !t.DrainUntil.IsZero() }) {
 			return nil
 		}
 		return []string{draining}
@@ -97,7 +110,34 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 // Quotas returns the limits that hold.
 func (s *Service) Quotas() Quotas { return s.opts.Quotas }
 
-// draining is the one value of the index of targets that drain.
+// census stands for the set of what an account has in a region: who adds to the
+// set writes it, so that of two that count at once one counts again.
+type census struct {
+	Made uint64 // load balancers and target groups, ever
+}
+
+// create runs a transaction that adds to what the account has in the region.
+func (s *Service) create(ctx context.Context, account, region string, f func(tx *store.Tx) (added bool, err error)) error {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		added, err := f(tx)
+		if err != nil || !added {
+			return err
+		}
+		key := owner(account, region)
+		c, _ := s.owners.Get(tx, key)
+		c.Made++
+		s.owners.Put(tx, key, c)
+		return nil
+	})
+}
+
+// draining is the one value of the index of target groups with targets that drain.
 const draining = "draining"
 
 func owner(account, region string) string { return account + "/" + region }

@@ -21,29 +21,29 @@ func (s *Service) putTags(tx *store.Tx, account, region, arn, kind string, tg []
 	return err
 }
 
-// kindOf says what an ARN names, if it is there for the caller.
-func (s *Service) kindOf(r store.Reader, account, region, arn string) (string, error) {
-	if _, err := s.LoadBalancer(r, account, region, arn); err == nil {
-		return "loadbalancer", nil
-	}
-	if _, err := s.TargetGroup(r, account, region, arn); err == nil {
-		return "targetgroup", nil
-	}
-	if _, err := s.Listener(r, account, region, arn); err == nil {
-		return "listener", nil
-	}
-	if _, err := s.Rule(r, account, region, arn); err == nil {
-		return "listener-rule", nil
-	}
-	switch resourceType(arn) {
+// kindOf says what an ARN names, if it is there for the caller. In a Tx it reads
+// what it must: one or two records.
+func (s *Service) kindOf(r store.Reader, account, region, arn string) (kind string, err error) {
+	kind = resourceType(arn)
+	switch kind {
 	case "targetgroup":
-		return "", fail(TargetGroupNotFound, "Target groups '[%s]' not found", arn)
+		if _, err := s.TargetGroup(r, account, region, arn); err != nil {
+			return "", fail(TargetGroupNotFound, "Target groups '[%s]' not found", arn)
+		}
 	case "listener":
-		return "", fail(ListenerNotFound, "Listeners '[%s]' not found", arn)
+		if _, err := s.Listener(r, account, region, arn); err != nil {
+			return "", fail(ListenerNotFound, "Listeners '[%s]' not found", arn)
+		}
 	case "listener-rule":
-		return "", fail(RuleNotFound, "Rules '[%s]' not found", arn)
+		if _, err := s.Rule(r, account, region, arn); err != nil {
+			return "", fail(RuleNotFound, "Rules '[%s]' not found", arn)
+		}
+	default:
+		if _, err := s.LoadBalancer(r, account, region, arn); err != nil {
+			return "", fail(LoadBalancerNotFound, "Load balancers '[%s]' not found", arn)
+		}
 	}
-	return "", fail(LoadBalancerNotFound, "Load balancers '[%s]' not found", arn)
+	return kind, nil
 }
 
 // AddTags sets tags on all the resources, or on none.

@@ -19,87 +19,71 @@ type TargetDescription struct {
 	Zone string // "", "all", or a zone
 }
 
-// targetsPerTxn bounds one transaction of RegisterTargets and DeregisterTargets.
-const targetsPerTxn = 100
-
-// RegisterTargets adds targets. One that is registered stays as it is; one that
-// drains is registered again.
+// RegisterTargets adds targets, all or none. One that is registered stays as it
+// is; one that drains is registered again.
 func (s *Service) RegisterTargets(ctx context.Context, account, region, group string, targets []TargetDescription) error {
-	g, err := s.TargetGroup(s.store.Snapshot(), account, region, group)
-	if err != nil {
-		return err
-	}
-	records := make([]Target, 0, len(targets))
-	for _, t := range targets {
-		rec, err := s.target(g, t)
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		g, err := s.TargetGroup(tx, account, region, group)
 		if err != nil {
 			return err
 		}
-		records = append(records, rec)
-	}
-	for chunk := range slices.Chunk(records, targetsPerTxn) {
-		err := s.store.Update(ctx, func(tx *store.Tx) error {
-			g, err := s.TargetGroup(tx, account, region, group)
+		old, _ := s.targets.Get(tx, group)
+		regs, changed := old.clone(), false
+		for _, d := range targets {
+			t, err := s.target(g, d)
 			if err != nil {
 				return err
 			}
-			n := s.targetsByGroup.Count(tx, group)
-			for _, t := range chunk {
-				key := targetKey(group, netip.AddrPortFrom(t.Addr, t.Port))
-				if old, ok := s.targets.Get(tx, key); !ok {
-					n++
-				} else if old.DrainUntil.IsZero() && old.Zone == t.Zone {
-					continue
-				}
-				s.targets.Put(tx, key, t)
+			if was, ok := regs.get(t.AddrPort()); !ok || was != t {
+				regs.put(t)
+				changed = true
 			}
-			if n > s.opts.Quotas.TargetsPerGroup {
-				return fail(TooManyTargets, "A target group can have %d targets at most", s.opts.Quotas.TargetsPerGroup)
-			}
-			s.groups.Put(tx, group, g) // so that a deletion of the group, and another registration, conflict
-			return nil
-		})
-		if err != nil {
-			return err
 		}
-	}
-	return nil
+		switch {
+		case !changed:
+			return nil
+		case len(regs.Targets) > len(old.Targets) && len(regs.Targets) > s.opts.Quotas.TargetsPerGroup:
+			return fail(TooManyTargets, "A target group can have %d targets at most", s.opts.Quotas.TargetsPerGroup)
+		}
+		s.targets.Put(tx, group, regs)
+		return nil
+	})
 }
 
-// DeregisterTargets takes targets out. They finish what they have for the
-// group's deregistration delay, if anything forwards to the group. Unknown ones
-// are no error.
+// DeregisterTargets takes targets out, all or none. They finish what they have
+// for the group's deregistration delay, if anything forwards to the group.
+// Unknown ones are no error.
 func (s *Service) DeregisterTargets(ctx context.Context, account, region, group string, targets []TargetDescription, now time.Time) error {
-	for chunk := range slices.Chunk(targets, targetsPerTxn) {
-		err := s.store.Update(ctx, func(tx *store.Tx) error {
-			g, err := s.TargetGroup(tx, account, region, group)
-			if err != nil {
-				return err
-			}
-			inUse := len(s.balancersOfGroup(tx, group)) > 0
-			for _, d := range chunk {
-				t, err := s.target(g, d)
-				if err != nil {
-					return err
-				}
-				key := targetKey(group, netip.AddrPortFrom(t.Addr, t.Port))
-				old, ok := s.targets.Get(tx, key)
-				switch {
-				case !ok || !old.DrainUntil.IsZero():
-				case inUse:
-					old.DrainUntil = now.Add(g.DeregistrationDelay())
-					s.targets.Put(tx, key, old)
-				default:
-					s.targets.Delete(tx, key)
-				}
-			}
-			return nil
-		})
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		g, err := s.TargetGroup(tx, account, region, group)
 		if err != nil {
 			return err
 		}
-	}
-	return nil
+		inUse := len(s.balancersOfGroup(tx, group)) > 0
+		old, _ := s.targets.Get(tx, group)
+		regs, changed := old.clone(), false
+		for _, d := range targets {
+			want, err := s.target(g, d)
+			if err != nil {
+				return err
+			}
+			t, ok := regs.get(want.AddrPort())
+			switch {
+			case !ok || !t.DrainUntil.IsZero():
+				continue
+			case inUse:
+				t.DrainUntil = now.Add(g.DeregistrationDelay())
+				regs.put(t)
+			default:
+				regs.remove(func(o Target) bool { return o == t })
+			}
+			changed = true
+		}
+		if changed {
+			s.targets.Put(tx, group, regs)
+		}
+		return nil
+	})
 }
 
 func (s *Service) target(g TargetGroup, d TargetDescription) (Target, error) {
@@ -122,7 +106,7 @@ func (s *Service) target(g TargetGroup, d TargetDescription) (Target, error) {
 	if port == 0 {
 		port = g.Port
 	}
-	return Target{TargetGroupARN: g.ARN, Addr: addr, Port: port, Zone: d.Zone}, nil
+	return Target{Addr: addr, Port: port, Zone: d.Zone}, nil
 }
 
 // TargetHealth is one target with what is known of its health.
@@ -141,11 +125,12 @@ func (s *Service) TargetHealth(r store.Reader, account, region, group string, on
 	if err != nil {
 		return nil, err
 	}
-	inUse := len(s.balancersOfGroup(r, group)) > 0
-	var health []TargetHealth
+	zones, inUse := s.zonesOf(r, group)
+	regs, _ := s.targets.Get(r, group)
+	health := make([]TargetHealth, 0, len(regs.Targets))
 	if only == nil {
-		for _, t := range s.targetsByGroup.Each(r, group) {
-			health = append(health, s.healthOf(g, t, inUse))
+		for _, t := range regs.Targets {
+			health = append(health, s.healthOf(g, t, inUse, zones))
 		}
 		return health, nil
 	}
@@ -154,34 +139,57 @@ func (s *Service) TargetHealth(r store.Reader, account, region, group string, on
 		if err != nil {
 			return nil, err
 		}
-		t, ok := s.targets.Get(r, targetKey(group, netip.AddrPortFrom(want.Addr, want.Port)))
+		t, ok := regs.get(want.AddrPort())
 		if !ok {
 			health = append(health, TargetHealth{Target: want, HealthCheckPort: healthPort(g, want), State: "unused",
 				Reason: "Target.NotRegistered", Description: "Target is not registered to the target group"})
 			continue
 		}
-		health = append(health, s.healthOf(g, t, inUse))
+		health = append(health, s.healthOf(g, t, inUse, zones))
 	}
 	return health, nil
 }
 
-func (s *Service) healthOf(g TargetGroup, t Target, inUse bool) TargetHealth {
+// zonesOf returns the zones of the load balancers that forward to the group;
+// false if none does.
+func (s *Service) zonesOf(r store.Reader, group string) (zones []string, inUse bool) {
+	for _, arn := range s.balancersOfGroup(r, group) {
+		b, _ := s.balancers.Get(r, arn)
+		for _, z := range b.Zones {
+			zones = append(zones, z.Zone)
+		}
+		inUse = true
+	}
+	return zones, inUse
+}
+
+// enabled says whether load balancers in the zones send requests to the target.
+func (t Target) enabled(zones []string) bool {
+	return t.Zone == "" || t.Zone == anyZone || slices.Contains(zones, t.Zone)
+}
+
+// anyZone is a target's zone that stands for all.
+const anyZone = "all"
+
+func (s *Service) healthOf(g TargetGroup, t Target, inUse bool, zones []string) TargetHealth {
 	h := TargetHealth{Target: t, HealthCheckPort: healthPort(g, t)}
-	if !inUse {
-		h.State, h.Reason, h.Description = "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
+	is := func(state snapshot.TargetState, reason, description string) TargetHealth {
+		h.State, h.Reason, h.Description = string(state), reason, description
 		return h
 	}
-	if !t.DrainUntil.IsZero() {
-		h.State, h.Reason, h.Description = string(snapshot.TargetDraining), "Target.DeregistrationInProgress", "Target deregistration is in progress"
-		return h
+	switch {
+	case !inUse:
+		return is("unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
+	case !t.enabled(zones):
+		return is("unused", "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer")
+	case !t.DrainUntil.IsZero():
+		return is(snapshot.TargetDraining, "Target.DeregistrationInProgress", "Target deregistration is in progress")
 	}
-	seen, ok := s.health.target(t)
-	if !ok {
-		h.State, h.Reason, h.Description = string(snapshot.TargetInitial), "Elb.RegistrationInProgress", "Target registration is in progress"
-		return h
+	seen, ok := s.health.target(g.ARN, t.AddrPort())
+	if !ok || seen.State == snapshot.TargetDraining { // of its registration before, which its host hasn't got over yet
+		return is(snapshot.TargetInitial, "Elb.RegistrationInProgress", "Target registration is in progress")
 	}
-	h.State, h.Reason, h.Description = string(seen.State), seen.Reason, seen.Description
-	return h
+	return is(seen.State, seen.Reason, seen.Description)
 }
 
 func healthPort(g TargetGroup, t Target) string {

@@ -45,31 +45,32 @@ type HealthCheckSettings struct {
 // CreateTargetGroup makes a target group, or returns the one of that name if it
 // has the same settings (DuplicateTargetGroupName otherwise).
 func (s *Service) CreateTargetGroup(ctx context.Context, c CreateTargetGroup) (TargetGroup, error) {
-	g, err := newTargetGroup(c)
+	wanted, err := newTargetGroup(c)
 	if err != nil {
 		return TargetGroup{}, err
 	}
-	err = s.store.Update(ctx, func(tx *store.Tx) error {
+	var made TargetGroup
+	err = s.create(ctx, c.Account, c.Region, func(tx *store.Tx) (added bool, err error) {
 		if !s.network.VPC(tx, c.Account, c.Region, c.VPCID) {
-			return fail(Invalid, "The VPC ID '%s' is not found", c.VPCID)
+			return false, fail(Invalid, "The VPC ID '%s' is not found", c.VPCID)
 		}
 		key := nameKey(c.Account, c.Region, "targetgroup", c.Name)
 		if arn, taken := s.names.Get(tx, key); taken {
-			old, _ := s.groups.Get(tx, arn)
-			if !sameGroup(old, g) {
-				return fail(DuplicateTargetGroupName, "A target group with the same name '%s' exists, but with different settings", c.Name)
+			made, _ = s.groups.Get(tx, arn)
+			if !sameGroup(made, wanted) {
+				return false, fail(DuplicateTargetGroupName, "A target group with the same name '%s' exists, but with different settings", c.Name)
 			}
-			g = old
-			return nil
+			return false, nil
 		}
-		if n := s.groupsByOwner.Count(tx, owner(c.Account, c.Region)); n >= s.opts.Quotas.TargetGroups {
-			return fail(TooManyTargetGroups, "You have reached the maximum number of target groups: %d", n)
+		if s.groupsByOwner.Count(tx, owner(c.Account, c.Region)) >= s.opts.Quotas.TargetGroups {
+			return false, fail(TooManyTargetGroups, "You have reached the maximum number of target groups: %d", s.opts.Quotas.TargetGroups)
 		}
-		s.groups.Put(tx, g.ARN, g)
-		s.names.Put(tx, key, g.ARN)
-		return s.putTags(tx, c.Account, c.Region, g.ARN, "targetgroup", c.Tags)
+		made = wanted
+		s.groups.Put(tx, made.ARN, made)
+		s.names.Put(tx, key, made.ARN)
+		return true, s.putTags(tx, c.Account, c.Region, made.ARN, "targetgroup", c.Tags)
 	})
-	return g, err
+	return made, err
 }
 
 func sameGroup(a, b TargetGroup) bool {
@@ -169,8 +170,10 @@ func healthCheck(s HealthCheckSettings) (HealthCheck, error) {
 	switch {
 	case s.Enabled != nil && !*s.Enabled:
 		return hc, fail(Invalid, "Health check enabled must be true for target groups with target type 'ip'")
+	case s.Protocol != nil && *s.Protocol == "HTTPS":
+		return hc, fail(InvalidConfiguration, "Health check protocol 'HTTPS' is not supported by this installation; use 'HTTP'")
 	case s.Protocol != nil && *s.Protocol != "HTTP":
-		return hc, fail(Invalid, "Health check protocol '%s' must be 'HTTP' for target groups with the HTTP protocol", *s.Protocol)
+		return hc, fail(Invalid, "Health check protocol '%s' must be one of 'HTTP, HTTPS'", *s.Protocol)
 	}
 	if s.Port != nil && *s.Port != "traffic-port" {
 		n, err := strconv.ParseUint(*s.Port, 10, 16)
@@ -186,21 +189,32 @@ func healthCheck(s HealthCheckSettings) (HealthCheck, error) {
 		hc.Path = *s.Path
 	}
 	if s.Matcher != nil {
-		if !matcher.MatchString(*s.Matcher) || !codesWithin(*s.Matcher, 200, 499) {
-			return hc, fail(Invalid, "Health check matcher HTTP code '%s' must be within '200-499' inclusive, a list like '200,202' or a range like '200-299'", *s.Matcher)
+		if err := checkMatcher(*s.Matcher); err != nil {
+			return hc, err
 		}
 		hc.Matcher = *s.Matcher
 	}
 	return hc, nil
 }
 
-func codesWithin(m string, low, high int) bool {
-	for _, code := range strings.FieldsFunc(m, func(r rune) bool { return r == ',' || r == '-' }) {
-		if n, _ := strconv.Atoi(code); n < low || n > high {
-			return false
+// checkMatcher checks the HTTP codes that a healthy target answers with.
+func checkMatcher(m string) error {
+	if !matcher.MatchString(m) {
+		return fail(InvalidParameter, "HttpCode must be like 200 | 200-399 | 200,201 ...")
+	}
+	for part := range strings.SplitSeq(m, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		switch { // all have three digits, so they compare as text
+		case from < "200" || to > "499":
+			return fail(Invalid, "Health check matcher HTTP code '%s' must be within '200-499' inclusive", m)
+		case from > to:
+			return fail(InvalidParameter, "HttpCode must be like 200 | 200-399 | 200,201 ...")
 		}
 	}
-	return true
+	return nil
 }
 
 // TargetGroup returns a target group of the account by ARN.
@@ -236,34 +250,19 @@ func (s *Service) LoadBalancersOf(r store.Reader, group string) []string {
 // DeleteTargetGroup deletes a target group with its targets. An unknown one is
 // success; one that an action names is refused.
 func (s *Service) DeleteTargetGroup(ctx context.Context, account, region, arn string) error {
-	for {
-		more := false
-		err := s.store.Update(ctx, func(tx *store.Tx) error {
-			g, ok := s.groups.Get(tx, arn)
-			if !ok || !ownedBy(arn, account, region) {
-				return nil
-			}
-			if len(s.balancersOfGroup(tx, arn)) > 0 {
-				return fail(ResourceInUse, "Target group '%s' is currently in use by a listener or a rule", arn)
-			}
-			room := store.MaxTxnOps - 8 // for the group's own records
-			more = false
-			for key := range s.targetsByGroup.Each(tx, arn) {
-				if room == 0 {
-					more = true // a group of many targets goes in several transactions, the group last
-					s.groups.Put(tx, arn, g)
-					return nil
-				}
-				s.targets.Delete(tx, key)
-				room--
-			}
-			s.groups.Delete(tx, arn)
-			s.names.Delete(tx, nameKey(account, region, "targetgroup", g.Name))
-			s.tags.Clear(tx, arn)
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		g, ok := s.groups.Get(tx, arn)
+		if !ok || !ownedBy(arn, account, region) {
 			return nil
-		})
-		if err != nil || !more {
-			return err
 		}
-	}
+		// A rule that comes to name the group writes it anew, and so conflicts.
+		if len(s.balancersOfGroup(tx, arn)) > 0 {
+			return fail(ResourceInUse, "Target group '%s' is currently in use by a listener or a rule", arn)
+		}
+		s.groups.Delete(tx, arn)
+		s.targets.Delete(tx, arn)
+		s.names.Delete(tx, nameKey(account, region, "targetgroup", g.Name))
+		s.tags.Clear(tx, arn)
+		return nil
+	})
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +17,7 @@ import (
 	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/snapshot"
 	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/store/memstore"
 	"github.com/fairlead/fairlead/internal/tags"
 )
 
@@ -70,6 +74,7 @@ type interfaces struct {
 	byNode   *store.Index[iface]
 	ledger   *store.Collection[int]
 	poolSize int
+	provider atomic.Int64 // addresses that the provider has
 }
 
 type iface struct {
@@ -79,6 +84,7 @@ type iface struct {
 
 func newInterfaces(st *store.Store, poolSize int) *interfaces {
 	i := &interfaces{st: st, records: store.NewCollection[iface](st, "iface", 1), ledger: store.NewCollection[int](st, "ledger", 1), poolSize: poolSize}
+	i.provider.Store(1000)
 	i.byNode = i.records.Index(func(r iface) []string { return []string{r.NodeID} })
 	return i
 }
@@ -126,7 +132,7 @@ func (i *interfaces) AssignAddress(ctx context.Context, id, poolID string, _ tim
 		if r.Public.IsValid() {
 			return nil
 		}
-		base, size := netip.MustParseAddr("127.64.0.0"), 1000
+		base, size := netip.MustParseAddr("127.64.0.0"), int(i.provider.Load())
 		if poolID != "" {
 			base, size = netip.MustParseAddr("127.192.2.144"), i.poolSize
 		}
@@ -155,6 +161,16 @@ func (i *interfaces) Of(r store.Reader, nodeID string) (elb.Interface, bool) {
 	return elb.Interface{}, false
 }
 
+func (i *interfaces) Owned(r store.Reader) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for id, f := range i.records.All(r) {
+			if !yield(id, f.NodeID) {
+				return
+			}
+		}
+	}
+}
+
 func view(f iface) elb.Interface {
 	return elb.Interface{ID: f.ID, Private: f.Private, Public: f.Public, PoolID: f.PoolID}
 }
@@ -166,6 +182,8 @@ type world struct {
 	st         *store.Store
 	svc        *elb.Service
 	interfaces *interfaces
+	controller *elb.Controller
+	log        *logs
 	stop       func()
 
 	mu    sync.Mutex // guards the following
@@ -173,11 +191,32 @@ type world struct {
 	asked *snapshot.Assignment
 }
 
+// logs keeps what was logged.
+type logs struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logs) Write(b []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.text.Write(b) }
+func (l *logs) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.text.String() }
+
 // start builds a control plane. It must be called in a synctest bubble.
 func start(t *testing.T, engine store.Engine, poolSize int) *world {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	w := &world{t: t, engine: engine, st: store.New(engine, "/test", log)}
+	return startWith(t, engine, poolSize, false)
+}
+
+// startHolding is start with a host that says nothing until it is told to.
+func startHolding(t *testing.T, engine store.Engine, poolSize int) *world {
+	t.Helper()
+	return startWith(t, engine, poolSize, true)
+}
+
+func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *world {
+	t.Helper()
+	kept := new(logs)
+	log := slog.New(slog.NewTextHandler(kept, nil))
+	w := &world{t: t, engine: engine, hold: hold, st: store.New(engine, "/test", log), log: kept}
 	w.interfaces = newInterfaces(w.st, poolSize)
 	w.svc = elb.New(w.st, tags.New(w.st), network{}, pools{}, elb.Options{
 		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas})
@@ -186,6 +225,7 @@ func start(t *testing.T, engine store.Engine, poolSize int) *world {
 	}
 	p := w.svc.NewProjector("host", log)
 	c := w.svc.NewController(w.interfaces, p, log)
+	w.controller = c
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { p.Run(ctx) })
@@ -200,6 +240,10 @@ func start(t *testing.T, engine store.Engine, poolSize int) *world {
 				w.asked = a
 				hold := w.hold
 				w.mu.Unlock()
+				if err := acceptable(a); err != nil {
+					t.Errorf("the host refuses assignment %d: %v", a.Revision, err)
+					continue
+				}
 				if !hold {
 					_ = c.Report(ctx, carry(a))
 				}
@@ -208,6 +252,69 @@ func start(t *testing.T, engine store.Engine, poolSize int) *world {
 	})
 	w.stop = sync.OnceFunc(func() { cancel(); wg.Wait(); w.st.Close() })
 	return w
+}
+
+// acceptable says why a host would refuse an assignment, whole.
+func acceptable(a *snapshot.Assignment) error {
+	groups, balancers := map[string]bool{}, map[string]bool{}
+	for _, g := range a.TargetGroups {
+		groups[g.ARN] = true
+	}
+	for _, b := range a.LoadBalancers {
+		balancers[b.ARN] = true
+		for _, l := range b.Listeners {
+			if n := len(l.Rules); n == 0 || l.Rules[n-1].Priority != 0 {
+				return fmt.Errorf("listener %s has no default rule at the end", l.ARN)
+			}
+			for _, r := range l.Rules {
+				for _, act := range r.Actions {
+					if act.Forward == nil {
+						continue
+					}
+					for _, g := range act.Forward.TargetGroups {
+						if !groups[g.ARN] {
+							return fmt.Errorf("rule %s names %s, which isn't there", r.ARN, g.ARN)
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, n := range a.Nodes {
+		if !balancers[n.LoadBalancerARN] {
+			return fmt.Errorf("node %s is of %s, which isn't there", n.ID, n.LoadBalancerARN)
+		}
+	}
+	return nil
+}
+
+// holding stops the host from acting on assignments, or has it go on.
+func (w *world) holding(hold bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hold = hold
+}
+
+// newest is the assignment that the host was given last.
+func (w *world) newest() *snapshot.Assignment {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
+}
+
+// report has the host act on the newest assignment and say what carry does,
+// changed by change, which may be nil.
+func (w *world) report(change func(*snapshot.Report)) {
+	w.t.Helper()
+	synctest.Wait()
+	r := carry(w.newest())
+	if change != nil {
+		change(r)
+	}
+	if err := w.controller.Report(w.t.Context(), r); err != nil {
+		w.t.Error(err)
+	}
+	synctest.Wait()
 }
 
 // carry is the report of a host on which all goes well at once.
@@ -231,6 +338,130 @@ func shop(subnets ...string) elb.CreateLoadBalancer {
 		AddressType: "ipv4", PoolID: pool, Hex: "0123456789abcdef", Digits: "123456789", Time: time.Now()}
 }
 
+// room is the service alone, with nothing that acts on its records.
+func room(t *testing.T, quotas elb.Quotas) (*elb.Service, *store.Store) {
+	t.Helper()
+	return roomOver(t, memstore.New(), quotas)
+}
+
+// roomOver is one of several servers that share an engine.
+func roomOver(t *testing.T, engine store.Engine, quotas elb.Quotas) (*elb.Service, *store.Store) {
+	t.Helper()
+	st := store.New(engine, "/test", slog.New(slog.DiscardHandler))
+	svc := elb.New(st, tags.New(st), network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: quotas})
+	if err := st.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(st.Close)
+	return svc, st
+}
+
+// crossing is an engine on which two transactions can be made to cross: both are
+// decided before either is committed.
+type crossing struct {
+	store.Engine
+	left atomic.Int32 // commits that are still to wait for each other
+	met  sync.WaitGroup
+}
+
+func (c *crossing) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
+	if c.left.Add(-1) >= 0 {
+		c.met.Done()
+		c.met.Wait()
+	}
+	return c.Engine.Commit(ctx, t)
+}
+
+// servers are two control planes that share an engine.
+type servers struct {
+	t      *testing.T
+	engine *crossing
+	svc    [2]*elb.Service
+	st     [2]*store.Store
+}
+
+func twoServers(t *testing.T, quotas elb.Quotas) *servers {
+	t.Helper()
+	s := &servers{t: t, engine: &crossing{Engine: memstore.New()}}
+	for i := range s.svc {
+		s.svc[i], s.st[i] = roomOver(t, s.engine, quotas)
+	}
+	return s
+}
+
+// cross makes the call on both servers, so that neither sees the other's work
+// when it decides, and says how the two ended.
+func (s *servers) cross(call func(i int, svc *elb.Service) error) map[elb.Kind]int {
+	s.t.Helper()
+	s.settle()
+	s.engine.met.Add(2)
+	s.engine.left.Store(2)
+	var errs [2]error
+	var wg sync.WaitGroup
+	for i, svc := range s.svc {
+		wg.Go(func() { errs[i] = call(i, svc) })
+	}
+	wg.Wait()
+	s.settle()
+	return map[elb.Kind]int{kind(s.t, errs[0]): 1, kind(s.t, errs[1]): 1}
+}
+
+// settle returns when both servers know all that either has done.
+func (s *servers) settle() {
+	s.t.Helper()
+	for _, st := range s.st {
+		if err := st.WaitRevision(s.t.Context(), max(s.st[0].Snapshot().Revision(), s.st[1].Snapshot().Revision())); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// group makes a target group.
+func group(t *testing.T, svc *elb.Service, name string) elb.TargetGroup {
+	t.Helper()
+	g, err := svc.CreateTargetGroup(t.Context(), elb.CreateTargetGroup{Account: account, Region: region, Name: name, TargetType: "ip",
+		Protocol: "HTTP", Port: 80, VPCID: "vpc-1", Hex: fmt.Sprintf("%016x", len(name))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func forward(arns ...string) []elb.Action {
+	f := new(elb.Forward)
+	for _, arn := range arns {
+		f.TargetGroups = append(f.TargetGroups, elb.WeightedTargetGroup{ARN: arn, Weight: 1})
+	}
+	return []elb.Action{{Type: "forward", Forward: f}}
+}
+
+func listener(balancer string, port int, actions []elb.Action) elb.CreateListener {
+	return elb.CreateListener{Account: account, Region: region, LoadBalancerARN: balancer, Protocol: "HTTP", Port: port, Actions: actions,
+		ListenerHex: fmt.Sprintf("%016x", port), RuleHex: fmt.Sprintf("%016x", port)}
+}
+
+func open(t *testing.T, svc *elb.Service, c elb.CreateListener) elb.Listener {
+	t.Helper()
+	l, _, err := svc.CreateListener(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// kind is that of an error of the room's, "" for none.
+func kind(t *testing.T, err error) elb.Kind {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	e, ok := errors.AsType[*elb.Error](err)
+	if !ok {
+		t.Fatalf("got %v, want an error of the room's", err)
+	}
+	return e.Kind
+}
+
 func (w *world) create(c elb.CreateLoadBalancer) elb.LoadBalancer {
 	w.t.Helper()
 	b, err := w.svc.CreateLoadBalancer(w.t.Context(), c)
@@ -247,6 +478,8 @@ type killable struct {
 	mu   sync.Mutex // guards dead
 	dead bool
 }
+
+func (k *killable) kill() { k.mu.Lock(); defer k.mu.Unlock(); k.dead = true }
 
 var errDead = errors.New("the process is dead")
 

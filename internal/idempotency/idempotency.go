@@ -8,6 +8,7 @@ package idempotency
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/store"
@@ -84,12 +85,15 @@ func (s *Service) Sweep(ctx context.Context, now time.Time) error {
 		n := min(len(old), store.MaxTxnOps)
 		err := s.store.Update(ctx, func(tx *store.Tx) error {
 			for _, k := range old[:n] {
-				s.tokens.Delete(tx, k)
+				// Read again: the token may have been used anew meanwhile.
+				if rec, ok := s.tokens.Get(tx, k); ok && now.Sub(rec.Time) > Retention {
+					s.tokens.Delete(tx, k)
+				}
 			}
 			return nil
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("forget client tokens: %w", err)
 		}
 		old = old[n:]
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/netip"
 	"time"
@@ -73,6 +74,9 @@ func (i interfaces) Create(ctx context.Context, s elb.InterfaceSpec) (elb.Interf
 		Account: s.Account, Region: s.Region, SubnetID: s.SubnetID, Description: s.Description,
 		SecurityGroups: s.SecurityGroups, Owner: s.NodeID, Time: s.Time,
 	})
+	if errors.Is(err, vpc.ErrSubnetFull) {
+		err = fmt.Errorf("%s: %w", s.SubnetID, elb.ErrSubnetFull)
+	}
 	return elb.Interface{ID: made.ID, Private: made.Private}, err
 }
 
@@ -101,6 +105,16 @@ func (i interfaces) Of(r store.Reader, nodeID string) (elb.Interface, bool) {
 		out.Public, out.PoolID = a.Public, a.PoolID
 	}
 	return out, true
+}
+
+func (i interfaces) Owned(r store.Reader) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for id, f := range i.vpc.AllInterfaces(r) {
+			if !yield(id, f.Owner) {
+				return
+			}
+		}
+	}
 }
 
 // pools is the ipam room as the elb room needs it.

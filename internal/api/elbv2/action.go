@@ -2,6 +2,7 @@ package elbv2
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -48,6 +49,9 @@ func readForward(a elbv2.Action) (*elb.Forward, error) {
 			if value(s.Enabled) {
 				return nil, invalid("Target group stickiness is not supported by this installation")
 			}
+			if d := s.DurationSeconds; d != nil && (*d < 1 || *d > 604800) {
+				return nil, invalid("Target group stickiness duration '%d' must be between '1-604800' inclusive", *d)
+			}
 			f.StickinessDuration = time.Duration(value(s.DurationSeconds)) * time.Second
 		}
 	}
@@ -69,7 +73,7 @@ func readFixedResponse(cfg *elbv2.FixedResponseActionConfig, n int) (*elb.FixedR
 	}
 	code, err := strconv.Atoi(*cfg.StatusCode)
 	if err != nil || len(*cfg.StatusCode) != 3 || code < 200 || code > 599 || code/100 == 3 {
-		return nil, invalid(`1 validation error detected: Value '%s' at 'defaultActions.%d.member.fixedResponseConfig.statusCode' failed to satisfy constraint: Member must satisfy regular expression pattern: ^(2|4|5)\d\d$`, *cfg.StatusCode, n)
+		return nil, constraint(*cfg.StatusCode, fmt.Sprintf("defaultActions.%d.member.fixedResponseConfig.statusCode", n), `Member must satisfy regular expression pattern: ^(2|4|5)\d\d$`)
 	}
 	return &elb.FixedResponse{StatusCode: code, ContentType: value(cfg.ContentType), Body: value(cfg.MessageBody)}, nil
 }

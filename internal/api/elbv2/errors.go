@@ -12,6 +12,7 @@ import (
 // model has no code for have a generic one that the service answers.
 var codes = map[elb.Kind]string{
 	elb.Invalid:                     "ValidationError",
+	elb.InvalidParameter:            "InvalidParameterValue",
 	elb.InvalidConfiguration:        "InvalidConfigurationRequest",
 	elb.InvalidAction:               "InvalidLoadBalancerAction",
 	elb.InvalidSubnet:               "InvalidSubnet",
@@ -29,6 +30,7 @@ var codes = map[elb.Kind]string{
 	elb.TooManyLoadBalancers:        "TooManyLoadBalancers",
 	elb.TooManyListeners:            "TooManyListeners",
 	elb.TooManyTargetGroups:         "TooManyTargetGroups",
+	elb.TooManyUniqueTargetGroups:   "TooManyUniqueTargetGroupsPerLoadBalancer",
 	elb.TooManyTargets:              "TooManyTargets",
 	elb.TooManyTags:                 "TooManyTags",
 	elb.TargetGroupAssociationLimit: "TargetGroupAssociationLimit",
@@ -43,6 +45,8 @@ func refusal(err error) error {
 	switch {
 	case errors.As(err, &e):
 		return apierr.New(codes[e.Kind], "%s", e.Message)
+	case errors.Is(err, store.ErrTooLarge):
+		return invalid("The request changes more than can be changed at once. Name fewer resources at a time.")
 	case errors.Is(err, store.ErrConflict):
 		return apierr.New("Throttling", "Too many concurrent changes to the same resource. Try again later.")
 	}

@@ -46,7 +46,7 @@ func (a *API) createLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.Cr
 	if in.IpamPools != nil && in.IpamPools.Ipv4IpamPoolId != nil {
 		req.PoolID = *in.IpamPools.Ipv4IpamPoolId
 		if !poolID.MatchString(req.PoolID) {
-			return nil, invalid("1 validation error detected: Value '%s' at 'ipamPools.ipv4IpamPoolId' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", req.PoolID, poolID)
+			return nil, constraint(req.PoolID, "ipamPools.ipv4IpamPoolId", "Member must satisfy regular expression pattern: %s", poolID)
 		}
 	}
 	b, err := a.elb.CreateLoadBalancer(ctx, req)
@@ -109,7 +109,7 @@ func (a *API) describeLoadBalancers(_ context.Context, c *wire.Call, in *elbv2.D
 	if len(in.LoadBalancerArns) > 0 && len(in.Names) > 0 {
 		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
 	}
-	if err := atMost(len(in.LoadBalancerArns)+len(in.Names), maxNames, "loadBalancerArns"); err != nil {
+	if err := atMost(in.LoadBalancerArns, maxNames, "loadBalancerArns"); err != nil {
 		return nil, err
 	}
 	snap := a.store.Snapshot()
@@ -141,6 +141,9 @@ func (a *API) describeLoadBalancers(_ context.Context, c *wire.Call, in *elbv2.D
 }
 
 func (a *API) deleteLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.DeleteLoadBalancerInput) (*elbv2.DeleteLoadBalancerOutput, error) {
+	if err := checkARN(*in.LoadBalancerArn, "loadbalancer", "load balancer"); err != nil {
+		return nil, err
+	}
 	return &elbv2.DeleteLoadBalancerOutput{}, a.elb.DeleteLoadBalancer(ctx, c.Account, c.Region, *in.LoadBalancerArn)
 }
 
@@ -198,6 +201,7 @@ func (a *API) describeAccountLimits(_ context.Context, _ *wire.Call, in *elbv2.D
 	limits := map[string]int{
 		"application-load-balancers":                            q.LoadBalancers,
 		"target-groups":                                         q.TargetGroups,
+		"target-groups-per-application-load-balancer":           q.TargetGroupsPerBalancer,
 		"listeners-per-application-load-balancer":               q.ListenersPerBalancer,
 		"targets-per-target-group":                              q.TargetsPerGroup,
 		"target-groups-per-action-on-application-load-balancer": q.GroupsPerAction,
@@ -211,5 +215,8 @@ func (a *API) describeAccountLimits(_ context.Context, _ *wire.Call, in *elbv2.D
 			}
 		}
 	})
-	return &elbv2.DescribeAccountLimitsOutput{Limits: found, NextMarker: next}, err
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.DescribeAccountLimitsOutput{Limits: found, NextMarker: next}, nil
 }

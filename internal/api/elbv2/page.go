@@ -1,7 +1,10 @@
 package elbv2
 
 import (
+	"fmt"
 	"iter"
+	"strconv"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/wire"
 )
@@ -14,7 +17,7 @@ func pageOf[T any](marker *string, size *int32, seek func(from string) iter.Seq2
 	limit := maxPageSize
 	if size != nil {
 		if *size < 1 || *size > maxPageSize {
-			return nil, nil, invalid("1 validation error detected: Value '%d' at 'pageSize' failed to satisfy constraint: Member must have value between 1 and %d", *size, maxPageSize)
+			return nil, nil, constraint(strconv.Itoa(int(*size)), "pageSize", "Member must have value between 1 and %d", maxPageSize)
 		}
 		limit = int(*size)
 	}
@@ -43,9 +46,25 @@ func named[T any](names []string, get func(string) (T, error)) ([]T, error) {
 // maxNames is how many ARNs a describe of load balancers or tags may name.
 const maxNames = 20
 
-func atMost(n, limit int, path string) error {
-	if n > limit {
-		return invalid("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", path, limit)
+// atMost refuses a list that is longer than the model allows.
+func atMost(list []string, limit int, path string) error {
+	if len(list) > limit {
+		return constraint("["+strings.Join(list, ", ")+"]", path, "Member must have length less than or equal to %d", limit)
+	}
+	return nil
+}
+
+// constraint is what the service says of a value that breaks a rule of the model.
+func constraint(value, path, rule string, args ...any) error {
+	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: %s", value, path, fmt.Sprintf(rule, args...))
+}
+
+// checkARN refuses what is no ARN of the noun at all. One that is may name
+// nothing, or another account's: that is not found.
+func checkARN(arn, kind, noun string) error {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "elasticloadbalancing" || !strings.HasPrefix(parts[5], kind+"/") {
+		return invalid("'%s' is not a valid %s ARN", arn, noun)
 	}
 	return nil
 }

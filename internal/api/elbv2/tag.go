@@ -44,21 +44,24 @@ func (a *API) addTags(ctx context.Context, c *wire.Call, in *elbv2.AddTagsInput)
 	if err != nil {
 		return nil, err
 	}
-	if err := atMost(len(in.ResourceArns), maxNames, "resourceArns"); err != nil {
+	if len(tg) == 0 {
+		return nil, constraint("[]", "tags", "Member must have length greater than or equal to 1")
+	}
+	if err := atMost(in.ResourceArns, maxNames, "resourceArns"); err != nil {
 		return nil, err
 	}
 	return &elbv2.AddTagsOutput{}, a.elb.AddTags(ctx, c.Account, c.Region, in.ResourceArns, tg)
 }
 
 func (a *API) removeTags(ctx context.Context, c *wire.Call, in *elbv2.RemoveTagsInput) (*elbv2.RemoveTagsOutput, error) {
-	if err := atMost(len(in.ResourceArns), maxNames, "resourceArns"); err != nil {
+	if err := atMost(in.ResourceArns, maxNames, "resourceArns"); err != nil {
 		return nil, err
 	}
 	return &elbv2.RemoveTagsOutput{}, a.elb.RemoveTags(ctx, c.Account, c.Region, in.ResourceArns, in.TagKeys)
 }
 
 func (a *API) describeTags(_ context.Context, c *wire.Call, in *elbv2.DescribeTagsInput) (*elbv2.DescribeTagsOutput, error) {
-	if err := atMost(len(in.ResourceArns), maxNames, "resourceArns"); err != nil {
+	if err := atMost(in.ResourceArns, maxNames, "resourceArns"); err != nil {
 		return nil, err
 	}
 	snap := a.store.Snapshot()

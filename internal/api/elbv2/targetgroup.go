@@ -117,6 +117,9 @@ func (a *API) describeTargetGroups(_ context.Context, c *wire.Call, in *elbv2.De
 }
 
 func (a *API) deleteTargetGroup(ctx context.Context, c *wire.Call, in *elbv2.DeleteTargetGroupInput) (*elbv2.DeleteTargetGroupOutput, error) {
+	if err := checkARN(*in.TargetGroupArn, "targetgroup", "target group"); err != nil {
+		return nil, err
+	}
 	return &elbv2.DeleteTargetGroupOutput{}, a.elb.DeleteTargetGroup(ctx, c.Account, c.Region, *in.TargetGroupArn)
 }
 
@@ -158,10 +161,16 @@ func readTargets(in []elbv2.TargetDescription) []elb.TargetDescription {
 }
 
 func (a *API) registerTargets(ctx context.Context, c *wire.Call, in *elbv2.RegisterTargetsInput) (*elbv2.RegisterTargetsOutput, error) {
+	if len(in.Targets) == 0 {
+		return nil, invalid("At least one target must be specified")
+	}
 	return &elbv2.RegisterTargetsOutput{}, a.elb.RegisterTargets(ctx, c.Account, c.Region, *in.TargetGroupArn, readTargets(in.Targets))
 }
 
 func (a *API) deregisterTargets(ctx context.Context, c *wire.Call, in *elbv2.DeregisterTargetsInput) (*elbv2.DeregisterTargetsOutput, error) {
+	if len(in.Targets) == 0 {
+		return nil, invalid("At least one target must be specified")
+	}
 	return &elbv2.DeregisterTargetsOutput{}, a.elb.DeregisterTargets(ctx, c.Account, c.Region, *in.TargetGroupArn, readTargets(in.Targets), c.Now)
 }
 
@@ -176,6 +185,10 @@ func (a *API) describeTargetHealth(_ context.Context, c *wire.Call, in *elbv2.De
 			Target:          &elbv2.TargetDescription{Id: new(h.Target.Addr.String()), Port: new(int32(h.Target.Port))},
 			HealthCheckPort: &h.HealthCheckPort,
 			TargetHealth:    &elbv2.TargetHealth{State: elbv2.TargetHealthStateEnum(h.State), Reason: elbv2.TargetHealthReasonEnum(h.Reason)},
+		}
+		if len(in.Include) > 0 { // every value includes it; nothing here shifts load away from anomalous targets
+			d.AnomalyDetection = &elbv2.AnomalyDetection{
+				Result: elbv2.AnomalyResultEnumNormal, MitigationInEffect: elbv2.MitigationInEffectEnumNo}
 		}
 		if h.Target.Zone != "" {
 			d.Target.AvailabilityZone = &h.Target.Zone

@@ -1,0 +1,117 @@
+package elb
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/snapshot"
+)
+
+// seen is an observed node for the table: a zone's letter, its phase, and marks:
+// i interface, a address, h heard, r reported, s serves, c open connections,
+// x closed by its host, m bound elsewhere than recorded.
+func seen(now time.Time, zone string, phase NodePhase, since time.Duration, marks string) observedNode {
+	has := func(m string) bool { return strings.Contains(marks, m) }
+	n := observedNode{Node: Node{ID: "node-" + zone, Zone: zone, Phase: phase, Since: now.Add(-since)}}
+	if has("i") {
+		n.iface.ID = "eni-" + zone
+	}
+	if has("a") {
+		n.iface.Public = addr("192.0.2.144")
+	}
+	n.heard, n.reported, n.hostClosed = has("h"), has("r"), has("x")
+	n.status = snapshot.NodeStatus{Ready: has("s")}
+	if has("c") {
+		n.status.OpenConnections = 1
+	}
+	if has("m") {
+		n.status.Bound = addr("127.128.0.1")
+	}
+	return n
+}
+
+func TestPlan(t *testing.T) {
+	now := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
+	node := func(zone string, phase NodePhase, since time.Duration, marks string) observedNode {
+		return seen(now, zone, phase, since, marks)
+	}
+	made := LoadBalancer{Scheme: InternetFacing, State: Provisioning, Zones: []ZoneSubnet{{"b", "subnet-b"}, {"a", "subnet-a"}}}
+	internal, active, deleted := made, made, made
+	internal.Scheme, active.State, deleted.Deleted = Internal, Active, true
+	for _, c := range []struct {
+		name  string
+		b     LoadBalancer
+		nodes []observedNode
+		want  string
+		again time.Duration
+	}{
+		{name: "nothing is there yet", b: made, want: "create-nodes b a"},
+		{name: "a zone has no node", b: active, nodes: []observedNode{node("a", NodeInService, 0, "iahrs")}, want: "create-nodes b"},
+		{name: "addresses are drawn in the order of the zones, not of the nodes", b: made,
+			nodes: []observedNode{node("a", NodeProvisioning, 0, ""), node("b", NodeProvisioning, 0, "")},
+			want:  "create-interface node-b, assign-address node-b, create-interface node-a, assign-address node-a, place node-b node-a"},
+		{name: "what a crash left half done is gone on with", b: made,
+			nodes: []observedNode{node("a", NodeProvisioning, 0, "i"), node("b", NodeProvisioning, 0, "ia")},
+			want:  "assign-address node-a, place node-b node-a"},
+		{name: "an internal one has no public address", b: internal,
+			nodes: []observedNode{node("a", NodeProvisioning, 0, ""), node("b", NodeProvisioning, 0, "i")},
+			want:  "create-interface node-a, place node-b node-a"},
+		{name: "the host hasn't said that they serve", b: made,
+			nodes: []observedNode{node("a", NodeStarting, 0, "iahr"), node("b", NodeStarting, 0, "ia")}},
+		{name: "one of two serves", b: made,
+			nodes: []observedNode{node("a", NodeStarting, 0, "iahrs"), node("b", NodeStarting, 0, "iahr")}, want: "serve node-a"},
+		{name: "both serve", b: made,
+			nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeStarting, 0, "iahrs")}, want: "serve node-b, activate"},
+		{name: "all is as it should be", b: active,
+			nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeInService, 0, "iahrs")}},
+		{name: "nothing is concluded from silence", b: active,
+			nodes: []observedNode{node("a", NodeInService, 0, "ia"), node("b", NodeInService, 0, "ia")}},
+		{name: "one doesn't serve any more, one isn't there any more", b: active,
+			nodes: []observedNode{node("a", NodeInService, 0, "iahr"), node("b", NodeInService, 0, "iah")}, want: "suspend node-b, suspend node-a"},
+		{name: "a host listens elsewhere than before", b: active,
+			nodes: []observedNode{node("a", NodeInService, 0, "iahrsm"), node("b", NodeInService, 0, "iahrs")}, want: "rebind node-a"},
+
+		{name: "deleted before it had a node", b: deleted, want: "remove"},
+		{name: "deleted: what isn't in DNS is closed, what is drains", b: deleted,
+			nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeStarting, 0, "iahrs")}, want: "close node-b, drain node-a"},
+		{name: "deleted: resolvers may still know the address", b: deleted,
+			nodes: []observedNode{node("a", NodeDraining, 20*time.Second, "iahrs")}, again: 41 * time.Second},
+		{name: "deleted: no resolver does, no connection is open", b: deleted,
+			nodes: []observedNode{node("a", NodeDraining, 61*time.Second, "iahrs")}, want: "close node-a"},
+		{name: "deleted: a connection is open", b: deleted,
+			nodes: []observedNode{node("a", NodeDraining, 61*time.Second, "iahrsc")}, again: 5 * time.Minute},
+		{name: "deleted: the host doesn't have it any more", b: deleted,
+			nodes: []observedNode{node("a", NodeDraining, 61*time.Second, "iah")}, want: "close node-a"},
+		{name: "deleted: the host is silent, so connections may be open", b: deleted,
+			nodes: []observedNode{node("a", NodeDraining, 2*time.Minute, "ia")}, again: 4*time.Minute + time.Second},
+		{name: "deleted: the limit is over, whatever is open", b: deleted,
+			nodes: []observedNode{node("a", NodeDraining, 6*time.Minute+time.Second, "iahrsc")}, want: "close node-a"},
+		{name: "deleted: the host hasn't closed it", b: deleted, nodes: []observedNode{node("a", NodeClosed, time.Hour, "iahr")}},
+		{name: "deleted: the host has closed it", b: deleted, nodes: []observedNode{node("a", NodeClosed, 0, "iahx")}, want: "release node-a"},
+		{name: "deleted: the sooner of two waits counts", b: deleted,
+			nodes: []observedNode{node("a", NodeDraining, 20*time.Second, "iahrs"), node("b", NodeDraining, 30*time.Second, "iahrs")}, again: 31 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			steps, again := plan(observed{balancer: c.b, nodes: c.nodes, now: now}, time.Minute)
+			if got := written(steps); got != c.want || again != c.again {
+				t.Errorf("got  %q, again in %v\nwant %q, again in %v", got, again, c.want, c.again)
+			}
+		})
+	}
+}
+
+func written(steps []step) string {
+	var out []string
+	for _, s := range steps {
+		line := string(s.action)
+		for _, z := range s.zones {
+			line += " " + z.Zone
+		}
+		for _, id := range s.nodes {
+			line += " " + id
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, ", ")
+}
