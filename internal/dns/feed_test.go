@@ -1,9 +1,12 @@
 package dns_test
 
 import (
+	"context"
 	"iter"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -85,7 +88,12 @@ func TestNamesFollowTheRecords(t *testing.T) {
 					synctest.Wait()
 				}
 
+				synctest.Wait()
+				empty := srv.zone.Serial
 				put(&dns.Endpoint{Name: "Shop-1.local-1.elb.example"})
+				if srv.zone.Serial <= empty {
+					t.Errorf("the zone's serial was %d and is %d after a change, want it to grow", empty, srv.zone.Serial)
+				}
 				none := snapshot.Name{Owner: "shop-1.local-1.elb.example.", TTL: time.Minute}
 				if diff := cmp.Diff(none, srv.names[none.Owner], cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 					t.Errorf("without a node (-want +got):\n%s", diff)
@@ -116,4 +124,55 @@ func TestNamesFollowTheRecords(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was there when the feed stopped, and went while it was down, is gone once
+// it says that it is ready; what was renamed goes by its new name alone.
+func TestNamesAreCompleteWhenTheFeedIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := store.New(memstore.New(), "/test", slog.New(slog.DiscardHandler))
+		src := source{store.NewCollection[dns.Endpoint](st, "endpoint", 1)}
+		if err := st.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		put := func(key, name string) {
+			t.Helper()
+			err := st.Update(t.Context(), func(tx *store.Tx) error {
+				src.endpoints.Put(tx, key, dns.Endpoint{Name: name, Nodes: []dns.Node{{Address: addr("192.0.2.144")}, {Address: addr("2001:db8::1")}}})
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		put("one", "one.elb.example")
+		put("two", "two.elb.example")
+		srv := &server{names: map[string]snapshot.Name{}}
+		feed := dns.NewFeed(st, src, srv, dns.Options{BaseDomain: "elb.example", TTL: time.Minute})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		names := -1
+		go feed.Run(ctx, func() { names = len(srv.names) })
+		synctest.Wait()
+		if names != 4 {
+			t.Errorf("%d names when the feed was ready, want 4", names)
+		}
+		put("two", "deux.elb.example")
+		if diff := cmp.Diff([]string{"deux.elb.example.", "dualstack.deux.elb.example.", "dualstack.one.elb.example.", "one.elb.example."},
+			slices.Sorted(maps.Keys(srv.names))); diff != "" {
+			t.Errorf("after a renaming (-want +got):\n%s", diff)
+		}
+		if n := srv.names["deux.elb.example."]; len(n.A) != 1 || len(n.AAAA) != 1 || n.TXT != nil {
+			t.Errorf("got %+v, want an address of each family and no text", n)
+		}
+		if err := st.Reset(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if len(srv.names) != 0 {
+			t.Errorf("after a reset: %v, want no names", srv.names)
+		}
+	})
 }

@@ -62,7 +62,7 @@ func benchmarkProject(b *testing.B, balancers int) {
 	change := put(balancers/2, 3)
 	three := st.Snapshot()
 	put(balancers/2, 2)
-	snaps := []store.Snapshot{three, st.Snapshot()}
+	snaps := []store.Snapshot{st.Snapshot(), three}
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
