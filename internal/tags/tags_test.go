@@ -139,11 +139,16 @@ func TestASnapshotKeepsItsTags(t *testing.T) {
 	change(put(numbered(0, 3)...))
 	before := st.Snapshot()
 	change(put(tags.Tag{Key: "00", Value: "new"}))
+	between := st.Snapshot()
 	change(func(tx *store.Tx) error {
 		s.Remove(tx, "vpc-1", func(t tags.Tag) bool { return t.Key == "01" })
 		return nil
 	})
 	if diff := cmp.Diff(numbered(0, 3), s.Of(before, "vpc-1")); diff != "" {
-		t.Errorf("the older snapshot (-want +got):\n%s", diff)
+		t.Errorf("the oldest snapshot (-want +got):\n%s", diff)
+	}
+	want := append([]tags.Tag{{Key: "00", Value: "new"}}, numbered(1, 3)...)
+	if diff := cmp.Diff(want, s.Of(between, "vpc-1")); diff != "" {
+		t.Errorf("the one before the removal (-want +got):\n%s", diff)
 	}
 }
