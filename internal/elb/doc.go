@@ -5,7 +5,13 @@
 // level-triggered: for each load balancer it compares desired with observed
 // (plan, a pure function) and takes one idempotent step at a time, so that a
 // crash between any two is repaired by the next pass. Hosts are told what to
-// carry by Projector, and tell what they see through Observations.
+// carry by Projector, and tell what they see through Observations. Interfaces
+// that no node owns are given back by a sweep (orphans.go).
+//
+// A rule about a set of records has a record that stands for the set, and that
+// whoever adds to the set writes: census for an account's load balancers and
+// target groups, the load balancer for its listeners and rules, the target group
+// for the rules that name it. A group's targets are one record.
 //
 // The room knows neither the wire nor how an address gets onto a host. What it
 // needs of the network and of address pools it declares itself (Network,
