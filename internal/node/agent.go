@@ -62,6 +62,7 @@ type Agent struct {
 
 	mu       sync.Mutex            // guards the following
 	applied  *snapshot.Assignment  // nil: none yet
+	saved    int64                 // revision of the assignment on disk: what is acknowledged
 	attached map[string]netip.Addr // the bound address of each node, removed ones too until they are closed
 	failures map[string]error      // of attaching, by node ID
 }
@@ -154,6 +155,7 @@ func (a *Agent) restore(ctx context.Context) {
 	if err != nil {
 		a.log.Error("last assignment can't be restored", "error", err)
 	} else if last != nil {
+		a.acknowledge(last.Revision)
 		a.log.Info("last assignment restored", "revision", last.Revision, "nodes", len(last.Nodes))
 	}
 }
@@ -169,8 +171,11 @@ func (a *Agent) take(ctx context.Context, next *snapshot.Assignment) {
 	if err == nil {
 		err = a.file.save(next)
 	}
+	if err == nil {
+		a.acknowledge(next.Revision)
+	}
 	if err != nil {
-		a.log.Error("assignment not applied", "revision", next.Revision, "error", err)
+		a.log.Error("assignment not applied or not saved", "revision", next.Revision, "error", err)
 	}
 	a.poke()
 }
@@ -187,6 +192,15 @@ func (a *Agent) acceptable(next *snapshot.Assignment) error {
 		return fmt.Errorf("it is older than the applied one, %d", a.applied.Revision)
 	}
 	return nil
+}
+
+// acknowledge has reports say that the assignment is in force. Not before it is on
+// disk: a restart from an older one could bring back a node whose address the
+// control plane has given away since (I1).
+func (a *Agent) acknowledge(revision int64) {
+	a.mu.Lock()
+	a.saved = revision
+	a.mu.Unlock()
 }
 
 // apply makes the host carry an assignment in place of the former one. With an
@@ -330,7 +344,7 @@ func (a *Agent) Report() *snapshot.Report {
 	if a.applied == nil {
 		return r
 	}
-	r.Revision = a.applied.Revision
+	r.Revision = a.saved
 	for _, n := range a.applied.Nodes {
 		if err := a.failures[n.ID]; err != nil {
 			r.Nodes = append(r.Nodes, snapshot.NodeStatus{NodeID: n.ID, Phase: n.Phase, Error: err.Error()})

@@ -187,7 +187,7 @@ func TestAssignmentIsCarriedAndReportedPromptly(t *testing.T) {
 	addr := netip.MustParseAddr("192.0.2.144")
 	begin := time.Now()
 	p.assignments <- assignment(7, addr, echoTarget(t, "hello"))
-	r := p.await(t, "has a ready node and a healthy target", func(r *snapshot.Report) bool { return ready(r) && healthy(r) })
+	r := p.await(t, "has a ready node and a healthy target", func(r *snapshot.Report) bool { return ready(r) && healthy(r) && r.Revision != 0 })
 	took := time.Since(begin)
 	if r.Revision != 7 || r.Host != "host-1" {
 		t.Errorf("report of %s about revision %d, want host-1 and 7", r.Host, r.Revision)
@@ -402,5 +402,21 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("it didn't come to be that %s", what)
 		case <-tick.C:
 		}
+	}
+}
+
+// I1: what isn't on disk isn't acknowledged: a restart would not know of it.
+func TestAnAssignmentThatCannotBeSavedIsNotAcknowledged(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "assignment.json", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := newPlane()
+	h := startHost(t, dir, p, loopback(t, dir))
+	defer h.stop()
+	p.assignments <- assignment(7, newAddress(), echoTarget(t, "one"))
+	p.await(t, "the target is healthy", func(r *snapshot.Report) bool { return ready(r) && healthy(r) })
+	if r := h.agent.Report(); r.Revision != 0 {
+		t.Errorf("got revision %d acknowledged, want none", r.Revision)
 	}
 }
