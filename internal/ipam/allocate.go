@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,19 +61,11 @@ func checkAllocate(req Allocate, p Pool) (bits int, err error) {
 		return 0, err
 	}
 	limited := len(req.Allowed)+len(req.Disallowed) > 0
-	switch {
-	case req.CIDR.IsValid() && req.NetmaskLength != nil:
-		return 0, refuse(InvalidCombination, "The request can only contain one of Cidr or NetmaskLength.")
-	case req.CIDR.IsValid() && limited:
+	if req.CIDR.IsValid() && limited {
 		return 0, refuse(InvalidCombination, "The request can only contain AllowedCidrs and DisallowedCidrs together with NetmaskLength.")
-	case req.CIDR.IsValid():
-		bits = req.CIDR.Bits()
-	case req.NetmaskLength != nil:
-		bits = *req.NetmaskLength
-	case p.DefaultNetmask != nil:
-		bits = *p.DefaultNetmask
-	default:
-		return 0, refuse(InvalidCombination, "The request cannot contain empty CIDR and Netmask Length for a pool with no default allocation netmask length set. Exactly one of them should be provided.")
+	}
+	if bits, err = blockLength(req.CIDR, req.NetmaskLength, p); err != nil {
+		return 0, err
 	}
 	for _, limits := range [][]netip.Prefix{req.Allowed, req.Disallowed} {
 		for _, l := range limits {
@@ -82,6 +75,22 @@ func checkAllocate(req Allocate, p Pool) (bits int, err error) {
 		}
 	}
 	return bits, nil
+}
+
+// blockLength returns the length of the block that a request for one of the two,
+// or for neither, is about.
+func blockLength(cidr netip.Prefix, netmask *int, p Pool) (bits int, err error) {
+	switch {
+	case cidr.IsValid() && netmask != nil:
+		return 0, refuse(InvalidCombination, "The request can only contain one of Cidr or NetmaskLength.")
+	case cidr.IsValid():
+		return cidr.Bits(), nil
+	case netmask != nil:
+		return *netmask, nil
+	case p.DefaultNetmask != nil:
+		return *p.DefaultNetmask, nil
+	}
+	return 0, refuse(InvalidCombination, "The request cannot contain empty CIDR and Netmask Length for a pool with no default allocation netmask length set. Exactly one of them should be provided.")
 }
 
 func (s *Service) allocate(t *turn, req Allocate, bits int, dryRun func() error) (Allocation, error) {
@@ -134,32 +143,76 @@ func (s *Service) repeatedAllocation(tx *store.Tx, t idempotency.Token) (a Alloc
 	return a, found && a.ID == id && a.State == Held, nil
 }
 
-// Draw takes the lowest free address of a pool for a resource of h's account
-// and region, and has record write what depends on it in the same transaction.
-// record may run several times. ErrPoolExhausted also when the pool's netmask
-// rules refuse single addresses, for to who draws it is the same; ErrPoolNotFound.
-func (s *Service) Draw(ctx context.Context, poolID string, h Holder, now time.Time, record func(tx *store.Tx, a Allocation) error) (Allocation, error) {
-	id := NewAllocationID(now)
+// Want is what a resource is to be given out of a pool.
+type Want struct {
+	PoolID        string
+	CIDR          netip.Prefix // zero: the lowest free block of the length
+	NetmaskLength *int         // nil, with no CIDR: the pool's default
+	Holder        Holder
+	Tags          []tags.Tag // the resource's, of which the pool may ask some
+	Time          time.Time
+}
+
+// Draw takes a block of a pool for a resource of the holder's account and
+// region, and has record write what depends on it in the same transaction.
+// record may run several times. ErrPoolNotFound, ErrPoolExhausted; ErrNotAllowed
+// when the pool's rules refuse such a block; a CallError.
+func (s *Service) Draw(ctx context.Context, w Want, record func(tx *store.Tx, a Allocation) error) (Allocation, error) {
+	id := NewAllocationID(w.Time)
 	var a Allocation
-	err := s.submit(ctx, poolID, func(t *turn) error {
-		if !t.exists || t.pool.Locale != h.Region || !t.pool.Hidden && t.pool.Account != h.Account {
-			return poolNotFound(poolID)
+	err := s.submit(ctx, w.PoolID, func(t *turn) error {
+		block, err := t.choose(w)
+		if err != nil {
+			return err
 		}
-		bits := t.pool.Family.Bits()
-		block, ok := t.lowest(bits, nil, nil)
-		if !ok || !t.pool.allows(bits) {
-			return ErrPoolExhausted
-		}
-		var err error
-		if a, err = t.grant(Allocation{ID: id, CIDR: block, Holder: h, Created: now}); err != nil {
+		if a, err = t.grant(Allocation{ID: id, CIDR: block, Holder: w.Holder, Created: w.Time}); err != nil {
 			return err
 		}
 		return record(t.tx, a)
 	})
 	if err != nil {
-		return Allocation{}, fmt.Errorf("draw from pool %s: %w", poolID, err)
+		return Allocation{}, fmt.Errorf("draw from pool %s: %w", w.PoolID, err)
 	}
 	return a, nil
+}
+
+// choose finds the block for a resource that keeps to the pool's rules.
+func (t *turn) choose(w Want) (netip.Prefix, error) {
+	if !t.exists || t.pool.Locale != w.Holder.Region || !t.pool.Hidden && t.pool.Account != w.Holder.Account {
+		return netip.Prefix{}, poolNotFound(w.PoolID)
+	}
+	if err := checkBlock(w.CIDR, w.NetmaskLength, t.pool.Family); err != nil {
+		return netip.Prefix{}, err
+	}
+	bits, err := blockLength(w.CIDR, w.NetmaskLength, t.pool)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	switch {
+	case !t.pool.allows(bits):
+		return netip.Prefix{}, ErrNotAllowed
+	case !t.pool.hasTags(w.Tags):
+		return netip.Prefix{}, refuse(InvalidValue, "The resource is missing one or more of the resource tags required by the IPAM pool.")
+	case !w.CIDR.IsValid():
+		block, ok := t.lowest(bits, nil, nil)
+		if !ok {
+			return netip.Prefix{}, ErrPoolExhausted
+		}
+		return block, nil
+	case !t.index.inside(w.CIDR) || !t.index.space.Free(w.CIDR):
+		return netip.Prefix{}, notAvailable(w.CIDR, w.PoolID)
+	}
+	return w.CIDR, nil
+}
+
+// hasTags says whether the tags include all that the pool asks of a resource.
+func (p Pool) hasTags(tg []tags.Tag) bool {
+	for _, want := range p.AllocationTags {
+		if !slices.Contains(tg, tags.Tag(want)) {
+			return false
+		}
+	}
+	return true
 }
 
 // NewAllocationID returns a fresh id for an allocation. It begins with the

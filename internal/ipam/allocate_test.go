@@ -276,13 +276,13 @@ func TestWhatADrawRecordsIsThereWithItOrNot(t *testing.T) {
 	p := w.private("10.0.0.0/30")
 	h := ipam.Holder{Type: ipam.EIP, ResourceID: "eipalloc-1", Account: account, Region: home}
 	no := errors.New("no")
-	if _, err := w.Draw(t.Context(), p.ID, h, t0, func(*store.Tx, ipam.Allocation) error { return no }); !errors.Is(err, no) {
+	if _, err := w.Draw(t.Context(), ipam.Want{PoolID: p.ID, NetmaskLength: new(32), Holder: h, Time: t0}, func(*store.Tx, ipam.Allocation) error { return no }); !errors.Is(err, no) {
 		t.Errorf("got %v", err)
 	}
 	if held := w.held(p.ID); len(held) != 0 {
 		t.Errorf("I2: held for nobody: %v", held)
 	}
-	a := must(w.Draw(t.Context(), p.ID, h, t0, func(tx *store.Tx, a ipam.Allocation) error {
+	a := must(w.Draw(t.Context(), ipam.Want{PoolID: p.ID, NetmaskLength: new(32), Holder: h, Time: t0}, func(tx *store.Tx, a ipam.Allocation) error {
 		return w.tags.Put(tx, tags.Set{Resource: h.ResourceID, Tags: []tags.Tag{{Key: "address", Value: a.CIDR.Addr().String()}}})
 	}))(t)
 	if got := w.tags.Of(w.store.Snapshot(), h.ResourceID); len(got) != 1 || got[0].Value != "10.0.0.0" {
@@ -295,13 +295,13 @@ func TestWhatADrawRecordsIsThereWithItOrNot(t *testing.T) {
 	}
 }
 
-func TestAPoolThatRefusesSingleAddressesIsExhaustedForADraw(t *testing.T) {
+func TestAPoolThatRefusesSingleAddressesSaysSoToADraw(t *testing.T) {
 	w := single(t)
 	bits := 28
 	p := w.pool(w.ipam().PrivateScopeID, func(r *ipam.CreatePool) { r.MaxNetmask = &bits })
 	w.provision(p.ID, "10.0.0.0/24")
-	if _, err := w.draw(p.ID); !errors.Is(err, ipam.ErrPoolExhausted) {
-		t.Errorf("I6: got %v, want ErrPoolExhausted", err)
+	if _, err := w.draw(p.ID); !errors.Is(err, ipam.ErrNotAllowed) {
+		t.Errorf("I6: got %v, want ErrNotAllowed", err)
 	}
 }
 
@@ -312,7 +312,7 @@ func TestNobodyDrawsFromAPoolThatTheyDontSee(t *testing.T) {
 		{Type: ipam.EIP, ResourceID: "eipalloc-1", Account: "444455556666", Region: home},
 		{Type: ipam.EIP, ResourceID: "eipalloc-1", Account: account, Region: abroad},
 	} {
-		_, err := w.Draw(t.Context(), p.ID, h, t0, func(*store.Tx, ipam.Allocation) error { return nil })
+		_, err := w.Draw(t.Context(), ipam.Want{PoolID: p.ID, NetmaskLength: new(32), Holder: h, Time: t0}, func(*store.Tx, ipam.Allocation) error { return nil })
 		if !errors.Is(err, ipam.ErrPoolNotFound) {
 			t.Errorf("I8: %+v: got %v, want ErrPoolNotFound", h, err)
 		}

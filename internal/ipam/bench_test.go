@@ -28,7 +28,7 @@ func benchmarkDraw(b *testing.B, goroutines int) {
 	for range goroutines {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
-				_, err := w.Draw(b.Context(), p.ID, h, t0, func(*store.Tx, ipam.Allocation) error { return nil })
+				_, err := w.Draw(b.Context(), ipam.Want{PoolID: p.ID, NetmaskLength: new(32), Holder: h, Time: t0}, func(*store.Tx, ipam.Allocation) error { return nil })
 				if err != nil {
 					b.Error(err)
 					return

@@ -6,9 +6,11 @@ import (
 )
 
 var (
-	// ErrPoolExhausted says that a pool has no free block of the length, or that
-	// its rules allow none.
+	// ErrPoolExhausted says that a pool has no free block of the length.
 	ErrPoolExhausted = errors.New("the allocation size is too big for the pool")
+
+	// ErrNotAllowed says that a pool's netmask rules allow no block of the length.
+	ErrNotAllowed = errors.New("the pool's rules allow no allocation of the size")
 
 	// ErrPoolNotFound says that the account sees no such pool, or that it can't be
 	// drawn from in the region.

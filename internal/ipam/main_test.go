@@ -180,7 +180,7 @@ func (w *world) release(a ipam.Allocation) {
 // draw takes a single address for a made-up elastic IP.
 func (w *world) draw(pool string) (ipam.Allocation, error) {
 	h := ipam.Holder{Type: ipam.EIP, ResourceID: ids.EC2("eipalloc"), Account: account, Region: home}
-	return w.Draw(w.t.Context(), pool, h, t0, func(*store.Tx, ipam.Allocation) error { return nil })
+	return w.Draw(w.t.Context(), ipam.Want{PoolID: pool, NetmaskLength: new(32), Holder: h, Time: t0}, func(*store.Tx, ipam.Allocation) error { return nil })
 }
 
 func (w *world) giveBack(a ipam.Allocation, now time.Time) error {

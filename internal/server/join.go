@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net/netip"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/dns"
@@ -18,22 +17,26 @@ import (
 // drawing is the ipam room as the vpc room needs it.
 type drawing struct{ ipam *ipam.Service }
 
-func (d drawing) Draw(ctx context.Context, poolID string, h vpc.Holder, record func(tx *store.Tx, d vpc.Drawn) error) error {
-	holder := ipam.Holder{Type: ipam.EIP, ResourceID: h.ResourceID, Account: h.Account, Region: h.Region}
-	_, err := d.ipam.Draw(ctx, poolID, holder, h.Time, func(tx *store.Tx, a ipam.Allocation) error {
-		return record(tx, vpc.Drawn{PoolID: a.PoolID, AllocationID: a.ID, Addr: a.CIDR.Addr(), Seq: a.Seq})
+func (d drawing) Draw(ctx context.Context, w vpc.Want, record func(tx *store.Tx, d vpc.Drawn) error) error {
+	want := ipam.Want{
+		PoolID: w.PoolID, CIDR: w.Block, NetmaskLength: w.NetmaskLength, Tags: w.Tags, Time: w.Time,
+		Holder: ipam.Holder{Type: ipam.ResourceType(w.For), ResourceID: w.ResourceID, Account: w.Account, Region: w.Region},
+	}
+	_, err := d.ipam.Draw(ctx, want, func(tx *store.Tx, a ipam.Allocation) error {
+		return record(tx, vpc.Drawn{PoolID: a.PoolID, AllocationID: a.ID, Block: a.CIDR, Seq: a.Seq})
 	})
 	switch {
-	case errors.Is(err, ipam.ErrPoolExhausted):
-		return vpc.ErrPoolExhausted
+	case errors.Is(err, ipam.ErrPoolExhausted), w.For == vpc.ForAddress && errors.Is(err, ipam.ErrNotAllowed):
+		// To who wants one address, a pool that gives none is an empty one.
+		return fmt.Errorf("%w: %w", vpc.ErrPoolExhausted, err)
 	case errors.Is(err, ipam.ErrPoolNotFound):
-		return vpc.ErrPoolNotFound
+		return fmt.Errorf("%w: %w", vpc.ErrPoolNotFound, err)
 	}
 	return err
 }
 
 func (d drawing) Return(tx *store.Tx, w vpc.Drawn) error {
-	return d.ipam.Return(tx, ipam.AllocationRef{PoolID: w.PoolID, ID: w.AllocationID, CIDR: netip.PrefixFrom(w.Addr, w.Addr.BitLen()), Seq: w.Seq}, time.Now())
+	return d.ipam.Return(tx, ipam.AllocationRef{PoolID: w.PoolID, ID: w.AllocationID, CIDR: w.Block, Seq: w.Seq}, time.Now())
 }
 
 func (d drawing) ProviderPool(region string) string { return d.ipam.ProviderPool(region) }
@@ -82,10 +85,11 @@ func (i interfaces) Create(ctx context.Context, s elb.InterfaceSpec) (elb.Interf
 
 func (i interfaces) AssignAddress(ctx context.Context, interfaceID, poolID string, now time.Time) (elb.Interface, error) {
 	a, err := i.vpc.AssignServiceAddress(ctx, vpc.AddressSpec{InterfaceID: interfaceID, PoolID: poolID, Time: now})
+	var refused *ipam.CallError
 	switch {
 	case errors.Is(err, vpc.ErrPoolExhausted):
 		return elb.Interface{}, elb.ErrPoolExhausted
-	case errors.Is(err, vpc.ErrPoolNotFound):
+	case errors.Is(err, vpc.ErrPoolNotFound), errors.As(err, &refused):
 		return elb.Interface{}, elb.ErrPoolUnavailable
 	}
 	return elb.Interface{ID: interfaceID, Private: a.Private, Public: a.Public, PoolID: a.PoolID}, err

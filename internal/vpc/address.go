@@ -56,8 +56,11 @@ func (s *Service) AssignServiceAddress(ctx context.Context, spec AddressSpec) (a
 	if pool == "" {
 		pool = s.pools.ProviderPool(i.Region)
 	}
-	holder := Holder{ResourceID: addressID(i.ID), Account: i.Account, Region: i.Region, Time: spec.Time}
-	err = s.pools.Draw(ctx, pool, holder, func(tx *store.Tx, d Drawn) error {
+	want := Want{
+		PoolID: pool, NetmaskLength: new(32), For: ForAddress, ResourceID: addressID(i.ID),
+		Account: i.Account, Region: i.Region, Time: spec.Time,
+	}
+	err = s.pools.Draw(ctx, want, func(tx *store.Tx, d Drawn) error {
 		i, ok := s.interfaces.Get(tx, spec.InterfaceID)
 		switch {
 		case !ok:
@@ -66,8 +69,8 @@ func (s *Service) AssignServiceAddress(ctx context.Context, spec AddressSpec) (a
 			return errAssigned
 		}
 		a = Address{
-			ID: holder.ResourceID, Account: i.Account, Region: i.Region, VPCID: i.VPCID, InterfaceID: i.ID,
-			Public: d.Addr, Private: i.Private, PoolID: spec.PoolID, Drawn: d, Created: spec.Time,
+			ID: want.ResourceID, Account: i.Account, Region: i.Region, VPCID: i.VPCID, InterfaceID: i.ID,
+			Public: d.Block.Addr(), Private: i.Private, PoolID: spec.PoolID, Drawn: d, Created: spec.Time,
 		}
 		i.AddressID = a.ID
 		s.interfaces.Put(tx, i.ID, i)

@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/tags"
 )
 
-// Pools is where public addresses come from.
+// Pools is where public addresses, and the CIDRs of networks, come from.
 type Pools interface {
-	// Draw takes the lowest free address of a pool for h; record writes what
-	// depends on it in the same transaction and may run several times.
-	// ErrPoolExhausted, ErrPoolNotFound, or what record returned.
-	Draw(ctx context.Context, poolID string, h Holder, record func(tx *store.Tx, d Drawn) error) error
+	// Draw takes a block of a pool; record writes what depends on it in the same
+	// transaction and may run several times. ErrPoolExhausted, ErrPoolNotFound,
+	// another refusal of the pool's, or what record returned.
+	Draw(ctx context.Context, w Want, record func(tx *store.Tx, d Drawn) error) error
 
-	// Return gives an address back as a part of tx. One that was given back
+	// Return gives a block back as a part of tx. One that was given back
 	// before is no error.
 	Return(tx *store.Tx, d Drawn) error
 
@@ -30,17 +31,32 @@ var (
 	ErrPoolNotFound  = errors.New("address pool does not exist")
 )
 
-// Drawn is an address taken from a pool, and what fences its return.
+// Drawn is a block taken from a pool, and what fences its return.
 type Drawn struct {
 	PoolID       string
 	AllocationID string // the pool's name for the allocation
-	Addr         netip.Addr
+	Block        netip.Prefix
 	Seq          uint64 // of the allocation: a return with another one is refused
 }
 
-// Holder is who an address is drawn for.
-type Holder struct {
-	ResourceID      string // "eipalloc-…"
+// Use says what a block is drawn for (EC2 IpamPoolAllocationResourceType).
+type Use string
+
+// The uses.
+const (
+	ForAddress Use = "eip"
+	ForVPC     Use = "vpc"
+	ForSubnet  Use = "subnet"
+)
+
+// Want is a block to be drawn from a pool for a resource.
+type Want struct {
+	PoolID          string
+	Block           netip.Prefix // zero: the lowest free one of the length
+	NetmaskLength   *int         // nil, with no Block: the pool's default
+	For             Use
+	ResourceID      string // "eipalloc-…", "vpc-…" or "subnet-…"
 	Account, Region string
+	Tags            []tags.Tag // the resource's
 	Time            time.Time
 }

@@ -37,8 +37,8 @@ type fakePools struct {
 	fail  error // of Return
 }
 
-func (p *fakePools) Draw(ctx context.Context, poolID string, h vpc.Holder, record func(*store.Tx, vpc.Drawn) error) error {
-	cidr, ok := p.pools[poolID]
+func (p *fakePools) Draw(ctx context.Context, w vpc.Want, record func(*store.Tx, vpc.Drawn) error) error {
+	cidr, ok := p.pools[w.PoolID]
 	if !ok {
 		return vpc.ErrPoolNotFound
 	}
@@ -47,7 +47,7 @@ func (p *fakePools) Draw(ctx context.Context, poolID string, h vpc.Holder, recor
 			if _, ok := p.taken.Get(tx, a.String()); ok {
 				continue
 			}
-			d := vpc.Drawn{PoolID: poolID, AllocationID: "alloc-" + h.ResourceID, Addr: a, Seq: 1}
+			d := vpc.Drawn{PoolID: w.PoolID, AllocationID: "alloc-" + w.ResourceID, Block: netip.PrefixFrom(a, a.BitLen()), Seq: 1}
 			p.taken.Put(tx, a.String(), d)
 			return record(tx, d)
 		}
@@ -59,7 +59,7 @@ func (p *fakePools) Return(tx *store.Tx, d vpc.Drawn) error {
 	if p.fail != nil {
 		return p.fail
 	}
-	p.taken.Delete(tx, d.Addr.String())
+	p.taken.Delete(tx, d.Block.Addr().String())
 	return nil
 }
 

@@ -30,6 +30,8 @@ func ipamRefusal(err error) error {
 		return apierr.New(string(mistake.Reason), "%s", mistake.Text)
 	case errors.Is(err, ipam.ErrPoolExhausted):
 		return apierr.New(string(ipam.InvalidValue), "The allocation size is too big for the pool.")
+	case errors.Is(err, ipam.ErrNotAllowed):
+		return apierr.New(string(ipam.InvalidValue), "The netmask length is not within the allocation rules of the IPAM pool.")
 	case errors.Is(err, ipam.ErrClosed):
 		return apierr.New("Unavailable", "The server is stopping. Retry the request.").WithStatus(http.StatusServiceUnavailable)
 	}

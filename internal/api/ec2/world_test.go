@@ -50,9 +50,9 @@ func (geography) Zones(r string) []string {
 // noPools gives one address of 192.0.2.0/24 for each draw, and takes all back.
 type noPools struct{ st *store.Store }
 
-func (p noPools) Draw(ctx context.Context, poolID string, h vpc.Holder, record func(*store.Tx, vpc.Drawn) error) error {
+func (p noPools) Draw(ctx context.Context, w vpc.Want, record func(*store.Tx, vpc.Drawn) error) error {
 	return p.st.Update(ctx, func(tx *store.Tx) error {
-		return record(tx, vpc.Drawn{PoolID: poolID, AllocationID: h.ResourceID, Addr: netip.MustParseAddr("192.0.2.144"), Seq: 1})
+		return record(tx, vpc.Drawn{PoolID: w.PoolID, AllocationID: w.ResourceID, Block: netip.MustParsePrefix("192.0.2.144/32"), Seq: 1})
 	})
 }
 func (noPools) Return(*store.Tx, vpc.Drawn) error { return nil }

@@ -30,6 +30,15 @@ type AddIpamOperatingRegion struct {
 	RegionName *string `in:"RegionName"`
 }
 
+type AddIpamOrganizationalUnitExclusion struct {
+	OrganizationsEntityPath *string `in:"OrganizationsEntityPath"`
+}
+
+type AddPrefixListEntry struct {
+	Cidr        *string `in:"Cidr" required:"true"`
+	Description *string `in:"Description"`
+}
+
 type Address struct {
 	AllocationId            *string        `out:"allocationId"`
 	AssociationId           *string        `out:"associationId"`
@@ -49,6 +58,24 @@ type Address struct {
 	Tags                    []Tag          `out:"tagSet"`
 }
 
+type AddressAttribute struct {
+	AllocationId    *string          `out:"allocationId"`
+	PtrRecord       *string          `out:"ptrRecord"`
+	PtrRecordUpdate *PtrUpdateStatus `out:"ptrRecordUpdate"`
+	PublicIp        *string          `out:"publicIp"`
+}
+
+type AddressAttributeName string
+
+const (
+	AddressAttributeNameDomainName AddressAttributeName = "domain-name"
+)
+
+// Values returns the values that the model has.
+func (AddressAttributeName) Values() []string {
+	return []string{"domain-name"}
+}
+
 type AddressFamily string
 
 const (
@@ -59,6 +86,39 @@ const (
 // Values returns the values that the model has.
 func (AddressFamily) Values() []string {
 	return []string{"ipv4", "ipv6"}
+}
+
+type AdvertiseByoipCidrInput struct {
+	Cidr               *string `in:"Cidr" required:"true"`
+	Asn                *string `in:"Asn"`
+	DryRun             *bool   `in:"DryRun"`
+	NetworkBorderGroup *string `in:"NetworkBorderGroup"`
+}
+
+type AdvertiseByoipCidrOutput struct {
+	ByoipCidr *ByoipCidr `out:"byoipCidr"`
+}
+
+type AllocateAddressInput struct {
+	Address               *string            `in:"Address"`
+	CustomerOwnedIpv4Pool *string            `in:"CustomerOwnedIpv4Pool"`
+	Domain                DomainType         `in:"Domain"`
+	DryRun                *bool              `in:"DryRun"`
+	IpamPoolId            *string            `in:"IpamPoolId"`
+	NetworkBorderGroup    *string            `in:"NetworkBorderGroup"`
+	PublicIpv4Pool        *string            `in:"PublicIpv4Pool"`
+	TagSpecifications     []TagSpecification `in:"TagSpecification"`
+}
+
+type AllocateAddressOutput struct {
+	AllocationId          *string    `out:"allocationId"`
+	CarrierIp             *string    `out:"carrierIp"`
+	CustomerOwnedIp       *string    `out:"customerOwnedIp"`
+	CustomerOwnedIpv4Pool *string    `out:"customerOwnedIpv4Pool"`
+	Domain                DomainType `out:"domain"`
+	NetworkBorderGroup    *string    `out:"networkBorderGroup"`
+	PublicIp              *string    `out:"publicIp"`
+	PublicIpv4Pool        *string    `out:"publicIpv4Pool"`
 }
 
 type AllocateIpamPoolCidrInput struct {
@@ -105,6 +165,97 @@ func (ArchitectureValues) Values() []string {
 	return []string{"i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"}
 }
 
+type AsnAssociation struct {
+	Asn           *string             `out:"asn"`
+	Cidr          *string             `out:"cidr"`
+	State         AsnAssociationState `out:"state"`
+	StatusMessage *string             `out:"statusMessage"`
+}
+
+type AsnAssociationState string
+
+const (
+	AsnAssociationStateDisassociated         AsnAssociationState = "disassociated"
+	AsnAssociationStateFailedDisassociation  AsnAssociationState = "failed-disassociation"
+	AsnAssociationStateFailedAssociation     AsnAssociationState = "failed-association"
+	AsnAssociationStatePendingDisassociation AsnAssociationState = "pending-disassociation"
+	AsnAssociationStatePendingAssociation    AsnAssociationState = "pending-association"
+	AsnAssociationStateAssociated            AsnAssociationState = "associated"
+)
+
+// Values returns the values that the model has.
+func (AsnAssociationState) Values() []string {
+	return []string{"disassociated", "failed-disassociation", "failed-association", "pending-disassociation", "pending-association", "associated"}
+}
+
+type AssignIpv6AddressesInput struct {
+	NetworkInterfaceId *string  `in:"NetworkInterfaceId" required:"true"`
+	Ipv6AddressCount   *int32   `in:"Ipv6AddressCount"`
+	Ipv6Addresses      []string `in:"Ipv6Addresses"`
+	Ipv6PrefixCount    *int32   `in:"Ipv6PrefixCount"`
+	Ipv6Prefixes       []string `in:"Ipv6Prefix"`
+}
+
+type AssignIpv6AddressesOutput struct {
+	AssignedIpv6Addresses []string `out:"assignedIpv6Addresses"`
+	AssignedIpv6Prefixes  []string `out:"assignedIpv6PrefixSet"`
+	NetworkInterfaceId    *string  `out:"networkInterfaceId"`
+}
+
+type AssignPrivateIpAddressesInput struct {
+	NetworkInterfaceId             *string  `in:"NetworkInterfaceId" required:"true"`
+	AllowReassignment              *bool    `in:"AllowReassignment"`
+	Ipv4PrefixCount                *int32   `in:"Ipv4PrefixCount"`
+	Ipv4Prefixes                   []string `in:"Ipv4Prefix"`
+	PrivateIpAddresses             []string `in:"PrivateIpAddress"`
+	SecondaryPrivateIpAddressCount *int32   `in:"SecondaryPrivateIpAddressCount"`
+}
+
+type AssignPrivateIpAddressesOutput struct {
+	AssignedIpv4Prefixes       []Ipv4PrefixSpecification  `out:"assignedIpv4PrefixSet"`
+	AssignedPrivateIpAddresses []AssignedPrivateIpAddress `out:"assignedPrivateIpAddressesSet"`
+	NetworkInterfaceId         *string                    `out:"networkInterfaceId"`
+}
+
+type AssignedPrivateIpAddress struct {
+	PrivateIpAddress *string `out:"privateIpAddress"`
+}
+
+type AssociateAddressInput struct {
+	AllocationId       *string `in:"AllocationId"`
+	AllowReassociation *bool   `in:"AllowReassociation"`
+	DryRun             *bool   `in:"DryRun"`
+	InstanceId         *string `in:"InstanceId"`
+	NetworkInterfaceId *string `in:"NetworkInterfaceId"`
+	PrivateIpAddress   *string `in:"PrivateIpAddress"`
+	PublicIp           *string `in:"PublicIp"`
+}
+
+type AssociateAddressOutput struct {
+	AssociationId *string `out:"associationId"`
+}
+
+type AssociateDhcpOptionsInput struct {
+	DhcpOptionsId *string `in:"DhcpOptionsId" required:"true"`
+	VpcId         *string `in:"VpcId" required:"true"`
+	DryRun        *bool   `in:"DryRun"`
+}
+
+type AssociateDhcpOptionsOutput struct {
+}
+
+type AssociateIpamResourceDiscoveryInput struct {
+	IpamId                  *string            `in:"IpamId" required:"true"`
+	IpamResourceDiscoveryId *string            `in:"IpamResourceDiscoveryId" required:"true"`
+	ClientToken             *string            `in:"ClientToken"`
+	DryRun                  *bool              `in:"DryRun"`
+	TagSpecifications       []TagSpecification `in:"TagSpecification"`
+}
+
+type AssociateIpamResourceDiscoveryOutput struct {
+	IpamResourceDiscoveryAssociation *IpamResourceDiscoveryAssociation `out:"ipamResourceDiscoveryAssociation"`
+}
+
 type AssociateRouteTableInput struct {
 	RouteTableId   *string `in:"RouteTableId" required:"true"`
 	DryRun         *bool   `in:"DryRun"`
@@ -118,6 +269,37 @@ type AssociateRouteTableOutput struct {
 	AssociationState *RouteTableAssociationState `out:"associationState"`
 }
 
+type AssociateSubnetCidrBlockInput struct {
+	SubnetId          *string `in:"SubnetId" required:"true"`
+	Ipv6CidrBlock     *string `in:"Ipv6CidrBlock"`
+	Ipv6IpamPoolId    *string `in:"Ipv6IpamPoolId"`
+	Ipv6NetmaskLength *int32  `in:"Ipv6NetmaskLength"`
+}
+
+type AssociateSubnetCidrBlockOutput struct {
+	Ipv6CidrBlockAssociation *SubnetIpv6CidrBlockAssociation `out:"ipv6CidrBlockAssociation"`
+	SubnetId                 *string                         `out:"subnetId"`
+}
+
+type AssociateVpcCidrBlockInput struct {
+	VpcId                           *string `in:"VpcId" required:"true"`
+	AmazonProvidedIpv6CidrBlock     *bool   `in:"AmazonProvidedIpv6CidrBlock"`
+	CidrBlock                       *string `in:"CidrBlock"`
+	Ipv4IpamPoolId                  *string `in:"Ipv4IpamPoolId"`
+	Ipv4NetmaskLength               *int32  `in:"Ipv4NetmaskLength"`
+	Ipv6CidrBlock                   *string `in:"Ipv6CidrBlock"`
+	Ipv6CidrBlockNetworkBorderGroup *string `in:"Ipv6CidrBlockNetworkBorderGroup"`
+	Ipv6IpamPoolId                  *string `in:"Ipv6IpamPoolId"`
+	Ipv6NetmaskLength               *int32  `in:"Ipv6NetmaskLength"`
+	Ipv6Pool                        *string `in:"Ipv6Pool"`
+}
+
+type AssociateVpcCidrBlockOutput struct {
+	CidrBlockAssociation     *VpcCidrBlockAssociation     `out:"cidrBlockAssociation"`
+	Ipv6CidrBlockAssociation *VpcIpv6CidrBlockAssociation `out:"ipv6CidrBlockAssociation"`
+	VpcId                    *string                      `out:"vpcId"`
+}
+
 type AttachInternetGatewayInput struct {
 	InternetGatewayId *string `in:"InternetGatewayId" required:"true"`
 	VpcId             *string `in:"VpcId" required:"true"`
@@ -125,6 +307,21 @@ type AttachInternetGatewayInput struct {
 }
 
 type AttachInternetGatewayOutput struct {
+}
+
+type AttachNetworkInterfaceInput struct {
+	DeviceIndex         *int32               `in:"DeviceIndex" required:"true"`
+	InstanceId          *string              `in:"InstanceId" required:"true"`
+	NetworkInterfaceId  *string              `in:"NetworkInterfaceId" required:"true"`
+	DryRun              *bool                `in:"DryRun"`
+	EnaQueueCount       *int32               `in:"EnaQueueCount"`
+	EnaSrdSpecification *EnaSrdSpecification `in:"EnaSrdSpecification"`
+	NetworkCardIndex    *int32               `in:"NetworkCardIndex"`
+}
+
+type AttachNetworkInterfaceOutput struct {
+	AttachmentId     *string `out:"attachmentId"`
+	NetworkCardIndex *int32  `out:"networkCardIndex"`
 }
 
 type AttachmentEnaSrdSpecification struct {
@@ -152,6 +349,10 @@ func (AttachmentStatus) Values() []string {
 
 type AttributeBooleanValue struct {
 	Value *bool `in:"Value" out:"value"`
+}
+
+type AttributeValue struct {
+	Value *string `in:"Value" out:"value"`
 }
 
 type AuthorizeSecurityGroupEgressInput struct {
@@ -278,6 +479,38 @@ func (BootModeValues) Values() []string {
 	return []string{"legacy-bios", "uefi", "uefi-preferred"}
 }
 
+type ByoipCidr struct {
+	AdvertisementType  *string          `out:"advertisementType"`
+	AsnAssociations    []AsnAssociation `out:"asnAssociationSet"`
+	Cidr               *string          `out:"cidr"`
+	Description        *string          `out:"description"`
+	IpamPoolId         *string          `out:"ipamPoolId"`
+	NetworkBorderGroup *string          `out:"networkBorderGroup"`
+	PoolId             *string          `out:"poolId"`
+	State              ByoipCidrState   `out:"state"`
+	StatusMessage      *string          `out:"statusMessage"`
+}
+
+type ByoipCidrState string
+
+const (
+	ByoipCidrStateAdvertised                         ByoipCidrState = "advertised"
+	ByoipCidrStateDeprovisioned                      ByoipCidrState = "deprovisioned"
+	ByoipCidrStateFailedDeprovision                  ByoipCidrState = "failed-deprovision"
+	ByoipCidrStateFailedProvision                    ByoipCidrState = "failed-provision"
+	ByoipCidrStatePendingAdvertising                 ByoipCidrState = "pending-advertising"
+	ByoipCidrStatePendingDeprovision                 ByoipCidrState = "pending-deprovision"
+	ByoipCidrStatePendingProvision                   ByoipCidrState = "pending-provision"
+	ByoipCidrStatePendingWithdrawal                  ByoipCidrState = "pending-withdrawal"
+	ByoipCidrStateProvisioned                        ByoipCidrState = "provisioned"
+	ByoipCidrStateProvisionedNotPubliclyAdvertisable ByoipCidrState = "provisioned-not-publicly-advertisable"
+)
+
+// Values returns the values that the model has.
+func (ByoipCidrState) Values() []string {
+	return []string{"advertised", "deprovisioned", "failed-deprovision", "failed-provision", "pending-advertising", "pending-deprovision", "pending-provision", "pending-withdrawal", "provisioned", "provisioned-not-publicly-advertisable"}
+}
+
 type CapacityReservationPreference string
 
 const (
@@ -301,10 +534,26 @@ type CapacityReservationTargetResponse struct {
 	CapacityReservationResourceGroupArn *string `out:"capacityReservationResourceGroupArn"`
 }
 
+type CidrAuthorizationContext struct {
+	Message   *string `in:"Message" required:"true"`
+	Signature *string `in:"Signature" required:"true"`
+}
+
+type ClassicLinkDnsSupport struct {
+	ClassicLinkDnsSupported *bool   `out:"classicLinkDnsSupported"`
+	VpcId                   *string `out:"vpcId"`
+}
+
 type ConnectionTrackingConfiguration struct {
 	TcpEstablishedTimeout *int32 `out:"tcpEstablishedTimeout"`
 	UdpStreamTimeout      *int32 `out:"udpStreamTimeout"`
 	UdpTimeout            *int32 `out:"udpTimeout"`
+}
+
+type ConnectionTrackingSpecificationRequest struct {
+	TcpEstablishedTimeout *int32 `in:"TcpEstablishedTimeout" out:"TcpEstablishedTimeout"`
+	UdpStreamTimeout      *int32 `in:"UdpStreamTimeout" out:"UdpStreamTimeout"`
+	UdpTimeout            *int32 `in:"UdpTimeout" out:"UdpTimeout"`
 }
 
 type ConnectionTrackingSpecificationResponse struct {
@@ -318,6 +567,17 @@ type CpuOptions struct {
 	CoreCount            *int32                            `out:"coreCount"`
 	NestedVirtualization NestedVirtualizationSpecification `out:"nestedVirtualization"`
 	ThreadsPerCore       *int32                            `out:"threadsPerCore"`
+}
+
+type CreateDefaultSubnetInput struct {
+	AvailabilityZone   *string `in:"AvailabilityZone"`
+	AvailabilityZoneId *string `in:"AvailabilityZoneId"`
+	DryRun             *bool   `in:"DryRun"`
+	Ipv6Native         *bool   `in:"Ipv6Native"`
+}
+
+type CreateDefaultSubnetOutput struct {
+	Subnet *Subnet `out:"subnet"`
 }
 
 type CreateDefaultVpcInput struct {
@@ -337,6 +597,17 @@ type CreateInternetGatewayOutput struct {
 	InternetGateway *InternetGateway `out:"internetGateway"`
 }
 
+type CreateIpamExternalResourceVerificationTokenInput struct {
+	IpamId            *string            `in:"IpamId" required:"true"`
+	ClientToken       *string            `in:"ClientToken"`
+	DryRun            *bool              `in:"DryRun"`
+	TagSpecifications []TagSpecification `in:"TagSpecification"`
+}
+
+type CreateIpamExternalResourceVerificationTokenOutput struct {
+	IpamExternalResourceVerificationToken *IpamExternalResourceVerificationToken `out:"ipamExternalResourceVerificationToken"`
+}
+
 type CreateIpamInput struct {
 	ClientToken       *string                  `in:"ClientToken"`
 	Description       *string                  `in:"Description"`
@@ -350,6 +621,17 @@ type CreateIpamInput struct {
 
 type CreateIpamOutput struct {
 	Ipam *Ipam `out:"ipam"`
+}
+
+type CreateIpamPolicyInput struct {
+	IpamId            *string            `in:"IpamId" required:"true"`
+	ClientToken       *string            `in:"ClientToken"`
+	DryRun            *bool              `in:"DryRun"`
+	TagSpecifications []TagSpecification `in:"TagSpecification"`
+}
+
+type CreateIpamPolicyOutput struct {
+	IpamPolicy *IpamPolicy `out:"ipamPolicy"`
 }
 
 type CreateIpamPoolInput struct {
@@ -374,6 +656,111 @@ type CreateIpamPoolInput struct {
 
 type CreateIpamPoolOutput struct {
 	IpamPool *IpamPool `out:"ipamPool"`
+}
+
+type CreateIpamPrefixListResolverInput struct {
+	AddressFamily     AddressFamily                       `in:"AddressFamily" required:"true"`
+	IpamId            *string                             `in:"IpamId" required:"true"`
+	ClientToken       *string                             `in:"ClientToken"`
+	Description       *string                             `in:"Description"`
+	DryRun            *bool                               `in:"DryRun"`
+	Rules             []IpamPrefixListResolverRuleRequest `in:"Rule"`
+	TagSpecifications []TagSpecification                  `in:"TagSpecification"`
+}
+
+type CreateIpamPrefixListResolverOutput struct {
+	IpamPrefixListResolver *IpamPrefixListResolver `out:"ipamPrefixListResolver"`
+}
+
+type CreateIpamPrefixListResolverTargetInput struct {
+	IpamPrefixListResolverId *string            `in:"IpamPrefixListResolverId" required:"true"`
+	PrefixListId             *string            `in:"PrefixListId" required:"true"`
+	PrefixListRegion         *string            `in:"PrefixListRegion" required:"true"`
+	TrackLatestVersion       *bool              `in:"TrackLatestVersion" required:"true"`
+	ClientToken              *string            `in:"ClientToken"`
+	DesiredVersion           *int64             `in:"DesiredVersion"`
+	DryRun                   *bool              `in:"DryRun"`
+	TagSpecifications        []TagSpecification `in:"TagSpecification"`
+}
+
+type CreateIpamPrefixListResolverTargetOutput struct {
+	IpamPrefixListResolverTarget *IpamPrefixListResolverTarget `out:"ipamPrefixListResolverTarget"`
+}
+
+type CreateIpamResourceDiscoveryInput struct {
+	ClientToken       *string                  `in:"ClientToken"`
+	Description       *string                  `in:"Description"`
+	DryRun            *bool                    `in:"DryRun"`
+	OperatingRegions  []AddIpamOperatingRegion `in:"OperatingRegion"`
+	TagSpecifications []TagSpecification       `in:"TagSpecification"`
+}
+
+type CreateIpamResourceDiscoveryOutput struct {
+	IpamResourceDiscovery *IpamResourceDiscovery `out:"ipamResourceDiscovery"`
+}
+
+type CreateIpamScopeInput struct {
+	IpamId                         *string                         `in:"IpamId" required:"true"`
+	ClientToken                    *string                         `in:"ClientToken"`
+	Description                    *string                         `in:"Description"`
+	DryRun                         *bool                           `in:"DryRun"`
+	ExternalAuthorityConfiguration *ExternalAuthorityConfiguration `in:"ExternalAuthorityConfiguration"`
+	TagSpecifications              []TagSpecification              `in:"TagSpecification"`
+}
+
+type CreateIpamScopeOutput struct {
+	IpamScope *IpamScope `out:"ipamScope"`
+}
+
+type CreateManagedPrefixListInput struct {
+	AddressFamily     *string              `in:"AddressFamily" required:"true"`
+	MaxEntries        *int32               `in:"MaxEntries" required:"true"`
+	PrefixListName    *string              `in:"PrefixListName" required:"true"`
+	ClientToken       *string              `in:"ClientToken"`
+	DryRun            *bool                `in:"DryRun"`
+	Entries           []AddPrefixListEntry `in:"Entry"`
+	TagSpecifications []TagSpecification   `in:"TagSpecification"`
+}
+
+type CreateManagedPrefixListOutput struct {
+	PrefixList *ManagedPrefixList `out:"prefixList"`
+}
+
+type CreateNetworkInterfaceInput struct {
+	SubnetId                        *string                                 `in:"SubnetId" required:"true"`
+	ClientToken                     *string                                 `in:"ClientToken"`
+	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest `in:"ConnectionTrackingSpecification"`
+	Description                     *string                                 `in:"Description"`
+	DryRun                          *bool                                   `in:"DryRun"`
+	EnablePrimaryIpv6               *bool                                   `in:"EnablePrimaryIpv6"`
+	Groups                          []string                                `in:"SecurityGroupId"`
+	InterfaceType                   NetworkInterfaceCreationType            `in:"InterfaceType"`
+	Ipv4PrefixCount                 *int32                                  `in:"Ipv4PrefixCount"`
+	Ipv4Prefixes                    []Ipv4PrefixSpecificationRequest        `in:"Ipv4Prefix"`
+	Ipv6AddressCount                *int32                                  `in:"Ipv6AddressCount"`
+	Ipv6Addresses                   []InstanceIpv6Address                   `in:"Ipv6Addresses"`
+	Ipv6PrefixCount                 *int32                                  `in:"Ipv6PrefixCount"`
+	Ipv6Prefixes                    []Ipv6PrefixSpecificationRequest        `in:"Ipv6Prefix"`
+	Operator                        *OperatorRequest                        `in:"Operator"`
+	PrivateIpAddress                *string                                 `in:"PrivateIpAddress"`
+	PrivateIpAddresses              []PrivateIpAddressSpecification         `in:"PrivateIpAddresses"`
+	SecondaryPrivateIpAddressCount  *int32                                  `in:"SecondaryPrivateIpAddressCount"`
+	TagSpecifications               []TagSpecification                      `in:"TagSpecification"`
+}
+
+type CreateNetworkInterfaceOutput struct {
+	ClientToken      *string           `out:"clientToken"`
+	NetworkInterface *NetworkInterface `out:"networkInterface"`
+}
+
+type CreatePublicIpv4PoolInput struct {
+	DryRun             *bool              `in:"DryRun"`
+	NetworkBorderGroup *string            `in:"NetworkBorderGroup"`
+	TagSpecifications  []TagSpecification `in:"TagSpecification"`
+}
+
+type CreatePublicIpv4PoolOutput struct {
+	PoolId *string `out:"poolId"`
 }
 
 type CreateRouteInput struct {
@@ -483,6 +870,15 @@ type DeleteInternetGatewayInput struct {
 type DeleteInternetGatewayOutput struct {
 }
 
+type DeleteIpamExternalResourceVerificationTokenInput struct {
+	IpamExternalResourceVerificationTokenId *string `in:"IpamExternalResourceVerificationTokenId" required:"true"`
+	DryRun                                  *bool   `in:"DryRun"`
+}
+
+type DeleteIpamExternalResourceVerificationTokenOutput struct {
+	IpamExternalResourceVerificationToken *IpamExternalResourceVerificationToken `out:"ipamExternalResourceVerificationToken"`
+}
+
 type DeleteIpamInput struct {
 	IpamId  *string `in:"IpamId" required:"true"`
 	Cascade *bool   `in:"Cascade"`
@@ -493,6 +889,15 @@ type DeleteIpamOutput struct {
 	Ipam *Ipam `out:"ipam"`
 }
 
+type DeleteIpamPolicyInput struct {
+	IpamPolicyId *string `in:"IpamPolicyId" required:"true"`
+	DryRun       *bool   `in:"DryRun"`
+}
+
+type DeleteIpamPolicyOutput struct {
+	IpamPolicy *IpamPolicy `out:"ipamPolicy"`
+}
+
 type DeleteIpamPoolInput struct {
 	IpamPoolId *string `in:"IpamPoolId" required:"true"`
 	Cascade    *bool   `in:"Cascade"`
@@ -501,6 +906,69 @@ type DeleteIpamPoolInput struct {
 
 type DeleteIpamPoolOutput struct {
 	IpamPool *IpamPool `out:"ipamPool"`
+}
+
+type DeleteIpamPrefixListResolverInput struct {
+	IpamPrefixListResolverId *string `in:"IpamPrefixListResolverId" required:"true"`
+	DryRun                   *bool   `in:"DryRun"`
+}
+
+type DeleteIpamPrefixListResolverOutput struct {
+	IpamPrefixListResolver *IpamPrefixListResolver `out:"ipamPrefixListResolver"`
+}
+
+type DeleteIpamPrefixListResolverTargetInput struct {
+	IpamPrefixListResolverTargetId *string `in:"IpamPrefixListResolverTargetId" required:"true"`
+	DryRun                         *bool   `in:"DryRun"`
+}
+
+type DeleteIpamPrefixListResolverTargetOutput struct {
+	IpamPrefixListResolverTarget *IpamPrefixListResolverTarget `out:"ipamPrefixListResolverTarget"`
+}
+
+type DeleteIpamResourceDiscoveryInput struct {
+	IpamResourceDiscoveryId *string `in:"IpamResourceDiscoveryId" required:"true"`
+	DryRun                  *bool   `in:"DryRun"`
+}
+
+type DeleteIpamResourceDiscoveryOutput struct {
+	IpamResourceDiscovery *IpamResourceDiscovery `out:"ipamResourceDiscovery"`
+}
+
+type DeleteIpamScopeInput struct {
+	IpamScopeId *string `in:"IpamScopeId" required:"true"`
+	DryRun      *bool   `in:"DryRun"`
+}
+
+type DeleteIpamScopeOutput struct {
+	IpamScope *IpamScope `out:"ipamScope"`
+}
+
+type DeleteManagedPrefixListInput struct {
+	PrefixListId *string `in:"PrefixListId" required:"true"`
+	DryRun       *bool   `in:"DryRun"`
+}
+
+type DeleteManagedPrefixListOutput struct {
+	PrefixList *ManagedPrefixList `out:"prefixList"`
+}
+
+type DeleteNetworkInterfaceInput struct {
+	NetworkInterfaceId *string `in:"NetworkInterfaceId" required:"true"`
+	DryRun             *bool   `in:"DryRun"`
+}
+
+type DeleteNetworkInterfaceOutput struct {
+}
+
+type DeletePublicIpv4PoolInput struct {
+	PoolId             *string `in:"PoolId" required:"true"`
+	DryRun             *bool   `in:"DryRun"`
+	NetworkBorderGroup *string `in:"NetworkBorderGroup"`
+}
+
+type DeletePublicIpv4PoolOutput struct {
+	ReturnValue *bool `out:"returnValue"`
 }
 
 type DeleteRouteInput struct {
@@ -558,6 +1026,15 @@ type DeleteVpcInput struct {
 type DeleteVpcOutput struct {
 }
 
+type DeprovisionByoipCidrInput struct {
+	Cidr   *string `in:"Cidr" required:"true"`
+	DryRun *bool   `in:"DryRun"`
+}
+
+type DeprovisionByoipCidrOutput struct {
+	ByoipCidr *ByoipCidr `out:"byoipCidr"`
+}
+
 type DeprovisionIpamPoolCidrInput struct {
 	IpamPoolId *string `in:"IpamPoolId" required:"true"`
 	Cidr       *string `in:"Cidr"`
@@ -568,6 +1045,17 @@ type DeprovisionIpamPoolCidrOutput struct {
 	IpamPoolCidr *IpamPoolCidr `out:"ipamPoolCidr"`
 }
 
+type DeprovisionPublicIpv4PoolCidrInput struct {
+	Cidr   *string `in:"Cidr" required:"true"`
+	PoolId *string `in:"PoolId" required:"true"`
+	DryRun *bool   `in:"DryRun"`
+}
+
+type DeprovisionPublicIpv4PoolCidrOutput struct {
+	DeprovisionedAddresses []string `out:"deprovisionedAddressSet"`
+	PoolId                 *string  `out:"poolId"`
+}
+
 type DescribeAccountAttributesInput struct {
 	AttributeNames []AccountAttributeName `in:"AttributeName"`
 	DryRun         *bool                  `in:"DryRun"`
@@ -575,6 +1063,19 @@ type DescribeAccountAttributesInput struct {
 
 type DescribeAccountAttributesOutput struct {
 	AccountAttributes []AccountAttribute `out:"accountAttributeSet"`
+}
+
+type DescribeAddressesAttributeInput struct {
+	AllocationIds []string             `in:"AllocationId"`
+	Attribute     AddressAttributeName `in:"Attribute"`
+	DryRun        *bool                `in:"DryRun"`
+	MaxResults    *int32               `in:"MaxResults"`
+	NextToken     *string              `in:"NextToken"`
+}
+
+type DescribeAddressesAttributeOutput struct {
+	Addresses []AddressAttribute `out:"addressSet"`
+	NextToken *string            `out:"nextToken"`
 }
 
 type DescribeAddressesInput struct {
@@ -598,6 +1099,30 @@ type DescribeAvailabilityZonesInput struct {
 
 type DescribeAvailabilityZonesOutput struct {
 	AvailabilityZones []AvailabilityZone `out:"availabilityZoneInfo"`
+}
+
+type DescribeByoipCidrsInput struct {
+	MaxResults *int32  `in:"MaxResults" required:"true"`
+	DryRun     *bool   `in:"DryRun"`
+	NextToken  *string `in:"NextToken"`
+}
+
+type DescribeByoipCidrsOutput struct {
+	ByoipCidrs []ByoipCidr `out:"byoipCidrSet"`
+	NextToken  *string     `out:"nextToken"`
+}
+
+type DescribeDhcpOptionsInput struct {
+	DhcpOptionsIds []string `in:"DhcpOptionsId"`
+	DryRun         *bool    `in:"DryRun"`
+	Filters        []Filter `in:"Filter"`
+	MaxResults     *int32   `in:"MaxResults"`
+	NextToken      *string  `in:"NextToken"`
+}
+
+type DescribeDhcpOptionsOutput struct {
+	DhcpOptions []DhcpOptions `out:"dhcpOptionsSet"`
+	NextToken   *string       `out:"nextToken"`
 }
 
 type DescribeInstancesInput struct {
@@ -627,6 +1152,45 @@ type DescribeInternetGatewaysOutput struct {
 	NextToken        *string           `out:"nextToken"`
 }
 
+type DescribeIpamExternalResourceVerificationTokensInput struct {
+	DryRun                                   *bool    `in:"DryRun"`
+	Filters                                  []Filter `in:"Filter"`
+	IpamExternalResourceVerificationTokenIds []string `in:"IpamExternalResourceVerificationTokenId"`
+	MaxResults                               *int32   `in:"MaxResults"`
+	NextToken                                *string  `in:"NextToken"`
+}
+
+type DescribeIpamExternalResourceVerificationTokensOutput struct {
+	IpamExternalResourceVerificationTokens []IpamExternalResourceVerificationToken `out:"ipamExternalResourceVerificationTokenSet"`
+	NextToken                              *string                                 `out:"nextToken"`
+}
+
+type DescribeIpamPoliciesInput struct {
+	DryRun        *bool    `in:"DryRun"`
+	Filters       []Filter `in:"Filter"`
+	IpamPolicyIds []string `in:"IpamPolicyId"`
+	MaxResults    *int32   `in:"MaxResults"`
+	NextToken     *string  `in:"NextToken"`
+}
+
+type DescribeIpamPoliciesOutput struct {
+	IpamPolicies []IpamPolicy `out:"ipamPolicySet"`
+	NextToken    *string      `out:"nextToken"`
+}
+
+type DescribeIpamPoolAllocationsInput struct {
+	DryRun                *bool    `in:"DryRun"`
+	Filters               []Filter `in:"Filter"`
+	IpamPoolAllocationIds []string `in:"IpamPoolAllocationId"`
+	MaxResults            *int32   `in:"MaxResults"`
+	NextToken             *string  `in:"NextToken"`
+}
+
+type DescribeIpamPoolAllocationsOutput struct {
+	IpamPoolAllocations []IpamPoolAllocation `out:"ipamPoolAllocationSet"`
+	NextToken           *string              `out:"nextToken"`
+}
+
 type DescribeIpamPoolsInput struct {
 	DryRun      *bool    `in:"DryRun"`
 	Filters     []Filter `in:"Filter"`
@@ -638,6 +1202,59 @@ type DescribeIpamPoolsInput struct {
 type DescribeIpamPoolsOutput struct {
 	IpamPools []IpamPool `out:"ipamPoolSet"`
 	NextToken *string    `out:"nextToken"`
+}
+
+type DescribeIpamPrefixListResolverTargetsInput struct {
+	DryRun                          *bool    `in:"DryRun"`
+	Filters                         []Filter `in:"Filter"`
+	IpamPrefixListResolverId        *string  `in:"IpamPrefixListResolverId"`
+	IpamPrefixListResolverTargetIds []string `in:"IpamPrefixListResolverTargetId"`
+	MaxResults                      *int32   `in:"MaxResults"`
+	NextToken                       *string  `in:"NextToken"`
+}
+
+type DescribeIpamPrefixListResolverTargetsOutput struct {
+	IpamPrefixListResolverTargets []IpamPrefixListResolverTarget `out:"ipamPrefixListResolverTargetSet"`
+	NextToken                     *string                        `out:"nextToken"`
+}
+
+type DescribeIpamPrefixListResolversInput struct {
+	DryRun                    *bool    `in:"DryRun"`
+	Filters                   []Filter `in:"Filter"`
+	IpamPrefixListResolverIds []string `in:"IpamPrefixListResolverId"`
+	MaxResults                *int32   `in:"MaxResults"`
+	NextToken                 *string  `in:"NextToken"`
+}
+
+type DescribeIpamPrefixListResolversOutput struct {
+	IpamPrefixListResolvers []IpamPrefixListResolver `out:"ipamPrefixListResolverSet"`
+	NextToken               *string                  `out:"nextToken"`
+}
+
+type DescribeIpamResourceDiscoveriesInput struct {
+	DryRun                   *bool    `in:"DryRun"`
+	Filters                  []Filter `in:"Filter"`
+	IpamResourceDiscoveryIds []string `in:"IpamResourceDiscoveryId"`
+	MaxResults               *int32   `in:"MaxResults"`
+	NextToken                *string  `in:"NextToken"`
+}
+
+type DescribeIpamResourceDiscoveriesOutput struct {
+	IpamResourceDiscoveries []IpamResourceDiscovery `out:"ipamResourceDiscoverySet"`
+	NextToken               *string                 `out:"nextToken"`
+}
+
+type DescribeIpamResourceDiscoveryAssociationsInput struct {
+	DryRun                              *bool    `in:"DryRun"`
+	Filters                             []Filter `in:"Filter"`
+	IpamResourceDiscoveryAssociationIds []string `in:"IpamResourceDiscoveryAssociationId"`
+	MaxResults                          *int32   `in:"MaxResults"`
+	NextToken                           *string  `in:"NextToken"`
+}
+
+type DescribeIpamResourceDiscoveryAssociationsOutput struct {
+	IpamResourceDiscoveryAssociations []IpamResourceDiscoveryAssociation `out:"ipamResourceDiscoveryAssociationSet"`
+	NextToken                         *string                            `out:"nextToken"`
 }
 
 type DescribeIpamScopesInput struct {
@@ -666,6 +1283,19 @@ type DescribeIpamsOutput struct {
 	NextToken *string `out:"nextToken"`
 }
 
+type DescribeManagedPrefixListsInput struct {
+	DryRun        *bool    `in:"DryRun"`
+	Filters       []Filter `in:"Filter"`
+	MaxResults    *int32   `in:"MaxResults"`
+	NextToken     *string  `in:"NextToken"`
+	PrefixListIds []string `in:"PrefixListId"`
+}
+
+type DescribeManagedPrefixListsOutput struct {
+	NextToken   *string             `out:"nextToken"`
+	PrefixLists []ManagedPrefixList `out:"prefixListSet"`
+}
+
 type DescribeNetworkAclsInput struct {
 	DryRun        *bool    `in:"DryRun"`
 	Filters       []Filter `in:"Filter"`
@@ -677,6 +1307,21 @@ type DescribeNetworkAclsInput struct {
 type DescribeNetworkAclsOutput struct {
 	NetworkAcls []NetworkAcl `out:"networkAclSet"`
 	NextToken   *string      `out:"nextToken"`
+}
+
+type DescribeNetworkInterfaceAttributeInput struct {
+	NetworkInterfaceId *string                   `in:"NetworkInterfaceId" required:"true"`
+	Attribute          NetworkInterfaceAttribute `in:"Attribute"`
+	DryRun             *bool                     `in:"DryRun"`
+}
+
+type DescribeNetworkInterfaceAttributeOutput struct {
+	AssociatePublicIpAddress *bool                       `out:"associatePublicIpAddress"`
+	Attachment               *NetworkInterfaceAttachment `out:"attachment"`
+	Description              *AttributeValue             `out:"description"`
+	Groups                   []GroupIdentifier           `out:"groupSet"`
+	NetworkInterfaceId       *string                     `out:"networkInterfaceId"`
+	SourceDestCheck          *AttributeBooleanValue      `out:"sourceDestCheck"`
 }
 
 type DescribeNetworkInterfacesInput struct {
@@ -691,6 +1336,31 @@ type DescribeNetworkInterfacesInput struct {
 type DescribeNetworkInterfacesOutput struct {
 	NetworkInterfaces []NetworkInterface `out:"networkInterfaceSet"`
 	NextToken         *string            `out:"nextToken"`
+}
+
+type DescribePrefixListsInput struct {
+	DryRun        *bool    `in:"DryRun"`
+	Filters       []Filter `in:"Filter"`
+	MaxResults    *int32   `in:"MaxResults"`
+	NextToken     *string  `in:"NextToken"`
+	PrefixListIds []string `in:"PrefixListId"`
+}
+
+type DescribePrefixListsOutput struct {
+	NextToken   *string      `out:"nextToken"`
+	PrefixLists []PrefixList `out:"prefixListSet"`
+}
+
+type DescribePublicIpv4PoolsInput struct {
+	Filters    []Filter `in:"Filter"`
+	MaxResults *int32   `in:"MaxResults"`
+	NextToken  *string  `in:"NextToken"`
+	PoolIds    []string `in:"PoolId"`
+}
+
+type DescribePublicIpv4PoolsOutput struct {
+	NextToken       *string          `out:"nextToken"`
+	PublicIpv4Pools []PublicIpv4Pool `out:"publicIpv4PoolSet"`
 }
 
 type DescribeRegionsInput struct {
@@ -715,6 +1385,19 @@ type DescribeRouteTablesInput struct {
 type DescribeRouteTablesOutput struct {
 	NextToken   *string      `out:"nextToken"`
 	RouteTables []RouteTable `out:"routeTableSet"`
+}
+
+type DescribeSecurityGroupRulesInput struct {
+	DryRun               *bool    `in:"DryRun"`
+	Filters              []Filter `in:"Filter"`
+	MaxResults           *int32   `in:"MaxResults"`
+	NextToken            *string  `in:"NextToken"`
+	SecurityGroupRuleIds []string `in:"SecurityGroupRuleId"`
+}
+
+type DescribeSecurityGroupRulesOutput struct {
+	NextToken          *string             `out:"nextToken"`
+	SecurityGroupRules []SecurityGroupRule `out:"securityGroupRuleSet"`
 }
 
 type DescribeSecurityGroupsInput struct {
@@ -769,6 +1452,27 @@ type DescribeVpcAttributeOutput struct {
 	VpcId                            *string                `out:"vpcId"`
 }
 
+type DescribeVpcClassicLinkDnsSupportInput struct {
+	MaxResults *int32   `in:"MaxResults"`
+	NextToken  *string  `in:"NextToken"`
+	VpcIds     []string `in:"VpcIds"`
+}
+
+type DescribeVpcClassicLinkDnsSupportOutput struct {
+	NextToken *string                 `out:"nextToken"`
+	Vpcs      []ClassicLinkDnsSupport `out:"vpcs"`
+}
+
+type DescribeVpcClassicLinkInput struct {
+	DryRun  *bool    `in:"DryRun"`
+	Filters []Filter `in:"Filter"`
+	VpcIds  []string `in:"VpcId"`
+}
+
+type DescribeVpcClassicLinkOutput struct {
+	Vpcs []VpcClassicLink `out:"vpcSet"`
+}
+
 type DescribeVpcsInput struct {
 	DryRun     *bool    `in:"DryRun"`
 	Filters    []Filter `in:"Filter"`
@@ -791,6 +1495,15 @@ type DetachInternetGatewayInput struct {
 type DetachInternetGatewayOutput struct {
 }
 
+type DetachNetworkInterfaceInput struct {
+	AttachmentId *string `in:"AttachmentId" required:"true"`
+	DryRun       *bool   `in:"DryRun"`
+	Force        *bool   `in:"Force"`
+}
+
+type DetachNetworkInterfaceOutput struct {
+}
+
 type DeviceType string
 
 const (
@@ -803,12 +1516,71 @@ func (DeviceType) Values() []string {
 	return []string{"ebs", "instance-store"}
 }
 
+type DhcpConfiguration struct {
+	Key    *string          `out:"key"`
+	Values []AttributeValue `out:"valueSet"`
+}
+
+type DhcpOptions struct {
+	DhcpConfigurations []DhcpConfiguration `out:"dhcpConfigurationSet"`
+	DhcpOptionsId      *string             `out:"dhcpOptionsId"`
+	OwnerId            *string             `out:"ownerId"`
+	Tags               []Tag               `out:"tagSet"`
+}
+
+type DisableIpamPolicyInput struct {
+	IpamPolicyId         *string `in:"IpamPolicyId" required:"true"`
+	DryRun               *bool   `in:"DryRun"`
+	OrganizationTargetId *string `in:"OrganizationTargetId"`
+}
+
+type DisableIpamPolicyOutput struct {
+	Return *bool `out:"return"`
+}
+
+type DisassociateAddressInput struct {
+	AssociationId *string `in:"AssociationId"`
+	DryRun        *bool   `in:"DryRun"`
+	PublicIp      *string `in:"PublicIp"`
+}
+
+type DisassociateAddressOutput struct {
+}
+
+type DisassociateIpamResourceDiscoveryInput struct {
+	IpamResourceDiscoveryAssociationId *string `in:"IpamResourceDiscoveryAssociationId" required:"true"`
+	DryRun                             *bool   `in:"DryRun"`
+}
+
+type DisassociateIpamResourceDiscoveryOutput struct {
+	IpamResourceDiscoveryAssociation *IpamResourceDiscoveryAssociation `out:"ipamResourceDiscoveryAssociation"`
+}
+
 type DisassociateRouteTableInput struct {
 	AssociationId *string `in:"AssociationId" required:"true"`
 	DryRun        *bool   `in:"DryRun"`
 }
 
 type DisassociateRouteTableOutput struct {
+}
+
+type DisassociateSubnetCidrBlockInput struct {
+	AssociationId *string `in:"AssociationId" required:"true"`
+}
+
+type DisassociateSubnetCidrBlockOutput struct {
+	Ipv6CidrBlockAssociation *SubnetIpv6CidrBlockAssociation `out:"ipv6CidrBlockAssociation"`
+	SubnetId                 *string                         `out:"subnetId"`
+}
+
+type DisassociateVpcCidrBlockInput struct {
+	AssociationId *string `in:"AssociationId" required:"true"`
+}
+
+type DisassociateVpcCidrBlockOutput struct {
+	CidrBlockAssociation     *VpcCidrBlockAssociation     `out:"cidrBlockAssociation"`
+	Ipv6CidrBlockAssociation *VpcIpv6CidrBlockAssociation `out:"ipv6CidrBlockAssociation"`
+	VpcId                    *string                      `out:"vpcId"`
 }
 
 type DomainType string
@@ -848,13 +1620,134 @@ type ElasticInferenceAcceleratorAssociation struct {
 	ElasticInferenceAcceleratorAssociationTime  *time.Time `out:"elasticInferenceAcceleratorAssociationTime"`
 }
 
+type EnaSrdSpecification struct {
+	EnaSrdEnabled          *bool                   `in:"EnaSrdEnabled"`
+	EnaSrdUdpSpecification *EnaSrdUdpSpecification `in:"EnaSrdUdpSpecification"`
+}
+
+type EnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool `in:"EnaSrdUdpEnabled"`
+}
+
+type EnableIpamPolicyInput struct {
+	IpamPolicyId         *string `in:"IpamPolicyId" required:"true"`
+	DryRun               *bool   `in:"DryRun"`
+	OrganizationTargetId *string `in:"OrganizationTargetId"`
+}
+
+type EnableIpamPolicyOutput struct {
+	IpamPolicyId *string `out:"ipamPolicyId"`
+}
+
 type EnclaveOptions struct {
 	Enabled *bool `out:"enabled"`
+}
+
+type ExternalAuthorityConfiguration struct {
+	ExternalResourceIdentifier *string                        `in:"ExternalResourceIdentifier"`
+	Type                       IpamScopeExternalAuthorityType `in:"Type"`
 }
 
 type Filter struct {
 	Name   *string  `in:"Name"`
 	Values []string `in:"Value"`
+}
+
+type GetEnabledIpamPolicyInput struct {
+	DryRun *bool `in:"DryRun"`
+}
+
+type GetEnabledIpamPolicyOutput struct {
+	IpamPolicyEnabled *bool               `out:"ipamPolicyEnabled"`
+	IpamPolicyId      *string             `out:"ipamPolicyId"`
+	ManagedBy         IpamPolicyManagedBy `out:"managedBy"`
+}
+
+type GetIpamAddressHistoryInput struct {
+	Cidr        *string    `in:"Cidr" required:"true"`
+	IpamScopeId *string    `in:"IpamScopeId" required:"true"`
+	DryRun      *bool      `in:"DryRun"`
+	EndTime     *time.Time `in:"EndTime"`
+	MaxResults  *int32     `in:"MaxResults"`
+	NextToken   *string    `in:"NextToken"`
+	StartTime   *time.Time `in:"StartTime"`
+	VpcId       *string    `in:"VpcId"`
+}
+
+type GetIpamAddressHistoryOutput struct {
+	HistoryRecords []IpamAddressHistoryRecord `out:"historyRecordSet"`
+	NextToken      *string                    `out:"nextToken"`
+}
+
+type GetIpamDiscoveredAccountsInput struct {
+	DiscoveryRegion         *string  `in:"DiscoveryRegion" required:"true"`
+	IpamResourceDiscoveryId *string  `in:"IpamResourceDiscoveryId" required:"true"`
+	DryRun                  *bool    `in:"DryRun"`
+	Filters                 []Filter `in:"Filter"`
+	MaxResults              *int32   `in:"MaxResults"`
+	NextToken               *string  `in:"NextToken"`
+}
+
+type GetIpamDiscoveredAccountsOutput struct {
+	IpamDiscoveredAccounts []IpamDiscoveredAccount `out:"ipamDiscoveredAccountSet"`
+	NextToken              *string                 `out:"nextToken"`
+}
+
+type GetIpamDiscoveredPublicAddressesInput struct {
+	AddressRegion           *string  `in:"AddressRegion" required:"true"`
+	IpamResourceDiscoveryId *string  `in:"IpamResourceDiscoveryId" required:"true"`
+	DryRun                  *bool    `in:"DryRun"`
+	Filters                 []Filter `in:"Filter"`
+	MaxResults              *int32   `in:"MaxResults"`
+	NextToken               *string  `in:"NextToken"`
+}
+
+type GetIpamDiscoveredPublicAddressesOutput struct {
+	IpamDiscoveredPublicAddresses []IpamDiscoveredPublicAddress `out:"ipamDiscoveredPublicAddressSet"`
+	NextToken                     *string                       `out:"nextToken"`
+	OldestSampleTime              *time.Time                    `out:"oldestSampleTime"`
+}
+
+type GetIpamDiscoveredResourceCidrsInput struct {
+	IpamResourceDiscoveryId *string  `in:"IpamResourceDiscoveryId" required:"true"`
+	ResourceRegion          *string  `in:"ResourceRegion" required:"true"`
+	DryRun                  *bool    `in:"DryRun"`
+	Filters                 []Filter `in:"Filter"`
+	MaxResults              *int32   `in:"MaxResults"`
+	NextToken               *string  `in:"NextToken"`
+}
+
+type GetIpamDiscoveredResourceCidrsOutput struct {
+	IpamDiscoveredResourceCidrs []IpamDiscoveredResourceCidr `out:"ipamDiscoveredResourceCidrSet"`
+	NextToken                   *string                      `out:"nextToken"`
+}
+
+type GetIpamPolicyAllocationRulesInput struct {
+	IpamPolicyId *string                `in:"IpamPolicyId" required:"true"`
+	DryRun       *bool                  `in:"DryRun"`
+	Filters      []Filter               `in:"Filter"`
+	Locale       *string                `in:"Locale"`
+	MaxResults   *int32                 `in:"MaxResults"`
+	NextToken    *string                `in:"NextToken"`
+	ResourceType IpamPolicyResourceType `in:"ResourceType"`
+}
+
+type GetIpamPolicyAllocationRulesOutput struct {
+	IpamPolicyDocuments []IpamPolicyDocument `out:"ipamPolicyDocumentSet"`
+	NextToken           *string              `out:"nextToken"`
+}
+
+type GetIpamPolicyOrganizationTargetsInput struct {
+	IpamPolicyId *string  `in:"IpamPolicyId" required:"true"`
+	DryRun       *bool    `in:"DryRun"`
+	Filters      []Filter `in:"Filter"`
+	MaxResults   *int32   `in:"MaxResults"`
+	NextToken    *string  `in:"NextToken"`
+}
+
+type GetIpamPolicyOrganizationTargetsOutput struct {
+	NextToken           *string                        `out:"nextToken"`
+	OrganizationTargets []IpamPolicyOrganizationTarget `out:"organizationTargetSet"`
 }
 
 type GetIpamPoolAllocationsInput struct {
@@ -882,6 +1775,89 @@ type GetIpamPoolCidrsInput struct {
 type GetIpamPoolCidrsOutput struct {
 	IpamPoolCidrs []IpamPoolCidr `out:"ipamPoolCidrSet"`
 	NextToken     *string        `out:"nextToken"`
+}
+
+type GetIpamPrefixListResolverRulesInput struct {
+	IpamPrefixListResolverId *string  `in:"IpamPrefixListResolverId" required:"true"`
+	DryRun                   *bool    `in:"DryRun"`
+	Filters                  []Filter `in:"Filter"`
+	MaxResults               *int32   `in:"MaxResults"`
+	NextToken                *string  `in:"NextToken"`
+}
+
+type GetIpamPrefixListResolverRulesOutput struct {
+	NextToken *string                      `out:"nextToken"`
+	Rules     []IpamPrefixListResolverRule `out:"ruleSet"`
+}
+
+type GetIpamPrefixListResolverVersionEntriesInput struct {
+	IpamPrefixListResolverId      *string `in:"IpamPrefixListResolverId" required:"true"`
+	IpamPrefixListResolverVersion *int64  `in:"IpamPrefixListResolverVersion" required:"true"`
+	DryRun                        *bool   `in:"DryRun"`
+	MaxResults                    *int32  `in:"MaxResults"`
+	NextToken                     *string `in:"NextToken"`
+}
+
+type GetIpamPrefixListResolverVersionEntriesOutput struct {
+	Entries   []IpamPrefixListResolverVersionEntry `out:"entrySet"`
+	NextToken *string                              `out:"nextToken"`
+}
+
+type GetIpamPrefixListResolverVersionsInput struct {
+	IpamPrefixListResolverId       *string  `in:"IpamPrefixListResolverId" required:"true"`
+	DryRun                         *bool    `in:"DryRun"`
+	Filters                        []Filter `in:"Filter"`
+	IpamPrefixListResolverVersions []int64  `in:"IpamPrefixListResolverVersion"`
+	MaxResults                     *int32   `in:"MaxResults"`
+	NextToken                      *string  `in:"NextToken"`
+}
+
+type GetIpamPrefixListResolverVersionsOutput struct {
+	IpamPrefixListResolverVersions []IpamPrefixListResolverVersion `out:"ipamPrefixListResolverVersionSet"`
+	NextToken                      *string                         `out:"nextToken"`
+}
+
+type GetIpamResourceCidrsInput struct {
+	IpamScopeId   *string                 `in:"IpamScopeId" required:"true"`
+	DryRun        *bool                   `in:"DryRun"`
+	Filters       []Filter                `in:"Filter"`
+	IpamPoolId    *string                 `in:"IpamPoolId"`
+	MaxResults    *int32                  `in:"MaxResults"`
+	NextToken     *string                 `in:"NextToken"`
+	ResourceId    *string                 `in:"ResourceId"`
+	ResourceOwner *string                 `in:"ResourceOwner"`
+	ResourceTag   *RequestIpamResourceTag `in:"ResourceTag"`
+	ResourceType  IpamResourceType        `in:"ResourceType"`
+}
+
+type GetIpamResourceCidrsOutput struct {
+	IpamResourceCidrs []IpamResourceCidr `out:"ipamResourceCidrSet"`
+	NextToken         *string            `out:"nextToken"`
+}
+
+type GetManagedPrefixListAssociationsInput struct {
+	PrefixListId *string `in:"PrefixListId" required:"true"`
+	DryRun       *bool   `in:"DryRun"`
+	MaxResults   *int32  `in:"MaxResults"`
+	NextToken    *string `in:"NextToken"`
+}
+
+type GetManagedPrefixListAssociationsOutput struct {
+	NextToken              *string                 `out:"nextToken"`
+	PrefixListAssociations []PrefixListAssociation `out:"prefixListAssociationSet"`
+}
+
+type GetManagedPrefixListEntriesInput struct {
+	PrefixListId  *string `in:"PrefixListId" required:"true"`
+	DryRun        *bool   `in:"DryRun"`
+	MaxResults    *int32  `in:"MaxResults"`
+	NextToken     *string `in:"NextToken"`
+	TargetVersion *int64  `in:"TargetVersion"`
+}
+
+type GetManagedPrefixListEntriesOutput struct {
+	Entries   []PrefixListEntry `out:"entrySet"`
+	NextToken *string           `out:"nextToken"`
 }
 
 type GroupIdentifier struct {
@@ -2763,9 +3739,173 @@ type Ipam struct {
 	Tier                                  IpamTier              `out:"tier"`
 }
 
+type IpamAddressHistoryRecord struct {
+	ResourceCidr             *string                        `out:"resourceCidr"`
+	ResourceComplianceStatus IpamComplianceStatus           `out:"resourceComplianceStatus"`
+	ResourceId               *string                        `out:"resourceId"`
+	ResourceName             *string                        `out:"resourceName"`
+	ResourceOverlapStatus    IpamOverlapStatus              `out:"resourceOverlapStatus"`
+	ResourceOwnerId          *string                        `out:"resourceOwnerId"`
+	ResourceRegion           *string                        `out:"resourceRegion"`
+	ResourceType             IpamAddressHistoryResourceType `out:"resourceType"`
+	SampledEndTime           *time.Time                     `out:"sampledEndTime"`
+	SampledStartTime         *time.Time                     `out:"sampledStartTime"`
+	VpcId                    *string                        `out:"vpcId"`
+}
+
+type IpamAddressHistoryResourceType string
+
+const (
+	IpamAddressHistoryResourceTypeEip              IpamAddressHistoryResourceType = "eip"
+	IpamAddressHistoryResourceTypeVpc              IpamAddressHistoryResourceType = "vpc"
+	IpamAddressHistoryResourceTypeSubnet           IpamAddressHistoryResourceType = "subnet"
+	IpamAddressHistoryResourceTypeNetworkInterface IpamAddressHistoryResourceType = "network-interface"
+	IpamAddressHistoryResourceTypeInstance         IpamAddressHistoryResourceType = "instance"
+)
+
+// Values returns the values that the model has.
+func (IpamAddressHistoryResourceType) Values() []string {
+	return []string{"eip", "vpc", "subnet", "network-interface", "instance"}
+}
+
+type IpamAssociatedResourceDiscoveryStatus string
+
+const (
+	IpamAssociatedResourceDiscoveryStatusActive   IpamAssociatedResourceDiscoveryStatus = "active"
+	IpamAssociatedResourceDiscoveryStatusNotFound IpamAssociatedResourceDiscoveryStatus = "not-found"
+)
+
+// Values returns the values that the model has.
+func (IpamAssociatedResourceDiscoveryStatus) Values() []string {
+	return []string{"active", "not-found"}
+}
+
 type IpamCidrAuthorizationContext struct {
 	Message   *string `in:"Message"`
 	Signature *string `in:"Signature"`
+}
+
+type IpamComplianceStatus string
+
+const (
+	IpamComplianceStatusCompliant    IpamComplianceStatus = "compliant"
+	IpamComplianceStatusNoncompliant IpamComplianceStatus = "noncompliant"
+	IpamComplianceStatusUnmanaged    IpamComplianceStatus = "unmanaged"
+	IpamComplianceStatusIgnored      IpamComplianceStatus = "ignored"
+)
+
+// Values returns the values that the model has.
+func (IpamComplianceStatus) Values() []string {
+	return []string{"compliant", "noncompliant", "unmanaged", "ignored"}
+}
+
+type IpamDiscoveredAccount struct {
+	AccountId                   *string                     `out:"accountId"`
+	DiscoveryRegion             *string                     `out:"discoveryRegion"`
+	FailureReason               *IpamDiscoveryFailureReason `out:"failureReason"`
+	LastAttemptedDiscoveryTime  *time.Time                  `out:"lastAttemptedDiscoveryTime"`
+	LastSuccessfulDiscoveryTime *time.Time                  `out:"lastSuccessfulDiscoveryTime"`
+	OrganizationalUnitId        *string                     `out:"organizationalUnitId"`
+}
+
+type IpamDiscoveredPublicAddress struct {
+	Address                     *string                            `out:"address"`
+	AddressAllocationId         *string                            `out:"addressAllocationId"`
+	AddressOwnerId              *string                            `out:"addressOwnerId"`
+	AddressRegion               *string                            `out:"addressRegion"`
+	AddressType                 IpamPublicAddressType              `out:"addressType"`
+	AssociationStatus           IpamPublicAddressAssociationStatus `out:"associationStatus"`
+	InstanceId                  *string                            `out:"instanceId"`
+	IpamResourceDiscoveryId     *string                            `out:"ipamResourceDiscoveryId"`
+	NetworkBorderGroup          *string                            `out:"networkBorderGroup"`
+	NetworkInterfaceDescription *string                            `out:"networkInterfaceDescription"`
+	NetworkInterfaceId          *string                            `out:"networkInterfaceId"`
+	PublicIpv4PoolId            *string                            `out:"publicIpv4PoolId"`
+	SampleTime                  *time.Time                         `out:"sampleTime"`
+	SecurityGroups              []IpamPublicAddressSecurityGroup   `out:"securityGroupSet"`
+	Service                     IpamPublicAddressAwsService        `out:"service"`
+	ServiceResource             *string                            `out:"serviceResource"`
+	SubnetId                    *string                            `out:"subnetId"`
+	Tags                        *IpamPublicAddressTags             `out:"tags"`
+	VpcId                       *string                            `out:"vpcId"`
+}
+
+type IpamDiscoveredResourceCidr struct {
+	AvailabilityZoneId               *string                              `out:"availabilityZoneId"`
+	IpSource                         IpamResourceCidrIpSource             `out:"ipSource"`
+	IpUsage                          *float64                             `out:"ipUsage"`
+	IpamResourceDiscoveryId          *string                              `out:"ipamResourceDiscoveryId"`
+	NetworkInterfaceAttachmentStatus IpamNetworkInterfaceAttachmentStatus `out:"networkInterfaceAttachmentStatus"`
+	ResourceCidr                     *string                              `out:"resourceCidr"`
+	ResourceId                       *string                              `out:"resourceId"`
+	ResourceOwnerId                  *string                              `out:"resourceOwnerId"`
+	ResourceRegion                   *string                              `out:"resourceRegion"`
+	ResourceTags                     []IpamResourceTag                    `out:"resourceTagSet"`
+	ResourceType                     IpamResourceType                     `out:"resourceType"`
+	SampleTime                       *time.Time                           `out:"sampleTime"`
+	SubnetId                         *string                              `out:"subnetId"`
+	VpcId                            *string                              `out:"vpcId"`
+}
+
+type IpamDiscoveryFailureCode string
+
+const (
+	IpamDiscoveryFailureCodeAssumeRoleFailure   IpamDiscoveryFailureCode = "assume-role-failure"
+	IpamDiscoveryFailureCodeThrottlingFailure   IpamDiscoveryFailureCode = "throttling-failure"
+	IpamDiscoveryFailureCodeUnauthorizedFailure IpamDiscoveryFailureCode = "unauthorized-failure"
+)
+
+// Values returns the values that the model has.
+func (IpamDiscoveryFailureCode) Values() []string {
+	return []string{"assume-role-failure", "throttling-failure", "unauthorized-failure"}
+}
+
+type IpamDiscoveryFailureReason struct {
+	Code    IpamDiscoveryFailureCode `out:"code"`
+	Message *string                  `out:"message"`
+}
+
+type IpamExternalResourceVerificationToken struct {
+	IpamArn                                  *string                                    `out:"ipamArn"`
+	IpamExternalResourceVerificationTokenArn *string                                    `out:"ipamExternalResourceVerificationTokenArn"`
+	IpamExternalResourceVerificationTokenId  *string                                    `out:"ipamExternalResourceVerificationTokenId"`
+	IpamId                                   *string                                    `out:"ipamId"`
+	IpamRegion                               *string                                    `out:"ipamRegion"`
+	NotAfter                                 *time.Time                                 `out:"notAfter"`
+	State                                    IpamExternalResourceVerificationTokenState `out:"state"`
+	Status                                   TokenState                                 `out:"status"`
+	Tags                                     []Tag                                      `out:"tagSet"`
+	TokenName                                *string                                    `out:"tokenName"`
+	TokenValue                               *string                                    `out:"tokenValue"`
+}
+
+type IpamExternalResourceVerificationTokenState string
+
+const (
+	IpamExternalResourceVerificationTokenStateCreateInProgress IpamExternalResourceVerificationTokenState = "create-in-progress"
+	IpamExternalResourceVerificationTokenStateCreateComplete   IpamExternalResourceVerificationTokenState = "create-complete"
+	IpamExternalResourceVerificationTokenStateCreateFailed     IpamExternalResourceVerificationTokenState = "create-failed"
+	IpamExternalResourceVerificationTokenStateDeleteInProgress IpamExternalResourceVerificationTokenState = "delete-in-progress"
+	IpamExternalResourceVerificationTokenStateDeleteComplete   IpamExternalResourceVerificationTokenState = "delete-complete"
+	IpamExternalResourceVerificationTokenStateDeleteFailed     IpamExternalResourceVerificationTokenState = "delete-failed"
+)
+
+// Values returns the values that the model has.
+func (IpamExternalResourceVerificationTokenState) Values() []string {
+	return []string{"create-in-progress", "create-complete", "create-failed", "delete-in-progress", "delete-complete", "delete-failed"}
+}
+
+type IpamManagementState string
+
+const (
+	IpamManagementStateManaged   IpamManagementState = "managed"
+	IpamManagementStateUnmanaged IpamManagementState = "unmanaged"
+	IpamManagementStateIgnored   IpamManagementState = "ignored"
+)
+
+// Values returns the values that the model has.
+func (IpamManagementState) Values() []string {
+	return []string{"managed", "unmanaged", "ignored"}
 }
 
 type IpamMeteredAccount string
@@ -2780,8 +3920,115 @@ func (IpamMeteredAccount) Values() []string {
 	return []string{"ipam-owner", "resource-owner"}
 }
 
+type IpamNetworkInterfaceAttachmentStatus string
+
+const (
+	IpamNetworkInterfaceAttachmentStatusAvailable IpamNetworkInterfaceAttachmentStatus = "available"
+	IpamNetworkInterfaceAttachmentStatusInUse     IpamNetworkInterfaceAttachmentStatus = "in-use"
+)
+
+// Values returns the values that the model has.
+func (IpamNetworkInterfaceAttachmentStatus) Values() []string {
+	return []string{"available", "in-use"}
+}
+
 type IpamOperatingRegion struct {
 	RegionName *string `out:"regionName"`
+}
+
+type IpamOrganizationalUnitExclusion struct {
+	OrganizationsEntityPath *string `out:"organizationsEntityPath"`
+}
+
+type IpamOverlapStatus string
+
+const (
+	IpamOverlapStatusOverlapping    IpamOverlapStatus = "overlapping"
+	IpamOverlapStatusNonoverlapping IpamOverlapStatus = "nonoverlapping"
+	IpamOverlapStatusIgnored        IpamOverlapStatus = "ignored"
+)
+
+// Values returns the values that the model has.
+func (IpamOverlapStatus) Values() []string {
+	return []string{"overlapping", "nonoverlapping", "ignored"}
+}
+
+type IpamPolicy struct {
+	IpamId           *string         `out:"ipamId"`
+	IpamPolicyArn    *string         `out:"ipamPolicyArn"`
+	IpamPolicyId     *string         `out:"ipamPolicyId"`
+	IpamPolicyRegion *string         `out:"ipamPolicyRegion"`
+	OwnerId          *string         `out:"ownerId"`
+	State            IpamPolicyState `out:"state"`
+	StateMessage     *string         `out:"stateMessage"`
+	Tags             []Tag           `out:"tagSet"`
+}
+
+type IpamPolicyAllocationRule struct {
+	SourceIpamPoolId *string `out:"sourceIpamPoolId"`
+}
+
+type IpamPolicyAllocationRuleRequest struct {
+	SourceIpamPoolId *string `in:"SourceIpamPoolId"`
+}
+
+type IpamPolicyDocument struct {
+	AllocationRules []IpamPolicyAllocationRule `out:"allocationRuleSet"`
+	IpamPolicyId    *string                    `out:"ipamPolicyId"`
+	Locale          *string                    `out:"locale"`
+	ResourceType    IpamPolicyResourceType     `out:"resourceType"`
+}
+
+type IpamPolicyManagedBy string
+
+const (
+	IpamPolicyManagedByAccount                       IpamPolicyManagedBy = "account"
+	IpamPolicyManagedByDelegatedAdministratorForIpam IpamPolicyManagedBy = "delegated-administrator-for-ipam"
+)
+
+// Values returns the values that the model has.
+func (IpamPolicyManagedBy) Values() []string {
+	return []string{"account", "delegated-administrator-for-ipam"}
+}
+
+type IpamPolicyOrganizationTarget struct {
+	OrganizationTargetId *string `out:"organizationTargetId"`
+}
+
+type IpamPolicyResourceType string
+
+const (
+	IpamPolicyResourceTypeAlb  IpamPolicyResourceType = "alb"
+	IpamPolicyResourceTypeEip  IpamPolicyResourceType = "eip"
+	IpamPolicyResourceTypeRds  IpamPolicyResourceType = "rds"
+	IpamPolicyResourceTypeRnat IpamPolicyResourceType = "rnat"
+)
+
+// Values returns the values that the model has.
+func (IpamPolicyResourceType) Values() []string {
+	return []string{"alb", "eip", "rds", "rnat"}
+}
+
+type IpamPolicyState string
+
+const (
+	IpamPolicyStateCreateInProgress  IpamPolicyState = "create-in-progress"
+	IpamPolicyStateCreateComplete    IpamPolicyState = "create-complete"
+	IpamPolicyStateCreateFailed      IpamPolicyState = "create-failed"
+	IpamPolicyStateModifyInProgress  IpamPolicyState = "modify-in-progress"
+	IpamPolicyStateModifyComplete    IpamPolicyState = "modify-complete"
+	IpamPolicyStateModifyFailed      IpamPolicyState = "modify-failed"
+	IpamPolicyStateDeleteInProgress  IpamPolicyState = "delete-in-progress"
+	IpamPolicyStateDeleteComplete    IpamPolicyState = "delete-complete"
+	IpamPolicyStateDeleteFailed      IpamPolicyState = "delete-failed"
+	IpamPolicyStateIsolateInProgress IpamPolicyState = "isolate-in-progress"
+	IpamPolicyStateIsolateComplete   IpamPolicyState = "isolate-complete"
+	IpamPolicyStateRestoreInProgress IpamPolicyState = "restore-in-progress"
+)
+
+// Values returns the values that the model has.
+func (IpamPolicyState) Values() []string {
+	return []string{"create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "delete-in-progress", "delete-complete", "delete-failed", "isolate-in-progress", "isolate-complete", "restore-in-progress"}
 }
 
 type IpamPool struct {
@@ -2953,9 +4200,348 @@ func (IpamPoolState) Values() []string {
 	return []string{"create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "delete-in-progress", "delete-complete", "delete-failed", "isolate-in-progress", "isolate-complete", "restore-in-progress"}
 }
 
+type IpamPrefixListResolver struct {
+	AddressFamily                    AddressFamily                               `out:"addressFamily"`
+	Description                      *string                                     `out:"description"`
+	IpamArn                          *string                                     `out:"ipamArn"`
+	IpamPrefixListResolverArn        *string                                     `out:"ipamPrefixListResolverArn"`
+	IpamPrefixListResolverId         *string                                     `out:"ipamPrefixListResolverId"`
+	IpamRegion                       *string                                     `out:"ipamRegion"`
+	LastVersionCreationStatus        IpamPrefixListResolverVersionCreationStatus `out:"lastVersionCreationStatus"`
+	LastVersionCreationStatusMessage *string                                     `out:"lastVersionCreationStatusMessage"`
+	OwnerId                          *string                                     `out:"ownerId"`
+	State                            IpamPrefixListResolverState                 `out:"state"`
+	Tags                             []Tag                                       `out:"tagSet"`
+}
+
+type IpamPrefixListResolverRule struct {
+	Conditions   []IpamPrefixListResolverRuleCondition `out:"conditionSet"`
+	IpamScopeId  *string                               `out:"ipamScopeId"`
+	ResourceType IpamResourceType                      `out:"resourceType"`
+	RuleType     IpamPrefixListResolverRuleType        `out:"ruleType"`
+	StaticCidr   *string                               `out:"staticCidr"`
+}
+
+type IpamPrefixListResolverRuleCondition struct {
+	Cidr           *string                                      `out:"cidr"`
+	IpamPoolId     *string                                      `out:"ipamPoolId"`
+	Operation      IpamPrefixListResolverRuleConditionOperation `out:"operation"`
+	ResourceId     *string                                      `out:"resourceId"`
+	ResourceOwner  *string                                      `out:"resourceOwner"`
+	ResourceRegion *string                                      `out:"resourceRegion"`
+	ResourceTag    *IpamResourceTag                             `out:"resourceTag"`
+}
+
+type IpamPrefixListResolverRuleConditionOperation string
+
+const (
+	IpamPrefixListResolverRuleConditionOperationEquals    IpamPrefixListResolverRuleConditionOperation = "equals"
+	IpamPrefixListResolverRuleConditionOperationNotEquals IpamPrefixListResolverRuleConditionOperation = "not-equals"
+	IpamPrefixListResolverRuleConditionOperationSubnetOf  IpamPrefixListResolverRuleConditionOperation = "subnet-of"
+)
+
+// Values returns the values that the model has.
+func (IpamPrefixListResolverRuleConditionOperation) Values() []string {
+	return []string{"equals", "not-equals", "subnet-of"}
+}
+
+type IpamPrefixListResolverRuleConditionRequest struct {
+	Operation      IpamPrefixListResolverRuleConditionOperation `in:"Operation" required:"true"`
+	Cidr           *string                                      `in:"Cidr"`
+	IpamPoolId     *string                                      `in:"IpamPoolId"`
+	ResourceId     *string                                      `in:"ResourceId"`
+	ResourceOwner  *string                                      `in:"ResourceOwner"`
+	ResourceRegion *string                                      `in:"ResourceRegion"`
+	ResourceTag    *RequestIpamResourceTag                      `in:"ResourceTag"`
+}
+
+type IpamPrefixListResolverRuleRequest struct {
+	RuleType     IpamPrefixListResolverRuleType               `in:"RuleType" required:"true"`
+	Conditions   []IpamPrefixListResolverRuleConditionRequest `in:"Condition"`
+	IpamScopeId  *string                                      `in:"IpamScopeId"`
+	ResourceType IpamResourceType                             `in:"ResourceType"`
+	StaticCidr   *string                                      `in:"StaticCidr"`
+}
+
+type IpamPrefixListResolverRuleType string
+
+const (
+	IpamPrefixListResolverRuleTypeStaticCidr       IpamPrefixListResolverRuleType = "static-cidr"
+	IpamPrefixListResolverRuleTypeIpamResourceCidr IpamPrefixListResolverRuleType = "ipam-resource-cidr"
+	IpamPrefixListResolverRuleTypeIpamPoolCidr     IpamPrefixListResolverRuleType = "ipam-pool-cidr"
+)
+
+// Values returns the values that the model has.
+func (IpamPrefixListResolverRuleType) Values() []string {
+	return []string{"static-cidr", "ipam-resource-cidr", "ipam-pool-cidr"}
+}
+
+type IpamPrefixListResolverState string
+
+const (
+	IpamPrefixListResolverStateCreateInProgress  IpamPrefixListResolverState = "create-in-progress"
+	IpamPrefixListResolverStateCreateComplete    IpamPrefixListResolverState = "create-complete"
+	IpamPrefixListResolverStateCreateFailed      IpamPrefixListResolverState = "create-failed"
+	IpamPrefixListResolverStateModifyInProgress  IpamPrefixListResolverState = "modify-in-progress"
+	IpamPrefixListResolverStateModifyComplete    IpamPrefixListResolverState = "modify-complete"
+	IpamPrefixListResolverStateModifyFailed      IpamPrefixListResolverState = "modify-failed"
+	IpamPrefixListResolverStateDeleteInProgress  IpamPrefixListResolverState = "delete-in-progress"
+	IpamPrefixListResolverStateDeleteComplete    IpamPrefixListResolverState = "delete-complete"
+	IpamPrefixListResolverStateDeleteFailed      IpamPrefixListResolverState = "delete-failed"
+	IpamPrefixListResolverStateIsolateInProgress IpamPrefixListResolverState = "isolate-in-progress"
+	IpamPrefixListResolverStateIsolateComplete   IpamPrefixListResolverState = "isolate-complete"
+	IpamPrefixListResolverStateRestoreInProgress IpamPrefixListResolverState = "restore-in-progress"
+)
+
+// Values returns the values that the model has.
+func (IpamPrefixListResolverState) Values() []string {
+	return []string{"create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "delete-in-progress", "delete-complete", "delete-failed", "isolate-in-progress", "isolate-complete", "restore-in-progress"}
+}
+
+type IpamPrefixListResolverTarget struct {
+	DesiredVersion                  *int64                            `out:"desiredVersion"`
+	IpamPrefixListResolverId        *string                           `out:"ipamPrefixListResolverId"`
+	IpamPrefixListResolverTargetArn *string                           `out:"ipamPrefixListResolverTargetArn"`
+	IpamPrefixListResolverTargetId  *string                           `out:"ipamPrefixListResolverTargetId"`
+	LastSyncedVersion               *int64                            `out:"lastSyncedVersion"`
+	OwnerId                         *string                           `out:"ownerId"`
+	PrefixListId                    *string                           `out:"prefixListId"`
+	PrefixListRegion                *string                           `out:"prefixListRegion"`
+	State                           IpamPrefixListResolverTargetState `out:"state"`
+	StateMessage                    *string                           `out:"stateMessage"`
+	Tags                            []Tag                             `out:"tagSet"`
+	TrackLatestVersion              *bool                             `out:"trackLatestVersion"`
+}
+
+type IpamPrefixListResolverTargetState string
+
+const (
+	IpamPrefixListResolverTargetStateCreateInProgress  IpamPrefixListResolverTargetState = "create-in-progress"
+	IpamPrefixListResolverTargetStateCreateComplete    IpamPrefixListResolverTargetState = "create-complete"
+	IpamPrefixListResolverTargetStateCreateFailed      IpamPrefixListResolverTargetState = "create-failed"
+	IpamPrefixListResolverTargetStateModifyInProgress  IpamPrefixListResolverTargetState = "modify-in-progress"
+	IpamPrefixListResolverTargetStateModifyComplete    IpamPrefixListResolverTargetState = "modify-complete"
+	IpamPrefixListResolverTargetStateModifyFailed      IpamPrefixListResolverTargetState = "modify-failed"
+	IpamPrefixListResolverTargetStateSyncInProgress    IpamPrefixListResolverTargetState = "sync-in-progress"
+	IpamPrefixListResolverTargetStateSyncComplete      IpamPrefixListResolverTargetState = "sync-complete"
+	IpamPrefixListResolverTargetStateSyncFailed        IpamPrefixListResolverTargetState = "sync-failed"
+	IpamPrefixListResolverTargetStateDeleteInProgress  IpamPrefixListResolverTargetState = "delete-in-progress"
+	IpamPrefixListResolverTargetStateDeleteComplete    IpamPrefixListResolverTargetState = "delete-complete"
+	IpamPrefixListResolverTargetStateDeleteFailed      IpamPrefixListResolverTargetState = "delete-failed"
+	IpamPrefixListResolverTargetStateIsolateInProgress IpamPrefixListResolverTargetState = "isolate-in-progress"
+	IpamPrefixListResolverTargetStateIsolateComplete   IpamPrefixListResolverTargetState = "isolate-complete"
+	IpamPrefixListResolverTargetStateRestoreInProgress IpamPrefixListResolverTargetState = "restore-in-progress"
+)
+
+// Values returns the values that the model has.
+func (IpamPrefixListResolverTargetState) Values() []string {
+	return []string{"create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "sync-in-progress", "sync-complete", "sync-failed", "delete-in-progress", "delete-complete", "delete-failed", "isolate-in-progress", "isolate-complete", "restore-in-progress"}
+}
+
+type IpamPrefixListResolverVersion struct {
+	Version *int64 `out:"version"`
+}
+
+type IpamPrefixListResolverVersionCreationStatus string
+
+const (
+	IpamPrefixListResolverVersionCreationStatusPending IpamPrefixListResolverVersionCreationStatus = "pending"
+	IpamPrefixListResolverVersionCreationStatusSuccess IpamPrefixListResolverVersionCreationStatus = "success"
+	IpamPrefixListResolverVersionCreationStatusFailure IpamPrefixListResolverVersionCreationStatus = "failure"
+)
+
+// Values returns the values that the model has.
+func (IpamPrefixListResolverVersionCreationStatus) Values() []string {
+	return []string{"pending", "success", "failure"}
+}
+
+type IpamPrefixListResolverVersionEntry struct {
+	Cidr *string `out:"cidr"`
+}
+
+type IpamPublicAddressAssociationStatus string
+
+const (
+	IpamPublicAddressAssociationStatusAssociated    IpamPublicAddressAssociationStatus = "associated"
+	IpamPublicAddressAssociationStatusDisassociated IpamPublicAddressAssociationStatus = "disassociated"
+)
+
+// Values returns the values that the model has.
+func (IpamPublicAddressAssociationStatus) Values() []string {
+	return []string{"associated", "disassociated"}
+}
+
+type IpamPublicAddressAwsService string
+
+const (
+	IpamPublicAddressAwsServiceNatGateway IpamPublicAddressAwsService = "nat-gateway"
+	IpamPublicAddressAwsServiceDms        IpamPublicAddressAwsService = "database-migration-service"
+	IpamPublicAddressAwsServiceRedshift   IpamPublicAddressAwsService = "redshift"
+	IpamPublicAddressAwsServiceEcs        IpamPublicAddressAwsService = "elastic-container-service"
+	IpamPublicAddressAwsServiceRds        IpamPublicAddressAwsService = "relational-database-service"
+	IpamPublicAddressAwsServiceS2sVpn     IpamPublicAddressAwsService = "site-to-site-vpn"
+	IpamPublicAddressAwsServiceEc2Lb      IpamPublicAddressAwsService = "load-balancer"
+	IpamPublicAddressAwsServiceAga        IpamPublicAddressAwsService = "global-accelerator"
+	IpamPublicAddressAwsServiceCloudfront IpamPublicAddressAwsService = "cloudfront"
+	IpamPublicAddressAwsServiceOther      IpamPublicAddressAwsService = "other"
+)
+
+// Values returns the values that the model has.
+func (IpamPublicAddressAwsService) Values() []string {
+	return []string{"nat-gateway", "database-migration-service", "redshift", "elastic-container-service", "relational-database-service", "site-to-site-vpn", "load-balancer", "global-accelerator", "cloudfront", "other"}
+}
+
+type IpamPublicAddressSecurityGroup struct {
+	GroupId   *string `out:"groupId"`
+	GroupName *string `out:"groupName"`
+}
+
+type IpamPublicAddressTag struct {
+	Key   *string `out:"key"`
+	Value *string `out:"value"`
+}
+
+type IpamPublicAddressTags struct {
+	EipTags []IpamPublicAddressTag `out:"eipTagSet"`
+}
+
+type IpamPublicAddressType string
+
+const (
+	IpamPublicAddressTypeServiceManagedIp    IpamPublicAddressType = "service-managed-ip"
+	IpamPublicAddressTypeServiceManagedByoip IpamPublicAddressType = "service-managed-byoip"
+	IpamPublicAddressTypeAmazonOwnedEip      IpamPublicAddressType = "amazon-owned-eip"
+	IpamPublicAddressTypeAmazonOwnedContig   IpamPublicAddressType = "amazon-owned-contig"
+	IpamPublicAddressTypeByoip               IpamPublicAddressType = "byoip"
+	IpamPublicAddressTypeEc2PublicIp         IpamPublicAddressType = "ec2-public-ip"
+	IpamPublicAddressTypeAnycastIpListIp     IpamPublicAddressType = "anycast-ip-list-ip"
+)
+
+// Values returns the values that the model has.
+func (IpamPublicAddressType) Values() []string {
+	return []string{"service-managed-ip", "service-managed-byoip", "amazon-owned-eip", "amazon-owned-contig", "byoip", "ec2-public-ip", "anycast-ip-list-ip"}
+}
+
+type IpamResourceCidr struct {
+	AvailabilityZoneId *string              `out:"availabilityZoneId"`
+	ComplianceStatus   IpamComplianceStatus `out:"complianceStatus"`
+	IpUsage            *float64             `out:"ipUsage"`
+	IpamId             *string              `out:"ipamId"`
+	IpamPoolId         *string              `out:"ipamPoolId"`
+	IpamScopeId        *string              `out:"ipamScopeId"`
+	ManagementState    IpamManagementState  `out:"managementState"`
+	OverlapStatus      IpamOverlapStatus    `out:"overlapStatus"`
+	ResourceCidr       *string              `out:"resourceCidr"`
+	ResourceId         *string              `out:"resourceId"`
+	ResourceName       *string              `out:"resourceName"`
+	ResourceOwnerId    *string              `out:"resourceOwnerId"`
+	ResourceRegion     *string              `out:"resourceRegion"`
+	ResourceTags       []IpamResourceTag    `out:"resourceTagSet"`
+	ResourceType       IpamResourceType     `out:"resourceType"`
+	VpcId              *string              `out:"vpcId"`
+}
+
+type IpamResourceCidrIpSource string
+
+const (
+	IpamResourceCidrIpSourceAmazon IpamResourceCidrIpSource = "amazon"
+	IpamResourceCidrIpSourceByoip  IpamResourceCidrIpSource = "byoip"
+	IpamResourceCidrIpSourceNone   IpamResourceCidrIpSource = "none"
+)
+
+// Values returns the values that the model has.
+func (IpamResourceCidrIpSource) Values() []string {
+	return []string{"amazon", "byoip", "none"}
+}
+
+type IpamResourceDiscovery struct {
+	Description                  *string                           `out:"description"`
+	IpamResourceDiscoveryArn     *string                           `out:"ipamResourceDiscoveryArn"`
+	IpamResourceDiscoveryId      *string                           `out:"ipamResourceDiscoveryId"`
+	IpamResourceDiscoveryRegion  *string                           `out:"ipamResourceDiscoveryRegion"`
+	IsDefault                    *bool                             `out:"isDefault"`
+	OperatingRegions             []IpamOperatingRegion             `out:"operatingRegionSet"`
+	OrganizationalUnitExclusions []IpamOrganizationalUnitExclusion `out:"organizationalUnitExclusionSet"`
+	OwnerId                      *string                           `out:"ownerId"`
+	State                        IpamResourceDiscoveryState        `out:"state"`
+	Tags                         []Tag                             `out:"tagSet"`
+}
+
+type IpamResourceDiscoveryAssociation struct {
+	IpamArn                             *string                               `out:"ipamArn"`
+	IpamId                              *string                               `out:"ipamId"`
+	IpamRegion                          *string                               `out:"ipamRegion"`
+	IpamResourceDiscoveryAssociationArn *string                               `out:"ipamResourceDiscoveryAssociationArn"`
+	IpamResourceDiscoveryAssociationId  *string                               `out:"ipamResourceDiscoveryAssociationId"`
+	IpamResourceDiscoveryId             *string                               `out:"ipamResourceDiscoveryId"`
+	IsDefault                           *bool                                 `out:"isDefault"`
+	OwnerId                             *string                               `out:"ownerId"`
+	ResourceDiscoveryStatus             IpamAssociatedResourceDiscoveryStatus `out:"resourceDiscoveryStatus"`
+	State                               IpamResourceDiscoveryAssociationState `out:"state"`
+	Tags                                []Tag                                 `out:"tagSet"`
+}
+
+type IpamResourceDiscoveryAssociationState string
+
+const (
+	IpamResourceDiscoveryAssociationStateAssociateInProgress    IpamResourceDiscoveryAssociationState = "associate-in-progress"
+	IpamResourceDiscoveryAssociationStateAssociateComplete      IpamResourceDiscoveryAssociationState = "associate-complete"
+	IpamResourceDiscoveryAssociationStateAssociateFailed        IpamResourceDiscoveryAssociationState = "associate-failed"
+	IpamResourceDiscoveryAssociationStateDisassociateInProgress IpamResourceDiscoveryAssociationState = "disassociate-in-progress"
+	IpamResourceDiscoveryAssociationStateDisassociateComplete   IpamResourceDiscoveryAssociationState = "disassociate-complete"
+	IpamResourceDiscoveryAssociationStateDisassociateFailed     IpamResourceDiscoveryAssociationState = "disassociate-failed"
+	IpamResourceDiscoveryAssociationStateIsolateInProgress      IpamResourceDiscoveryAssociationState = "isolate-in-progress"
+	IpamResourceDiscoveryAssociationStateIsolateComplete        IpamResourceDiscoveryAssociationState = "isolate-complete"
+	IpamResourceDiscoveryAssociationStateRestoreInProgress      IpamResourceDiscoveryAssociationState = "restore-in-progress"
+)
+
+// Values returns the values that the model has.
+func (IpamResourceDiscoveryAssociationState) Values() []string {
+	return []string{"associate-in-progress", "associate-complete", "associate-failed", "disassociate-in-progress", "disassociate-complete", "disassociate-failed", "isolate-in-progress", "isolate-complete", "restore-in-progress"}
+}
+
+type IpamResourceDiscoveryState string
+
+const (
+	IpamResourceDiscoveryStateCreateInProgress  IpamResourceDiscoveryState = "create-in-progress"
+	IpamResourceDiscoveryStateCreateComplete    IpamResourceDiscoveryState = "create-complete"
+	IpamResourceDiscoveryStateCreateFailed      IpamResourceDiscoveryState = "create-failed"
+	IpamResourceDiscoveryStateModifyInProgress  IpamResourceDiscoveryState = "modify-in-progress"
+	IpamResourceDiscoveryStateModifyComplete    IpamResourceDiscoveryState = "modify-complete"
+	IpamResourceDiscoveryStateModifyFailed      IpamResourceDiscoveryState = "modify-failed"
+	IpamResourceDiscoveryStateDeleteInProgress  IpamResourceDiscoveryState = "delete-in-progress"
+	IpamResourceDiscoveryStateDeleteComplete    IpamResourceDiscoveryState = "delete-complete"
+	IpamResourceDiscoveryStateDeleteFailed      IpamResourceDiscoveryState = "delete-failed"
+	IpamResourceDiscoveryStateIsolateInProgress IpamResourceDiscoveryState = "isolate-in-progress"
+	IpamResourceDiscoveryStateIsolateComplete   IpamResourceDiscoveryState = "isolate-complete"
+	IpamResourceDiscoveryStateRestoreInProgress IpamResourceDiscoveryState = "restore-in-progress"
+)
+
+// Values returns the values that the model has.
+func (IpamResourceDiscoveryState) Values() []string {
+	return []string{"create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "delete-in-progress", "delete-complete", "delete-failed", "isolate-in-progress", "isolate-complete", "restore-in-progress"}
+}
+
 type IpamResourceTag struct {
 	Key   *string `out:"key"`
 	Value *string `out:"value"`
+}
+
+type IpamResourceType string
+
+const (
+	IpamResourceTypeVpc            IpamResourceType = "vpc"
+	IpamResourceTypeSubnet         IpamResourceType = "subnet"
+	IpamResourceTypeEip            IpamResourceType = "eip"
+	IpamResourceTypePublicIpv4Pool IpamResourceType = "public-ipv4-pool"
+	IpamResourceTypeIpv6Pool       IpamResourceType = "ipv6-pool"
+	IpamResourceTypeEni            IpamResourceType = "eni"
+	IpamResourceTypeAnycastIpList  IpamResourceType = "anycast-ip-list"
+)
+
+// Values returns the values that the model has.
+func (IpamResourceType) Values() []string {
+	return []string{"vpc", "subnet", "eip", "public-ipv4-pool", "ipv6-pool", "eni", "anycast-ip-list"}
 }
 
 type IpamScope struct {
@@ -3061,6 +4647,10 @@ type Ipv4PrefixSpecification struct {
 	Ipv4Prefix *string `out:"ipv4Prefix"`
 }
 
+type Ipv4PrefixSpecificationRequest struct {
+	Ipv4Prefix *string `in:"Ipv4Prefix" out:"Ipv4Prefix"`
+}
+
 type Ipv6AddressAttribute string
 
 const (
@@ -3077,6 +4667,10 @@ type Ipv6PrefixSpecification struct {
 	Ipv6Prefix *string `out:"ipv6Prefix"`
 }
 
+type Ipv6PrefixSpecificationRequest struct {
+	Ipv6Prefix *string `in:"Ipv6Prefix" out:"Ipv6Prefix"`
+}
+
 type Ipv6Range struct {
 	CidrIpv6    *string `in:"CidrIpv6" out:"cidrIpv6"`
 	Description *string `in:"Description" out:"description"`
@@ -3084,6 +4678,180 @@ type Ipv6Range struct {
 
 type LicenseConfiguration struct {
 	LicenseConfigurationArn *string `out:"licenseConfigurationArn"`
+}
+
+type ManagedPrefixList struct {
+	AddressFamily                     *string         `out:"addressFamily"`
+	IpamPrefixListResolverSyncEnabled *bool           `out:"ipamPrefixListResolverSyncEnabled"`
+	IpamPrefixListResolverTargetId    *string         `out:"ipamPrefixListResolverTargetId"`
+	MaxEntries                        *int32          `out:"maxEntries"`
+	OwnerId                           *string         `out:"ownerId"`
+	PrefixListArn                     *string         `out:"prefixListArn"`
+	PrefixListId                      *string         `out:"prefixListId"`
+	PrefixListName                    *string         `out:"prefixListName"`
+	State                             PrefixListState `out:"state"`
+	StateMessage                      *string         `out:"stateMessage"`
+	Tags                              []Tag           `out:"tagSet"`
+	Version                           *int64          `out:"version"`
+}
+
+type ModifyIpamInput struct {
+	IpamId                 *string                     `in:"IpamId" required:"true"`
+	AddOperatingRegions    []AddIpamOperatingRegion    `in:"AddOperatingRegion"`
+	Description            *string                     `in:"Description"`
+	DryRun                 *bool                       `in:"DryRun"`
+	EnablePrivateGua       *bool                       `in:"EnablePrivateGua"`
+	MeteredAccount         IpamMeteredAccount          `in:"MeteredAccount"`
+	RemoveOperatingRegions []RemoveIpamOperatingRegion `in:"RemoveOperatingRegion"`
+	Tier                   IpamTier                    `in:"Tier"`
+}
+
+type ModifyIpamOutput struct {
+	Ipam *Ipam `out:"ipam"`
+}
+
+type ModifyIpamPolicyAllocationRulesInput struct {
+	IpamPolicyId    *string                           `in:"IpamPolicyId" required:"true"`
+	Locale          *string                           `in:"Locale" required:"true"`
+	ResourceType    IpamPolicyResourceType            `in:"ResourceType" required:"true"`
+	AllocationRules []IpamPolicyAllocationRuleRequest `in:"AllocationRule"`
+	DryRun          *bool                             `in:"DryRun"`
+}
+
+type ModifyIpamPolicyAllocationRulesOutput struct {
+	IpamPolicyDocument *IpamPolicyDocument `out:"ipamPolicyDocument"`
+}
+
+type ModifyIpamPoolAllocationInput struct {
+	IpamPoolAllocationId *string `in:"IpamPoolAllocationId" required:"true"`
+	Description          *string `in:"Description"`
+	DryRun               *bool   `in:"DryRun"`
+}
+
+type ModifyIpamPoolAllocationOutput struct {
+	IpamPoolAllocation *IpamPoolAllocation `out:"ipamPoolAllocation"`
+}
+
+type ModifyIpamPoolInput struct {
+	IpamPoolId                          *string                  `in:"IpamPoolId" required:"true"`
+	AddAllocationResourceTags           []RequestIpamResourceTag `in:"AddAllocationResourceTag"`
+	AllocationDefaultNetmaskLength      *int32                   `in:"AllocationDefaultNetmaskLength"`
+	AllocationMaxNetmaskLength          *int32                   `in:"AllocationMaxNetmaskLength"`
+	AllocationMinNetmaskLength          *int32                   `in:"AllocationMinNetmaskLength"`
+	AutoImport                          *bool                    `in:"AutoImport"`
+	ClearAllocationDefaultNetmaskLength *bool                    `in:"ClearAllocationDefaultNetmaskLength"`
+	Description                         *string                  `in:"Description"`
+	DryRun                              *bool                    `in:"DryRun"`
+	RemoveAllocationResourceTags        []RequestIpamResourceTag `in:"RemoveAllocationResourceTag"`
+}
+
+type ModifyIpamPoolOutput struct {
+	IpamPool *IpamPool `out:"ipamPool"`
+}
+
+type ModifyIpamPrefixListResolverInput struct {
+	IpamPrefixListResolverId *string                             `in:"IpamPrefixListResolverId" required:"true"`
+	Description              *string                             `in:"Description"`
+	DryRun                   *bool                               `in:"DryRun"`
+	Rules                    []IpamPrefixListResolverRuleRequest `in:"Rule"`
+}
+
+type ModifyIpamPrefixListResolverOutput struct {
+	IpamPrefixListResolver *IpamPrefixListResolver `out:"ipamPrefixListResolver"`
+}
+
+type ModifyIpamPrefixListResolverTargetInput struct {
+	IpamPrefixListResolverTargetId *string `in:"IpamPrefixListResolverTargetId" required:"true"`
+	ClientToken                    *string `in:"ClientToken"`
+	DesiredVersion                 *int64  `in:"DesiredVersion"`
+	DryRun                         *bool   `in:"DryRun"`
+	TrackLatestVersion             *bool   `in:"TrackLatestVersion"`
+}
+
+type ModifyIpamPrefixListResolverTargetOutput struct {
+	IpamPrefixListResolverTarget *IpamPrefixListResolverTarget `out:"ipamPrefixListResolverTarget"`
+}
+
+type ModifyIpamResourceCidrInput struct {
+	CurrentIpamScopeId     *string `in:"CurrentIpamScopeId" required:"true"`
+	Monitored              *bool   `in:"Monitored" required:"true"`
+	ResourceCidr           *string `in:"ResourceCidr" required:"true"`
+	ResourceId             *string `in:"ResourceId" required:"true"`
+	ResourceRegion         *string `in:"ResourceRegion" required:"true"`
+	DestinationIpamScopeId *string `in:"DestinationIpamScopeId"`
+	DryRun                 *bool   `in:"DryRun"`
+}
+
+type ModifyIpamResourceCidrOutput struct {
+	IpamResourceCidr *IpamResourceCidr `out:"ipamResourceCidr"`
+}
+
+type ModifyIpamResourceDiscoveryInput struct {
+	IpamResourceDiscoveryId            *string                                 `in:"IpamResourceDiscoveryId" required:"true"`
+	AddOperatingRegions                []AddIpamOperatingRegion                `in:"AddOperatingRegion"`
+	AddOrganizationalUnitExclusions    []AddIpamOrganizationalUnitExclusion    `in:"AddOrganizationalUnitExclusion"`
+	Description                        *string                                 `in:"Description"`
+	DryRun                             *bool                                   `in:"DryRun"`
+	RemoveOperatingRegions             []RemoveIpamOperatingRegion             `in:"RemoveOperatingRegion"`
+	RemoveOrganizationalUnitExclusions []RemoveIpamOrganizationalUnitExclusion `in:"RemoveOrganizationalUnitExclusion"`
+}
+
+type ModifyIpamResourceDiscoveryOutput struct {
+	IpamResourceDiscovery *IpamResourceDiscovery `out:"ipamResourceDiscovery"`
+}
+
+type ModifyIpamScopeInput struct {
+	IpamScopeId                          *string                         `in:"IpamScopeId" required:"true"`
+	Description                          *string                         `in:"Description"`
+	DryRun                               *bool                           `in:"DryRun"`
+	ExternalAuthorityConfiguration       *ExternalAuthorityConfiguration `in:"ExternalAuthorityConfiguration"`
+	RemoveExternalAuthorityConfiguration *bool                           `in:"RemoveExternalAuthorityConfiguration"`
+}
+
+type ModifyIpamScopeOutput struct {
+	IpamScope *IpamScope `out:"ipamScope"`
+}
+
+type ModifyManagedPrefixListInput struct {
+	PrefixListId                      *string                 `in:"PrefixListId" required:"true"`
+	AddEntries                        []AddPrefixListEntry    `in:"AddEntry"`
+	CurrentVersion                    *int64                  `in:"CurrentVersion"`
+	DryRun                            *bool                   `in:"DryRun"`
+	IpamPrefixListResolverSyncEnabled *bool                   `in:"IpamPrefixListResolverSyncEnabled"`
+	MaxEntries                        *int32                  `in:"MaxEntries"`
+	PrefixListName                    *string                 `in:"PrefixListName"`
+	RemoveEntries                     []RemovePrefixListEntry `in:"RemoveEntry"`
+}
+
+type ModifyManagedPrefixListOutput struct {
+	PrefixList *ManagedPrefixList `out:"prefixList"`
+}
+
+type ModifyNetworkInterfaceAttributeInput struct {
+	NetworkInterfaceId              *string                                 `in:"NetworkInterfaceId" required:"true"`
+	AssociatePublicIpAddress        *bool                                   `in:"AssociatePublicIpAddress"`
+	AssociatedSubnetIds             []string                                `in:"AssociatedSubnetId"`
+	Attachment                      *NetworkInterfaceAttachmentChanges      `in:"Attachment"`
+	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest `in:"ConnectionTrackingSpecification"`
+	Description                     *AttributeValue                         `in:"Description"`
+	DryRun                          *bool                                   `in:"DryRun"`
+	EnaSrdSpecification             *EnaSrdSpecification                    `in:"EnaSrdSpecification"`
+	EnablePrimaryIpv6               *bool                                   `in:"EnablePrimaryIpv6"`
+	Groups                          []string                                `in:"SecurityGroupId"`
+	SourceDestCheck                 *AttributeBooleanValue                  `in:"SourceDestCheck"`
+}
+
+type ModifyNetworkInterfaceAttributeOutput struct {
+}
+
+type ModifySecurityGroupRulesInput struct {
+	GroupId            *string                   `in:"GroupId" required:"true"`
+	SecurityGroupRules []SecurityGroupRuleUpdate `in:"SecurityGroupRule" required:"true"`
+	DryRun             *bool                     `in:"DryRun"`
+}
+
+type ModifySecurityGroupRulesOutput struct {
+	Return *bool `out:"return"`
 }
 
 type ModifySubnetAttributeInput struct {
@@ -3129,6 +4897,17 @@ const (
 // Values returns the values that the model has.
 func (MonitoringState) Values() []string {
 	return []string{"disabled", "disabling", "enabled", "pending"}
+}
+
+type MoveByoipCidrToIpamInput struct {
+	Cidr          *string `in:"Cidr" required:"true"`
+	IpamPoolId    *string `in:"IpamPoolId" required:"true"`
+	IpamPoolOwner *string `in:"IpamPoolOwner" required:"true"`
+	DryRun        *bool   `in:"DryRun"`
+}
+
+type MoveByoipCidrToIpamOutput struct {
+	ByoipCidr *ByoipCidr `out:"byoipCidr"`
 }
 
 type NestedVirtualizationSpecification string
@@ -3228,6 +5007,42 @@ type NetworkInterfaceAttachment struct {
 	Status              AttachmentStatus               `out:"status"`
 }
 
+type NetworkInterfaceAttachmentChanges struct {
+	AttachmentId         *string `in:"AttachmentId"`
+	DefaultEnaQueueCount *bool   `in:"DefaultEnaQueueCount"`
+	DeleteOnTermination  *bool   `in:"DeleteOnTermination"`
+	EnaQueueCount        *int32  `in:"EnaQueueCount"`
+}
+
+type NetworkInterfaceAttribute string
+
+const (
+	NetworkInterfaceAttributeDescription              NetworkInterfaceAttribute = "description"
+	NetworkInterfaceAttributeGroupSet                 NetworkInterfaceAttribute = "groupSet"
+	NetworkInterfaceAttributeSourceDestCheck          NetworkInterfaceAttribute = "sourceDestCheck"
+	NetworkInterfaceAttributeAttachment               NetworkInterfaceAttribute = "attachment"
+	NetworkInterfaceAttributeAssociatePublicIpAddress NetworkInterfaceAttribute = "associatePublicIpAddress"
+)
+
+// Values returns the values that the model has.
+func (NetworkInterfaceAttribute) Values() []string {
+	return []string{"description", "groupSet", "sourceDestCheck", "attachment", "associatePublicIpAddress"}
+}
+
+type NetworkInterfaceCreationType string
+
+const (
+	NetworkInterfaceCreationTypeEfa     NetworkInterfaceCreationType = "efa"
+	NetworkInterfaceCreationTypeEfaOnly NetworkInterfaceCreationType = "efa-only"
+	NetworkInterfaceCreationTypeBranch  NetworkInterfaceCreationType = "branch"
+	NetworkInterfaceCreationTypeTrunk   NetworkInterfaceCreationType = "trunk"
+)
+
+// Values returns the values that the model has.
+func (NetworkInterfaceCreationType) Values() []string {
+	return []string{"efa", "efa-only", "branch", "trunk"}
+}
+
 type NetworkInterfaceIpv6Address struct {
 	Ipv6Address       *string `out:"ipv6Address"`
 	IsPrimaryIpv6     *bool   `out:"isPrimaryIpv6"`
@@ -3284,6 +5099,10 @@ func (NetworkInterfaceType) Values() []string {
 	return []string{"interface", "natGateway", "efa", "efa-only", "trunk", "load_balancer", "network_load_balancer", "vpc_endpoint", "branch", "transit_gateway", "lambda", "quicksight", "global_accelerator_managed", "api_gateway_managed", "gateway_load_balancer", "gateway_load_balancer_endpoint", "iot_rules_managed", "aws_codestar_connections_managed"}
 }
 
+type OperatorRequest struct {
+	Principal *string `in:"Principal"`
+}
+
 type OperatorResponse struct {
 	HiddenByDefault *bool   `out:"hiddenByDefault"`
 	Managed         *bool   `out:"managed"`
@@ -3319,9 +5138,47 @@ type PortRange struct {
 	To   *int32 `in:"To" out:"to"`
 }
 
+type PrefixList struct {
+	Cidrs          []string `out:"cidrSet"`
+	PrefixListId   *string  `out:"prefixListId"`
+	PrefixListName *string  `out:"prefixListName"`
+}
+
+type PrefixListAssociation struct {
+	ResourceId    *string `out:"resourceId"`
+	ResourceOwner *string `out:"resourceOwner"`
+}
+
+type PrefixListEntry struct {
+	Cidr        *string `out:"cidr"`
+	Description *string `out:"description"`
+}
+
 type PrefixListId struct {
 	Description  *string `in:"Description" out:"description"`
 	PrefixListId *string `in:"PrefixListId" out:"prefixListId"`
+}
+
+type PrefixListState string
+
+const (
+	PrefixListStateCreateInProgress  PrefixListState = "create-in-progress"
+	PrefixListStateCreateComplete    PrefixListState = "create-complete"
+	PrefixListStateCreateFailed      PrefixListState = "create-failed"
+	PrefixListStateModifyInProgress  PrefixListState = "modify-in-progress"
+	PrefixListStateModifyComplete    PrefixListState = "modify-complete"
+	PrefixListStateModifyFailed      PrefixListState = "modify-failed"
+	PrefixListStateRestoreInProgress PrefixListState = "restore-in-progress"
+	PrefixListStateRestoreComplete   PrefixListState = "restore-complete"
+	PrefixListStateRestoreFailed     PrefixListState = "restore-failed"
+	PrefixListStateDeleteInProgress  PrefixListState = "delete-in-progress"
+	PrefixListStateDeleteComplete    PrefixListState = "delete-complete"
+	PrefixListStateDeleteFailed      PrefixListState = "delete-failed"
+)
+
+// Values returns the values that the model has.
+func (PrefixListState) Values() []string {
+	return []string{"create-in-progress", "create-complete", "create-failed", "modify-in-progress", "modify-complete", "modify-failed", "restore-in-progress", "restore-complete", "restore-failed", "delete-in-progress", "delete-complete", "delete-failed"}
 }
 
 type PrivateDnsNameOptionsOnLaunch struct {
@@ -3334,6 +5191,11 @@ type PrivateDnsNameOptionsResponse struct {
 	EnableResourceNameDnsAAAARecord *bool        `out:"enableResourceNameDnsAAAARecord"`
 	EnableResourceNameDnsARecord    *bool        `out:"enableResourceNameDnsARecord"`
 	HostnameType                    HostnameType `out:"hostnameType"`
+}
+
+type PrivateIpAddressSpecification struct {
+	Primary          *bool   `in:"Primary" out:"primary"`
+	PrivateIpAddress *string `in:"PrivateIpAddress" out:"privateIpAddress"`
 }
 
 type ProductCode struct {
@@ -3357,6 +5219,21 @@ type PropagatingVgw struct {
 	GatewayId *string `out:"gatewayId"`
 }
 
+type ProvisionByoipCidrInput struct {
+	Cidr                     *string                   `in:"Cidr" required:"true"`
+	CidrAuthorizationContext *CidrAuthorizationContext `in:"CidrAuthorizationContext"`
+	Description              *string                   `in:"Description"`
+	DryRun                   *bool                     `in:"DryRun"`
+	MultiRegion              *bool                     `in:"MultiRegion"`
+	NetworkBorderGroup       *string                   `in:"NetworkBorderGroup"`
+	PoolTagSpecifications    []TagSpecification        `in:"PoolTagSpecification"`
+	PubliclyAdvertisable     *bool                     `in:"PubliclyAdvertisable"`
+}
+
+type ProvisionByoipCidrOutput struct {
+	ByoipCidr *ByoipCidr `out:"byoipCidr"`
+}
+
 type ProvisionIpamPoolCidrInput struct {
 	IpamPoolId                              *string                       `in:"IpamPoolId" required:"true"`
 	Cidr                                    *string                       `in:"Cidr"`
@@ -3372,11 +5249,47 @@ type ProvisionIpamPoolCidrOutput struct {
 	IpamPoolCidr *IpamPoolCidr `out:"ipamPoolCidr"`
 }
 
+type ProvisionPublicIpv4PoolCidrInput struct {
+	IpamPoolId         *string `in:"IpamPoolId" required:"true"`
+	NetmaskLength      *int32  `in:"NetmaskLength" required:"true"`
+	PoolId             *string `in:"PoolId" required:"true"`
+	DryRun             *bool   `in:"DryRun"`
+	NetworkBorderGroup *string `in:"NetworkBorderGroup"`
+}
+
+type ProvisionPublicIpv4PoolCidrOutput struct {
+	PoolAddressRange *PublicIpv4PoolRange `out:"poolAddressRange"`
+	PoolId           *string              `out:"poolId"`
+}
+
+type PtrUpdateStatus struct {
+	Reason *string `out:"reason"`
+	Status *string `out:"status"`
+	Value  *string `out:"value"`
+}
+
 type PublicIpDnsNameOptions struct {
 	DnsHostnameType        *string `out:"dnsHostnameType"`
 	PublicDualStackDnsName *string `out:"publicDualStackDnsName"`
 	PublicIpv4DnsName      *string `out:"publicIpv4DnsName"`
 	PublicIpv6DnsName      *string `out:"publicIpv6DnsName"`
+}
+
+type PublicIpv4Pool struct {
+	Description                *string               `out:"description"`
+	NetworkBorderGroup         *string               `out:"networkBorderGroup"`
+	PoolAddressRanges          []PublicIpv4PoolRange `out:"poolAddressRangeSet"`
+	PoolId                     *string               `out:"poolId"`
+	Tags                       []Tag                 `out:"tagSet"`
+	TotalAddressCount          *int32                `out:"totalAddressCount"`
+	TotalAvailableAddressCount *int32                `out:"totalAvailableAddressCount"`
+}
+
+type PublicIpv4PoolRange struct {
+	AddressCount          *int32  `out:"addressCount"`
+	AvailableAddressCount *int32  `out:"availableAddressCount"`
+	FirstAddress          *string `out:"firstAddress"`
+	LastAddress           *string `out:"lastAddress"`
 }
 
 type ReferencedSecurityGroup struct {
@@ -3398,6 +5311,16 @@ type RegionGeography struct {
 	Name *string `out:"name"`
 }
 
+type ReleaseAddressInput struct {
+	AllocationId       *string `in:"AllocationId"`
+	DryRun             *bool   `in:"DryRun"`
+	NetworkBorderGroup *string `in:"NetworkBorderGroup"`
+	PublicIp           *string `in:"PublicIp"`
+}
+
+type ReleaseAddressOutput struct {
+}
+
 type ReleaseIpamPoolAllocationInput struct {
 	Cidr                 *string `in:"Cidr" required:"true"`
 	IpamPoolAllocationId *string `in:"IpamPoolAllocationId" required:"true"`
@@ -3407,6 +5330,53 @@ type ReleaseIpamPoolAllocationInput struct {
 
 type ReleaseIpamPoolAllocationOutput struct {
 	Success *bool `out:"success"`
+}
+
+type RemoveIpamOperatingRegion struct {
+	RegionName *string `in:"RegionName"`
+}
+
+type RemoveIpamOrganizationalUnitExclusion struct {
+	OrganizationsEntityPath *string `in:"OrganizationsEntityPath"`
+}
+
+type RemovePrefixListEntry struct {
+	Cidr *string `in:"Cidr" required:"true"`
+}
+
+type ReplaceRouteInput struct {
+	RouteTableId                *string `in:"RouteTableId" required:"true"`
+	CarrierGatewayId            *string `in:"CarrierGatewayId"`
+	CoreNetworkArn              *string `in:"CoreNetworkArn"`
+	DestinationCidrBlock        *string `in:"DestinationCidrBlock"`
+	DestinationIpv6CidrBlock    *string `in:"DestinationIpv6CidrBlock"`
+	DestinationPrefixListId     *string `in:"DestinationPrefixListId"`
+	DryRun                      *bool   `in:"DryRun"`
+	EgressOnlyInternetGatewayId *string `in:"EgressOnlyInternetGatewayId"`
+	GatewayId                   *string `in:"GatewayId"`
+	InstanceId                  *string `in:"InstanceId"`
+	LocalGatewayId              *string `in:"LocalGatewayId"`
+	LocalTarget                 *bool   `in:"LocalTarget"`
+	NatGatewayId                *string `in:"NatGatewayId"`
+	NetworkInterfaceId          *string `in:"NetworkInterfaceId"`
+	OdbNetworkArn               *string `in:"OdbNetworkArn"`
+	TransitGatewayId            *string `in:"TransitGatewayId"`
+	VpcEndpointId               *string `in:"VpcEndpointId"`
+	VpcPeeringConnectionId      *string `in:"VpcPeeringConnectionId"`
+}
+
+type ReplaceRouteOutput struct {
+}
+
+type ReplaceRouteTableAssociationInput struct {
+	AssociationId *string `in:"AssociationId" required:"true"`
+	RouteTableId  *string `in:"RouteTableId" required:"true"`
+	DryRun        *bool   `in:"DryRun"`
+}
+
+type ReplaceRouteTableAssociationOutput struct {
+	AssociationState *RouteTableAssociationState `out:"associationState"`
+	NewAssociationId *string                     `out:"newAssociationId"`
 }
 
 type RequestIpamResourceTag struct {
@@ -3420,6 +5390,15 @@ type Reservation struct {
 	OwnerId       *string           `out:"ownerId"`
 	RequesterId   *string           `out:"requesterId"`
 	ReservationId *string           `out:"reservationId"`
+}
+
+type ResetNetworkInterfaceAttributeInput struct {
+	NetworkInterfaceId *string `in:"NetworkInterfaceId" required:"true"`
+	DryRun             *bool   `in:"DryRun"`
+	SourceDestCheck    *string `in:"SourceDestCheck"`
+}
+
+type ResetNetworkInterfaceAttributeOutput struct {
 }
 
 type ResourceType string
@@ -3542,6 +5521,17 @@ const (
 // Values returns the values that the model has.
 func (ResourceType) Values() []string {
 	return []string{"capacity-reservation", "client-vpn-endpoint", "customer-gateway", "carrier-gateway", "coip-pool", "declarative-policies-report", "dedicated-host", "dhcp-options", "egress-only-internet-gateway", "elastic-ip", "elastic-gpu", "export-image-task", "export-instance-task", "fleet", "fpga-image", "host-reservation", "image", "image-usage-report", "import-image-task", "import-snapshot-task", "instance", "instance-event-window", "internet-gateway", "ipam", "ipam-pool", "ipam-scope", "ipv4pool-ec2", "ipv6pool-ec2", "key-pair", "launch-template", "local-gateway", "local-gateway-route-table", "local-gateway-virtual-interface", "local-gateway-virtual-interface-group", "local-gateway-route-table-vpc-association", "local-gateway-route-table-virtual-interface-group-association", "natgateway", "network-acl", "network-interface", "network-insights-analysis", "network-insights-path", "network-insights-access-scope", "network-insights-access-scope-analysis", "outpost-lag", "placement-group", "prefix-list", "replace-root-volume-task", "reserved-instances", "route-table", "security-group", "security-group-rule", "service-link-virtual-interface", "snapshot", "spot-fleet-request", "spot-instances-request", "subnet", "subnet-cidr-reservation", "traffic-mirror-filter", "traffic-mirror-session", "traffic-mirror-target", "transit-gateway", "transit-gateway-attachment", "transit-gateway-connect-peer", "transit-gateway-multicast-domain", "transit-gateway-policy-table", "transit-gateway-metering-policy", "transit-gateway-route-table", "transit-gateway-route-table-announcement", "volume", "vpc", "vpc-endpoint", "vpc-endpoint-connection", "vpc-endpoint-service", "vpc-endpoint-service-permission", "vpc-peering-connection", "vpn-connection", "vpn-gateway", "vpc-flow-log", "capacity-reservation-fleet", "traffic-mirror-filter-rule", "vpc-endpoint-connection-device-type", "verified-access-instance", "verified-access-group", "verified-access-endpoint", "verified-access-policy", "verified-access-trust-provider", "vpn-connection-device-type", "vpc-block-public-access-exclusion", "vpc-encryption-control", "route-server", "route-server-endpoint", "route-server-peer", "ipam-resource-discovery", "ipam-resource-discovery-association", "instance-connect-endpoint", "verified-access-endpoint-target", "ipam-external-resource-verification-token", "capacity-block", "mac-modification-task", "ipam-prefix-list-resolver", "ipam-policy", "ipam-prefix-list-resolver-target", "ipam-internet-registry-association", "secondary-interface", "secondary-network", "secondary-subnet", "capacity-manager-data-export", "vpn-concentrator", "ipam-pool-allocation", "capacity-reservation-cancellation-quote", "application-status-check", "capacity-reservation-modification-quote"}
+}
+
+type RestoreManagedPrefixListVersionInput struct {
+	CurrentVersion  *int64  `in:"CurrentVersion" required:"true"`
+	PrefixListId    *string `in:"PrefixListId" required:"true"`
+	PreviousVersion *int64  `in:"PreviousVersion" required:"true"`
+	DryRun          *bool   `in:"DryRun"`
+}
+
+type RestoreManagedPrefixListVersionOutput struct {
+	PrefixList *ManagedPrefixList `out:"prefixList"`
 }
 
 type RevokeSecurityGroupEgressInput struct {
@@ -3749,6 +5739,27 @@ type SecurityGroupRule struct {
 	ToPort               *int32                   `out:"toPort"`
 }
 
+type SecurityGroupRuleDescription struct {
+	Description         *string `in:"Description"`
+	SecurityGroupRuleId *string `in:"SecurityGroupRuleId"`
+}
+
+type SecurityGroupRuleRequest struct {
+	CidrIpv4          *string `in:"CidrIpv4"`
+	CidrIpv6          *string `in:"CidrIpv6"`
+	Description       *string `in:"Description"`
+	FromPort          *int32  `in:"FromPort"`
+	IpProtocol        *string `in:"IpProtocol"`
+	PrefixListId      *string `in:"PrefixListId"`
+	ReferencedGroupId *string `in:"ReferencedGroupId"`
+	ToPort            *int32  `in:"ToPort"`
+}
+
+type SecurityGroupRuleUpdate struct {
+	SecurityGroupRuleId *string                   `in:"SecurityGroupRuleId" required:"true"`
+	SecurityGroupRule   *SecurityGroupRuleRequest `in:"SecurityGroupRule"`
+}
+
 type ServiceManaged string
 
 const (
@@ -3868,6 +5879,63 @@ func (Tenancy) Values() []string {
 	return []string{"default", "dedicated", "host"}
 }
 
+type TokenState string
+
+const (
+	TokenStateValid   TokenState = "valid"
+	TokenStateExpired TokenState = "expired"
+)
+
+// Values returns the values that the model has.
+func (TokenState) Values() []string {
+	return []string{"valid", "expired"}
+}
+
+type UnassignIpv6AddressesInput struct {
+	NetworkInterfaceId *string  `in:"NetworkInterfaceId" required:"true"`
+	Ipv6Addresses      []string `in:"Ipv6Addresses"`
+	Ipv6Prefixes       []string `in:"Ipv6Prefix"`
+}
+
+type UnassignIpv6AddressesOutput struct {
+	NetworkInterfaceId      *string  `out:"networkInterfaceId"`
+	UnassignedIpv6Addresses []string `out:"unassignedIpv6Addresses"`
+	UnassignedIpv6Prefixes  []string `out:"unassignedIpv6PrefixSet"`
+}
+
+type UnassignPrivateIpAddressesInput struct {
+	NetworkInterfaceId *string  `in:"NetworkInterfaceId" required:"true"`
+	Ipv4Prefixes       []string `in:"Ipv4Prefix"`
+	PrivateIpAddresses []string `in:"PrivateIpAddress"`
+}
+
+type UnassignPrivateIpAddressesOutput struct {
+}
+
+type UpdateSecurityGroupRuleDescriptionsEgressInput struct {
+	DryRun                        *bool                          `in:"DryRun"`
+	GroupId                       *string                        `in:"GroupId"`
+	GroupName                     *string                        `in:"GroupName"`
+	IpPermissions                 []IpPermission                 `in:"IpPermissions"`
+	SecurityGroupRuleDescriptions []SecurityGroupRuleDescription `in:"SecurityGroupRuleDescription"`
+}
+
+type UpdateSecurityGroupRuleDescriptionsEgressOutput struct {
+	Return *bool `out:"return"`
+}
+
+type UpdateSecurityGroupRuleDescriptionsIngressInput struct {
+	DryRun                        *bool                          `in:"DryRun"`
+	GroupId                       *string                        `in:"GroupId"`
+	GroupName                     *string                        `in:"GroupName"`
+	IpPermissions                 []IpPermission                 `in:"IpPermissions"`
+	SecurityGroupRuleDescriptions []SecurityGroupRuleDescription `in:"SecurityGroupRuleDescription"`
+}
+
+type UpdateSecurityGroupRuleDescriptionsIngressOutput struct {
+	Return *bool `out:"return"`
+}
+
 type UserIdGroupPair struct {
 	Description            *string `in:"Description" out:"description"`
 	GroupId                *string `in:"GroupId" out:"groupId"`
@@ -3955,6 +6023,12 @@ const (
 // Values returns the values that the model has.
 func (VpcCidrBlockStateCode) Values() []string {
 	return []string{"associating", "associated", "disassociating", "disassociated", "failing", "failed"}
+}
+
+type VpcClassicLink struct {
+	ClassicLinkEnabled *bool   `out:"classicLinkEnabled"`
+	Tags               []Tag   `out:"tagSet"`
+	VpcId              *string `out:"vpcId"`
 }
 
 type VpcEncryptionControl struct {
@@ -4073,6 +6147,15 @@ const (
 // Values returns the values that the model has.
 func (VpcState) Values() []string {
 	return []string{"pending", "available", "deleting"}
+}
+
+type WithdrawByoipCidrInput struct {
+	Cidr   *string `in:"Cidr" required:"true"`
+	DryRun *bool   `in:"DryRun"`
+}
+
+type WithdrawByoipCidrOutput struct {
+	ByoipCidr *ByoipCidr `out:"byoipCidr"`
 }
 
 // ErrorCodes are the codes of the service's modelled errors.
