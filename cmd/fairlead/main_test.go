@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,7 +53,7 @@ func TestMistakesOnTheCommandLineAreOneLineAndCodeOne(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no command":             {nil, `expected one of "server", "demo", "status", "version"`},
+		"no command":             {nil, `expected one of "server", "demo", "status", "map", "version"`},
 		"an unknown command":     {[]string{"serve"}, "unexpected argument serve"},
 		"a misspelt flag":        {[]string{"server", "--api-adr=x"}, `did you mean "--api-addr"?`},
 		"an unknown output":      {[]string{"status", "--output=xml"}, "--output must be one of"},
@@ -148,7 +149,7 @@ func TestHelpAndVersionAreForTheOutput(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"help":               {[]string{"--help"}, []string{"server", "demo", "status", "version"}},
+		"help":               {[]string{"--help"}, []string{"server", "demo", "status", "map", "version"}},
 		"help of the server": {[]string{"server", "--help"}, []string{"--config=FILE", "127.0.0.1:7480", "--[no-]dev", "./fairlead-data"}},
 		"help of the demo":   {[]string{"demo", "-h"}, []string{"removed at the end", "8080", "default warn"}},
 		"version":            {[]string{"version"}, []string{"fairlead dev (go1."}},
@@ -197,6 +198,37 @@ func TestStatusShowsWhatTheServerSays(t *testing.T) {
 	code, _, stderr = invoke(t, "status", "--ops-addr", addr)
 	if want := "fairlead: no server answers on " + addr + "; choose its address with --ops-addr\n"; code != 1 || stderr != want {
 		t.Errorf("stopped: got code %d and %q, want 1 and %q", code, stderr, want)
+	}
+}
+
+func TestMapAsksForThePartThatIsNamed(t *testing.T) {
+	var asked []string
+	ops := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.String())
+		if strings.Contains(r.URL.Path, "gone") {
+			http.Error(w, `there is no pool "gone"`, http.StatusNotFound)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(status.Map{Pool: "ipam-pool-1", Account: "111122223333"})
+	}))
+	defer ops.Close()
+	addr := strings.TrimPrefix(ops.URL, "http://")
+
+	code, text, stderr := invoke(t, "map", "ipam-pool-1", "--ops-addr", addr)
+	if code != 0 || stderr != "" || !strings.Contains(text, "no CIDR is provisioned") {
+		t.Errorf("got code %d, %q and\n%s\nwant a pool without CIDRs", code, stderr, text)
+	}
+	code, _, stderr = invoke(t, "map", "ipam-pool-1", "2001:db8::/32", "--ops-addr", addr)
+	if code != 0 || stderr != "" {
+		t.Errorf("a part: got code %d and %q", code, stderr)
+	}
+	code, _, stderr = invoke(t, "map", "gone", "--ops-addr", addr)
+	if code != 1 || !strings.Contains(stderr, `there is no pool "gone"`) {
+		t.Errorf("no such pool: got code %d and %q, want 1 and the server's words", code, stderr)
+	}
+	want := []string{"/pools/ipam-pool-1/map", "/pools/ipam-pool-1/map?within=2001%3Adb8%3A%3A%2F32", "/pools/gone/map"}
+	if !slices.Equal(asked, want) {
+		t.Errorf("got the requests %q, want %q", asked, want)
 	}
 }
 

@@ -43,6 +43,9 @@ func (s *Service) VisiblePool(r store.Reader, account, id string) (Pool, bool) {
 	return p, ok && !p.Hidden && p.Account == account
 }
 
+// Pool returns a pool, whoever's it is, the provider's too.
+func (s *Service) Pool(r store.Reader, id string) (Pool, bool) { return s.pools.Get(r, id) }
+
 // HomePool returns the pool that an account names in a call to the home region
 // of its IPAM. ErrPoolNotFound.
 func (s *Service) HomePool(r store.Reader, account, region, id string) (Pool, error) {

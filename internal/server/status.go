@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"math/big"
 	"net/http"
 	"net/netip"
@@ -14,12 +13,7 @@ import (
 
 // serveStatus answers what `fairlead status` shows.
 func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(s.status()); err != nil {
-		s.log.Debug("status not delivered", "error", err)
-	}
+	s.answer(w, s.status())
 }
 
 func (s *Server) status() status.Report {
