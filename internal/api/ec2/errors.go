@@ -65,6 +65,7 @@ func refusal(err error) error {
 		ready    *apierr.Error
 		fault    *vpc.Error
 		notFound *vpc.NotFoundError
+		badTag   *tags.RuleError
 	)
 	switch {
 	case errors.As(err, &ready):
@@ -78,6 +79,11 @@ func refusal(err error) error {
 		return apierr.New(faultCodes[fault.Fault], "%s", fault.Message)
 	case errors.Is(err, idempotency.ErrMismatch):
 		return apierr.New("IdempotentParameterMismatch", "The client token you have provided was already used with other parameters.")
+	case errors.As(err, &badTag):
+		if badTag.Reserved {
+			return apierr.New("InvalidTagKey.Malformed", "%s", badTag.Text)
+		}
+		return apierr.New("InvalidParameterValue", "%s", badTag.Text)
 	case errors.Is(err, tags.ErrTooMany):
 		return apierr.New("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
 	case errors.Is(err, store.ErrConflict):

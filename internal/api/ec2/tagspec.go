@@ -1,18 +1,9 @@
 package ec2
 
 import (
-	"strings"
-	"unicode/utf8"
-
 	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/shapes/ec2"
 	"github.com/fairlead/fairlead/internal/tags"
-)
-
-// The longest tag (EC2 CreateTags, in characters).
-const (
-	maxTagKey   = 128
-	maxTagValue = 256
 )
 
 // specifiedTags reads the tags of a resource about to be created, all of whose
@@ -34,28 +25,10 @@ func specifiedTags(specs []ec2.TagSpecification, kind string) ([]tags.Tag, error
 // checkTags refuses tags that can't be set.
 func checkTags(in []ec2.Tag) ([]tags.Tag, error) {
 	var out []tags.Tag
-	seen := map[string]bool{}
 	for _, t := range in {
-		key, val := value(t.Key), value(t.Value)
-		switch {
-		case key == "":
-			return nil, apierr.New("InvalidParameterValue", "Tag key cannot be empty")
-		case utf8.RuneCountInString(key) > maxTagKey:
-			return nil, apierr.New("InvalidParameterValue", "Tag key exceeds the maximum length of %d characters", maxTagKey)
-		case utf8.RuneCountInString(val) > maxTagValue:
-			return nil, apierr.New("InvalidParameterValue", "Tag value exceeds the maximum length of %d characters", maxTagValue)
-		case strings.HasPrefix(strings.ToLower(key), "aws:"):
-			return nil, apierr.New("InvalidTagKey.Malformed", "Tag keys starting with 'aws:' are reserved for internal use")
-		case seen[key]:
-			return nil, apierr.New("InvalidParameterValue", "Duplicate tag key '%s' specified.", key)
-		}
-		seen[key] = true
-		out = append(out, tags.Tag{Key: key, Value: val})
+		out = append(out, tags.Tag{Key: value(t.Key), Value: value(t.Value)})
 	}
-	if len(out) > tags.Max {
-		return nil, tags.ErrTooMany
-	}
-	return out, nil
+	return out, tags.Check(out)
 }
 
 // renderTags returns a reply's tag set, which is never absent.
