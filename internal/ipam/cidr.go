@@ -387,7 +387,7 @@ func (s *Service) deprovision(t *turn, p Pool, c PoolCIDR) (PoolCIDR, error) {
 	cooling := false
 	for _, a := range s.allocationsWithin(t.base, p.ID, c.CIDR) {
 		cooling = cooling || a.State == Cooling
-		if held = held || a.State == Held; held {
+		if held = held || a.State != Cooling; held {
 			break
 		}
 	}

@@ -37,6 +37,7 @@ const (
 	NounScope      Noun = "ipam-scope"
 	NounPool       Noun = "ipam-pool"
 	NounAllocation Noun = "ipam-pool-alloc"
+	NounImport     Noun = "ipam-import"
 )
 
 // NotFoundError says that the caller sees no such thing.

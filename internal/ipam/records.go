@@ -242,6 +242,7 @@ type AllocationState string
 const (
 	Held    AllocationState = ""        // the zero value
 	Cooling AllocationState = "cooling" // released; free again at Until
+	Staged  AllocationState = "staged"  // of an import that isn't decided: taken, and not shown
 )
 
 // Allocation is one block of a pool in one holder's hands. The names of its

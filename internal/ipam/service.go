@@ -60,6 +60,8 @@ type Service struct {
 	allocsByID    *store.Index[Allocation] // held ones
 	allocsByUser  *store.Index[Allocation] // held ones, by Holder.ResourceID
 	allocsCooling *store.Index[Allocation]
+	imports       *store.Collection[Import]
+	staged        *store.Collection[stagedBlock] // by import and address
 
 	feed feed
 
@@ -114,6 +116,8 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 		return only(a.State == Held && a.Holder.ResourceID != "", a.Holder.ResourceID)
 	})
 	s.allocsCooling = s.allocs.Index(func(a Allocation) []string { return only(a.State == Cooling, leaving) })
+	s.imports = store.NewCollection[Import](st, "ipam.import", 1)
+	s.staged = store.NewCollection[stagedBlock](st, "ipam.staged", 1)
 	s.feed = newFeed(st, s.allocs.Name())
 	return s
 }
