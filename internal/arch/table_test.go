@@ -32,15 +32,17 @@ var allowed = map[string][]string{
 	"vpc":     {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
 
 	// The wire.
-	"wire":         {"apierr", "arn"},
-	"shapes":       {},
-	"shapes/ec2":   {},
-	"shapes/elbv2": {},
-	"shapes/gen":   {},
-	"shapes/sts":   {},
-	"api/ec2":      {"account", "apierr", "arn", "idempotency", "ids", "ipam", "shapes/ec2", "store", "tags", "vpc", "wire"},
-	"api/elbv2":    {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
-	"api/sts":      {"account", "apierr", "arn", "shapes/sts", "wire"},
+	"wire":            {"apierr", "arn"},
+	"shapes":          {},
+	"shapes/ec2":      {},
+	"shapes/elbv2":    {},
+	"shapes/fairlead": {},
+	"shapes/gen":      {},
+	"shapes/sts":      {},
+	"api/ec2":         {"account", "apierr", "arn", "idempotency", "ids", "ipam", "shapes/ec2", "store", "tags", "vpc", "wire"},
+	"api/elbv2":       {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
+	"api/fairlead":    {"apierr", "ids", "ipam", "shapes/fairlead", "store", "tags", "wire"},
+	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
 
 	// What carries traffic.
 	"attach":        {"snapshot"},
@@ -56,14 +58,16 @@ var allowed = map[string][]string{
 	"config": {},
 	"status": {},
 	"server": {
-		"account", "api/ec2", "api/elbv2", "api/sts", "apierr", "arn", "attach", "config", "dns", "dnsserver",
+		"account", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "config", "dns", "dnsserver",
 		"elb", "failpoint", "health", "idempotency", "ids", "ipam", "node", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself
 		"api/ec2", "api/elbv2", "apierr", "config", "server", "shapes/ec2", "shapes/elbv2", "status", "wire",
 	},
-	"cmd/fairlead": {"failpoint", "config", "demo", "server", "status"},
+	"client":       {"wire"},
+	"inventory":    {"api/ec2", "api/fairlead", "shapes/ec2", "shapes/fairlead", "wire"}, // another client of it
+	"cmd/fairlead": {"client", "failpoint", "inventory", "config", "demo", "server", "status", "wire"},
 
 	// For tests alone.
 	"arch": {},

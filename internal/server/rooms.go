@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead/fairlead/internal/account"
 	"github.com/fairlead/fairlead/internal/api/ec2"
 	"github.com/fairlead/fairlead/internal/api/elbv2"
+	"github.com/fairlead/fairlead/internal/api/fairlead"
 	"github.com/fairlead/fairlead/internal/api/sts"
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/elb"
@@ -61,6 +62,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Tags: r.tags, Regions: r.regions}).Service(),
 		elbv2.New(r.store, r.elb).Service(),
 		sts.Service(),
+		fairlead.New(r.store, r.ipam),
 	)
 	return r
 }
