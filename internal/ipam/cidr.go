@@ -55,6 +55,8 @@ type ProvisionCIDR struct {
 	Authorization   *Claim // nil: none
 	Token           idempotency.Token
 	Time            time.Time
+
+	refill *refillOf // nil but for the sweep's own requests
 }
 
 // ProvisionCIDR gives a CIDR to a pool: to a child out of its source pool, to a
@@ -221,6 +223,9 @@ func (s *Service) provision(t *turn, req ProvisionCIDR, dryRun func() error) (Po
 	if len(live) >= maxCIDRsPerPool {
 		return PoolCIDR{}, refuse(OverLimit, "You've reached the limit for CIDRs in ipam-pool '%s'. You are limited to %d.", p.ID, maxCIDRsPerPool)
 	}
+	if req.refill != nil && len(live) != req.refill.live {
+		return PoolCIDR{}, errRefilled
+	}
 	if err := check(dryRun); err != nil {
 		return PoolCIDR{}, err
 	}
@@ -235,6 +240,14 @@ func (s *Service) provision(t *turn, req ProvisionCIDR, dryRun func() error) (Po
 	}
 	if err != nil {
 		return PoolCIDR{}, err
+	}
+	if c.State == FailedProvision && req.refill != nil {
+		return PoolCIDR{}, refuse(WrongState, "%s", c.FailureMessage) // nobody asked, so nobody is told by a record
+	}
+	if c.State == Provisioned {
+		if notice := s.Automation(t.tx, p.ID).Notice; notice > 0 {
+			c.UsableFrom, c.Waiting = req.Time.Add(notice), true
+		}
 	}
 	if c.State == FailedProvision && len(failed) >= maxFailed {
 		oldest := slices.MinFunc(failed, func(a, b PoolCIDR) int { return a.Created.Compare(b.Created) })

@@ -193,13 +193,15 @@ type PoolCIDR struct {
 	FailureCode    string `json:",omitempty"`
 	FailureMessage string `json:",omitempty"`
 	Created        time.Time
+	UsableFrom     time.Time `json:",omitzero"`  // the end of the notice period; zero for none
+	Waiting        bool      `json:",omitempty"` // for UsableFrom; nothing is allocated in it yet
 }
 
 // active says whether the CIDR's addresses may be allocated.
 func (c PoolCIDR) active() bool {
 	switch c.State {
 	case Provisioned, FailedDeprovision:
-		return true
+		return !c.Waiting
 	case FailedProvision, PendingDeprovision, Deprovisioned:
 	}
 	return false

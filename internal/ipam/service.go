@@ -54,6 +54,7 @@ type Service struct {
 	cidrs         *store.Collection[PoolCIDR]
 	cidrsByPool   *store.Index[PoolCIDR]
 	cidrsLeaving  *store.Index[PoolCIDR] // PendingDeprovision
+	cidrsWaiting  *store.Index[PoolCIDR]
 	spans         *store.Collection[span]
 	domains       *store.Collection[domain] // by routing domain
 	allocs        *store.Collection[Allocation]
@@ -63,7 +64,8 @@ type Service struct {
 	imports       *store.Collection[Import]
 	staged        *store.Collection[stagedBlock] // by import and address
 
-	feed feed
+	feed     feed
+	refiller refiller // the sweep's
 
 	ctx    context.Context // ends with Run
 	cancel context.CancelFunc
@@ -83,6 +85,7 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 	s := &Service{
 		store: st, tags: tg, tokens: tokens, opts: opts,
 		ctx: ctx, cancel: cancel, writers: map[string]*writer{},
+		refiller: refiller{after: map[string]time.Time{}},
 	}
 	s.ipams = store.NewCollection[IPAM](st, "ipam.ipam", 1)
 	s.ipamsByOwner = s.ipams.Index(func(i IPAM) []string { return []string{owner(i.Account, i.Region)} })
@@ -108,6 +111,7 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 	s.cidrs = store.NewCollection[PoolCIDR](st, "ipam.cidr", 1)
 	s.cidrsByPool = s.cidrs.Index(func(c PoolCIDR) []string { return []string{c.PoolID} })
 	s.cidrsLeaving = s.cidrs.Index(func(c PoolCIDR) []string { return only(c.State == PendingDeprovision, leaving) })
+	s.cidrsWaiting = s.cidrs.Index(func(c PoolCIDR) []string { return only(c.Waiting, leaving) })
 	s.spans = store.NewCollection[span](st, "ipam.span", 1)
 	s.domains = store.NewCollection[domain](st, "ipam.domain", 1)
 	s.allocs = store.NewCollection[Allocation](st, "ipam.allocation", 1)

@@ -54,7 +54,7 @@ func (s *Service) close() {
 // sweep does all that is due, and returns what went wrong with any of it.
 func (s *Service) sweep(ctx context.Context, now time.Time) error {
 	snap := s.store.Snapshot()
-	errs := []error{s.free(ctx, snap, now), s.sweepImports(ctx, snap, now)}
+	errs := []error{s.free(ctx, snap, now), s.sweepImports(ctx, snap, now), s.sweepNotices(ctx, snap, now), s.refill(ctx, snap, now)}
 	for _, c := range s.cidrsLeaving.Each(snap, leaving) {
 		errs = append(errs, s.finishCIDR(ctx, c))
 	}

@@ -12,12 +12,16 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/store"
 )
 
 // Max is the most tags that one resource may have (EC2 and ELBv2 quota).
 const Max = 50
+
+// Reserved begins the keys of tags that ask Fairlead for something.
+const Reserved = "fairlead:"
 
 // ErrTooMany says that a resource would have more than Max tags.
 var ErrTooMany = errors.New("too many tags")
@@ -41,12 +45,22 @@ type Set struct {
 type Service struct {
 	sets      *store.Collection[Set]
 	byAccount *store.Index[Set] // account "/" region
+	asking    *store.Index[Set] // those with reserved keys, by type
 }
 
 // New declares the room's collection in st.
 func New(st *store.Store) *Service {
 	sets := store.NewCollection[Set](st, "tags", 1)
-	return &Service{sets: sets, byAccount: sets.Index(func(s Set) []string { return []string{s.Account + "/" + s.Region} })}
+	return &Service{
+		sets:      sets,
+		byAccount: sets.Index(func(s Set) []string { return []string{s.Account + "/" + s.Region} }),
+		asking: sets.Index(func(s Set) []string {
+			if !slices.ContainsFunc(s.Tags, func(t Tag) bool { return strings.HasPrefix(t.Key, Reserved) }) {
+				return nil
+			}
+			return []string{s.Type}
+		}),
+	}
 }
 
 // Put merges set.Tags into the resource's tags; set's other members describe the resource.
@@ -103,4 +117,10 @@ func (s *Service) Of(r store.Reader, resource string) []Tag {
 // without one), by resource, from the given resource on.
 func (s *Service) Each(r store.Reader, account, region, from string) iter.Seq2[string, Set] {
 	return s.byAccount.From(r, account+"/"+region, from)
+}
+
+// WithReserved yields the resources of a type that have tags with reserved keys,
+// whoever's they are, by resource.
+func (s *Service) WithReserved(r store.Reader, kind string) iter.Seq2[string, Set] {
+	return s.asking.Each(r, kind)
 }

@@ -92,3 +92,14 @@ func TestTagsOfManyResourcesAndManyTags(t *testing.T) {
 		t.Errorf("another account tags it: got %v (I8)", err)
 	}
 }
+
+func TestATagThatAsksForSomethingMustMakeSense(t *testing.T) {
+	w := newWorld(t)
+	manager := do[ec2.CreateIpamOutput](t, w, "CreateIpam", &ec2.CreateIpamInput{}).Ipam
+	w.wantCode(t, "InvalidParameterValue", "CreateIpamPool", "IpamScopeId", *manager.PrivateDefaultScopeId, "AddressFamily", "ipv4",
+		"TagSpecification.1.ResourceType", "ipam-pool", "TagSpecification.1.Tag.1.Key", "fairlead:refill-below", "TagSpecification.1.Tag.1.Value", "0")
+	w.wantCode(t, "InvalidParameterValue", "CreateTags", "ResourceId.1", *manager.IpamId, "Tag.1.Key", "fairlead:refil", "Tag.1.Value", "1")
+	if rows := tagRows(t, w); len(rows) != 0 {
+		t.Errorf("got the tags %q, want none", rows)
+	}
+}

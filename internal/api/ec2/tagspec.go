@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/shapes/ec2"
 	"github.com/fairlead/fairlead/internal/tags"
 )
@@ -28,7 +29,11 @@ func checkTags(in []ec2.Tag) ([]tags.Tag, error) {
 	for _, t := range in {
 		out = append(out, tags.Tag{Key: value(t.Key), Value: value(t.Value)})
 	}
-	return out, tags.Check(out)
+	if err := tags.Check(out); err != nil {
+		return nil, err
+	}
+	_, err := ipam.ParseAutomation(out) // those of pools, for which alone there are reserved keys
+	return out, err
 }
 
 // renderTags returns a reply's tag set, which is never absent.

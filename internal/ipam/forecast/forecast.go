@@ -1,4 +1,4 @@
-// Package forecast tells when a pool will be empty, from how its use has changed,
+// Package forecast tells when a pool will be exhausted, from how its use has changed,
 // and how sure that is. It is arithmetic: no clock, no store.
 //
 // The method is meant to be checked by hand. The past is cut into days, the net
@@ -38,17 +38,17 @@ const (
 	Fair Confidence = "fair"
 )
 
-// Forecast says when a pool is empty.
+// Forecast says when a pool is exhausted.
 type Forecast struct {
 	Days   int     // of past that it rests on
 	Growth float64 // addresses a day, the mean
 	Error  float64 // standard error of Growth
 
-	// Empty is when the pool is empty at that growth, Earliest and Latest bound
-	// it: nine times in ten, if the days to come are like those past. Zero: never,
+	// Exhausted is when the pool is exhausted at that growth, Earliest and Latest
+	// bound it: nine times in ten, if the days to come are like those past. Zero: never,
 	// as far as one can tell.
-	Empty, Earliest, Latest time.Time
-	Confidence              Confidence
+	Exhausted, Earliest, Latest time.Time
+	Confidence                  Confidence
 }
 
 // spread is how many standard errors lie on each side of the mean in nine cases
@@ -73,13 +73,13 @@ func Make(changes []Change, free float64, now time.Time) Forecast {
 	}
 	f.Error = math.Sqrt(squares / (n - 1) / n)
 	if free <= 0 {
-		f.Empty, f.Earliest, f.Latest, f.Confidence = now, now, now, Fair
+		f.Exhausted, f.Earliest, f.Latest, f.Confidence = now, now, now, Fair
 		return f
 	}
 	if f.Growth <= 0 {
 		return f
 	}
-	f.Empty = after(now, free/f.Growth)
+	f.Exhausted = after(now, free/f.Growth)
 	f.Earliest = after(now, free/(f.Growth+spread*f.Error))
 	slowest := f.Growth - spread*f.Error
 	if slowest <= 0 {
@@ -87,7 +87,7 @@ func Make(changes []Change, free float64, now time.Time) Forecast {
 	}
 	f.Latest = after(now, free/slowest)
 	f.Confidence = Fair
-	if f.Days < 7 || f.Latest.Sub(f.Earliest) > f.Empty.Sub(now) {
+	if f.Days < 7 || f.Latest.Sub(f.Earliest) > f.Exhausted.Sub(now) {
 		f.Confidence = Low
 	}
 	return f

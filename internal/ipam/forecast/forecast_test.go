@@ -31,7 +31,7 @@ func repeat(n int, deltas ...float64) (all []float64) {
 }
 
 // B6.
-func TestWhenAPoolWillBeEmpty(t *testing.T) {
+func TestWhenAPoolWillBeExhausted(t *testing.T) {
 	const never = -1
 	days := func(at time.Time) float64 {
 		if at.IsZero() {
@@ -53,16 +53,16 @@ func TestWhenAPoolWillBeEmpty(t *testing.T) {
 		"a few large steps":                        {past(repeat(2, 0, 0, 40, 0, 0, 0, 30)...), 200, 17.1, 10, 59.5, forecast.Low},
 		"up and down around nothing":               {past(repeat(7, 9, -8)...), 100, 200, 22.8, never, forecast.None},
 		"it shrinks":                               {past(repeat(14, -5)...), 100, never, never, never, forecast.None},
-		"it is empty":                              {past(repeat(14, 5)...), 0, 0, 0, 0, forecast.Fair},
+		"it is exhausted":                          {past(repeat(14, 5)...), 0, 0, 0, 0, forecast.Fair},
 		"only the window counts":                   {past(append(repeat(30, 1000), repeat(28, 5)...)...), 100, 20, 20, 20, forecast.Fair},
 		"quiet days since count, too":              {past(append([]float64{50}, repeat(9, 0)...)...), 100, 20, 7.6, never, forecast.None},
 		"the whole of IPv6 lasts, but not ever so": {past(repeat(14, 5)...), math.Ldexp(1, 120), 36500, 36500, 36500, forecast.Fair},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := forecast.Make(c.past, c.free, now)
-			if days(f.Empty) != c.empty || days(f.Earliest) != c.earliest || days(f.Latest) != c.latest || f.Confidence != c.confidence {
+			if days(f.Exhausted) != c.empty || days(f.Earliest) != c.earliest || days(f.Latest) != c.latest || f.Confidence != c.confidence {
 				t.Errorf("got %v days (%v to %v), %s\nwant %v (%v to %v), %s\nof %+v",
-					days(f.Empty), days(f.Earliest), days(f.Latest), f.Confidence, c.empty, c.earliest, c.latest, c.confidence, f)
+					days(f.Exhausted), days(f.Earliest), days(f.Latest), f.Confidence, c.empty, c.earliest, c.latest, c.confidence, f)
 			}
 		})
 	}
@@ -80,12 +80,12 @@ func TestARangeHoldsItsMiddle(t *testing.T) {
 		}
 		f := forecast.Make(cs, float64(rapid.IntRange(-1, 1<<24).Draw(t, "free")), now)
 		switch {
-		case f.Empty.IsZero():
+		case f.Exhausted.IsZero():
 			if !f.Earliest.IsZero() || !f.Latest.IsZero() || f.Confidence != forecast.None {
 				t.Fatalf("got %+v, want nothing of a forecast that is none", f)
 			}
-		case f.Earliest.Before(now) || f.Empty.Before(f.Earliest) || !f.Latest.IsZero() && f.Latest.Before(f.Empty):
-			t.Fatalf("got %+v, want now, earliest, empty and latest in order", f)
+		case f.Earliest.Before(now) || f.Exhausted.Before(f.Earliest) || !f.Latest.IsZero() && f.Latest.Before(f.Exhausted):
+			t.Fatalf("got %+v, want now, earliest, exhausted and latest in order", f)
 		}
 	})
 }
