@@ -40,6 +40,7 @@ type commands struct {
 	Server  serverCmd  `cmd:"" help:"Run the server: the AWS APIs, DNS, and the load balancers' nodes."`
 	Demo    demoCmd    `cmd:"" help:"Take the tour: a server, three targets and a load balancer with addresses out of a pool, all on this machine's loopback." set:"data_dir=a new one, removed at the end" set:"log_level=warn"` //nolint:staticcheck // kong reads every set tag
 	Status  statusCmd  `cmd:"" help:"Show what a running server says of itself: its pools and its load balancers."`
+	Pools   poolsCmd   `cmd:"" help:"Show all pools as a tree, with how full they are."`
 	Map     mapCmd     `cmd:"" help:"Draw who holds what in a pool."`
 	Import  importCmd  `cmd:"" help:"Allocate what a CSV file or an export of NetBox names, all of it or nothing; tells first what it would do."`
 	Export  exportCmd  `cmd:"" help:"Write pools and what is held in them, as CSV or JSON."`

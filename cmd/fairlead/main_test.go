@@ -149,7 +149,7 @@ func TestHelpAndVersionAreForTheOutput(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"help":               {[]string{"--help"}, []string{"server", "demo", "status", "map", "import", "export", "version"}},
+		"help":               {[]string{"--help"}, []string{"server", "demo", "status", "pools", "map", "import", "export", "version"}},
 		"help of the server": {[]string{"server", "--help"}, []string{"--config=FILE", "127.0.0.1:7480", "--[no-]dev", "./fairlead-data"}},
 		"help of the demo":   {[]string{"demo", "-h"}, []string{"removed at the end", "8080", "default warn"}},
 		"version":            {[]string{"version"}, []string{"fairlead dev (go1."}},

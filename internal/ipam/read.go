@@ -108,6 +108,7 @@ type Usage struct {
 	Pool    Pool
 	Total   *big.Int // addresses in CIDRs that can be allocated from
 	Taken   *big.Int // of Total, in blocks that are held or cooling
+	Pooled  *big.Int // of Taken, in child pools' hands
 	Blocks  int      // that are held
 	Cooling int      // that are released and not free yet
 }
@@ -125,12 +126,15 @@ func (s *Service) Pools(r store.Reader) iter.Seq[Usage] {
 }
 
 func (s *Service) usage(r store.Reader, p Pool) Usage {
-	u := Usage{Pool: p, Total: new(big.Int), Taken: new(big.Int)}
+	u := Usage{Pool: p, Total: new(big.Int), Taken: new(big.Int), Pooled: new(big.Int)}
 	for _, c := range s.activeCIDRs(r, p.ID) {
 		u.Total.Add(u.Total, size(c))
 		byLength := map[int]int64{}
 		for _, a := range s.allocationsWithin(r, p.ID, c) {
 			byLength[a.CIDR.Bits()]++
+			if a.Holder.Type == ChildPool && a.State == Held { // few, unlike the others
+				u.Pooled.Add(u.Pooled, size(a.CIDR))
+			}
 			if a.State == Cooling {
 				u.Cooling++
 			} else {

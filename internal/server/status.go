@@ -1,9 +1,7 @@
 package server
 
 import (
-	"math/big"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -21,19 +19,7 @@ func (s *Server) status() status.Report {
 	out := status.Report{
 		Version: s.version, Since: s.started, Ready: s.ready.Load(), Dev: s.cfg.Dev,
 		API: endpoint(s.apiAddr), DNS: s.dnsAddr, Ops: endpoint(s.opsAddr), DataDir: s.cfg.DataDir,
-		Pools: []status.Pool{}, LoadBalancers: []status.LoadBalancer{},
-	}
-	for u := range s.rooms.ipam.Pools(snap) {
-		p := status.Pool{ID: u.Pool.ID, Description: u.Pool.Description, Account: u.Pool.Account, Locale: u.Pool.Locale,
-			Provider: u.Pool.Hidden, Total: u.Total.String(), Taken: u.Taken.String(), CIDRs: []netip.Prefix{}}
-		if u.Total.Sign() > 0 {
-			share, _ := new(big.Rat).SetFrac(u.Taken, u.Total).Float64()
-			p.Share = share
-		}
-		for _, c := range s.rooms.ipam.CIDRs(snap, u.Pool.ID, "") {
-			p.CIDRs = append(p.CIDRs, c.CIDR)
-		}
-		out.Pools = append(out.Pools, p)
+		Pools: s.pools(snap), LoadBalancers: []status.LoadBalancer{},
 	}
 	for _, b := range s.rooms.elb.All(snap) {
 		lb := status.LoadBalancer{Name: b.Name, ARN: b.ARN, DNSName: strings.ToLower(b.DNSName), State: string(b.State), Reason: b.Reason, Nodes: []status.Node{}}

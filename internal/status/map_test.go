@@ -2,11 +2,9 @@ package status_test
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
-	"charm.land/lipgloss/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead/fairlead/internal/status"
@@ -46,15 +44,7 @@ and 3 more; name a smaller prefix to see them
 
 · free   e eip   v vpc   █ several types   ▁▂▃▄▅▆▇ taken in part   ~ released, not free yet
 `
-	var text strings.Builder
-	if _, err := lipgloss.Fprint(&text, m.Render()); err != nil { // without colours, as this is no terminal
-		t.Fatal(err)
-	}
-	lines := strings.Split(text.String(), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	if diff := cmp.Diff(want, strings.Join(lines, "\n")); diff != "" {
+	if diff := cmp.Diff(want, plainText(t, m.Render())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

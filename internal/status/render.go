@@ -27,18 +27,7 @@ func (r Report) Render() string {
 	fmt.Fprintf(&b, "\n%s\n", strong.Render("Pools"))
 	t := plain().Headers("POOL", "CIDRS", "TAKEN", "")
 	for _, p := range r.Pools {
-		name := p.ID
-		switch {
-		case p.Provider:
-			name = "provider's, " + p.Locale
-		case p.Description != "":
-			name += " (" + p.Description + ")"
-		}
-		cidrs := make([]string, 0, len(p.CIDRs))
-		for _, c := range p.CIDRs {
-			cidrs = append(cidrs, c.String())
-		}
-		t.Row(name, strings.Join(cidrs, " "), p.Taken+" of "+p.Total, Bar(p.Share, 20))
+		t.Row(p.Title(), p.Ranges(r.At), p.Taken+" of "+p.Total, Bar(p.Share, barCells))
 	}
 	b.WriteString(t.String() + "\n\n" + strong.Render("Load balancers") + "\n")
 	if len(r.LoadBalancers) == 0 {
@@ -98,10 +87,15 @@ func plain() *table.Table {
 
 // Bar draws a share of width cells.
 func Bar(share float64, width int) string {
+	full := cells(share, width)
+	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
+}
+
+// cells is how many of width a share fills.
+func cells(share float64, width int) int {
 	full := int(share*float64(width) + 0.5)
 	if share > 0 && full == 0 {
-		full = 1 // a pool with anything taken doesn't look empty
+		full = 1 // a pool with anything taken doesn't look free
 	}
-	full = min(full, width)
-	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
+	return min(full, width)
 }

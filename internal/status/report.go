@@ -22,19 +22,6 @@ type Report struct {
 	LoadBalancers []LoadBalancer `json:"load_balancers"`
 }
 
-// Pool is one address pool; counts are decimal, for IPv6's sake.
-type Pool struct {
-	ID          string         `json:"id"`
-	Description string         `json:"description,omitempty"`
-	Account     string         `json:"account"`
-	Locale      string         `json:"locale"`
-	Provider    bool           `json:"provider"` // the installation's own, which load balancers fall back to
-	CIDRs       []netip.Prefix `json:"cidrs"`
-	Total       string         `json:"total"`
-	Taken       string         `json:"taken"`
-	Share       float64        `json:"share"` // taken of total, 0 to 1
-}
-
 // LoadBalancer is one load balancer with its nodes, in the order of its zones.
 type LoadBalancer struct {
 	Name    string `json:"name"`
