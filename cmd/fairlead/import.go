@@ -25,7 +25,7 @@ func (a api) client() (wire.Client, error) {
 type importCmd struct {
 	api
 	Pool  string `arg:"" help:"The id of the pool to allocate in; the region is its locale."`
-	File  string `arg:"" type:"existingfile" help:"CSV with a header (cidr, description, tag:KEY…), or NetBox's prefixes or IP addresses as JSON or CSV."`
+	File  string `arg:"" help:"CSV with a header (cidr, description, tag:KEY…), or NetBox's prefixes or IP addresses as JSON or CSV."`
 	Apply bool   `help:"Allocate. Without it the command only tells what it would do."`
 	VRF   string `help:"Take only the lines of this VRF; global for those without one." placeholder:"NAME"`
 }

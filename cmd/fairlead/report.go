@@ -17,7 +17,7 @@ import (
 // report is the flags of a command that shows what a running server says on its
 // ops address.
 type report struct {
-	OpsAddr string `name:"ops-addr" help:"Ask the server that has the ops address (default ${default})." default:"${ops_addr}" placeholder:"HOST:PORT"`
+	OpsAddr string `name:"ops-addr" help:"Ask the server that has the ops address (default ${default})." default:"${ops_addr}" env:"FAIRLEAD_OPS_ADDR" placeholder:"HOST:PORT"`
 	Output  string `help:"Write text for people, or json (default ${default})." enum:"text,json" default:"text" placeholder:"FORMAT"`
 }
 

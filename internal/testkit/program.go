@@ -56,8 +56,14 @@ var readyLine = regexp.MustCompile(`msg=ready api=(\S+) dns=(\S+) ops=(\S+)`)
 // the test ends. env is added to its environment.
 func StartProcess(t testing.TB, dir string, env ...string) *Process {
 	t.Helper()
+	return StartProcessWith(t, dir, "dns: {ttl: 1s}\n", env...)
+}
+
+// StartProcessWith is StartProcess with a configuration file of that content.
+func StartProcessWith(t testing.TB, dir, configuration string, env ...string) *Process {
+	t.Helper()
 	conf := filepath.Join(t.TempDir(), "fairlead.yaml")
-	if err := os.WriteFile(conf, []byte("dns: {ttl: 1s}\n"), 0o600); err != nil {
+	if err := os.WriteFile(conf, []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(Program(t), "server", "--config", conf, "--data-dir", dir,
