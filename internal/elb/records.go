@@ -59,7 +59,8 @@ type Listener struct {
 	ARN             string
 	LoadBalancerARN string
 	Port            uint16
-	Protocol        string // HTTP
+	Protocol        string            // HTTP
+	Attributes      map[string]string `json:",omitempty"` // those that differ from their defaults
 }
 
 // Rule routes requests of a listener, by ARN.

@@ -86,28 +86,6 @@ func (a *API) deleteListener(ctx context.Context, c *wire.Call, in *elbv2.Delete
 	return &elbv2.DeleteListenerOutput{}, a.elb.DeleteListener(ctx, c.Account, c.Region, *in.ListenerArn)
 }
 
-// listenerDefaults are the attributes of an HTTP listener: response headers that
-// aren't set, and the server header.
-func listenerDefaults() map[string]string {
-	d := map[string]string{"routing.http.response.server.enabled": "true"}
-	for _, h := range []string{
-		"strict_transport_security", "access_control_allow_origin", "access_control_allow_methods", "access_control_allow_headers",
-		"access_control_allow_credentials", "access_control_expose_headers", "access_control_max_age", "content_security_policy",
-		"x_content_type_options", "x_frame_options",
-	} {
-		d["routing.http.response."+h+".header_value"] = ""
-	}
-	return d
-}
-
-func (a *API) describeListenerAttributes(_ context.Context, c *wire.Call, in *elbv2.DescribeListenerAttributesInput) (*elbv2.DescribeListenerAttributesOutput, error) {
-	if _, err := a.elb.Listener(a.store.Snapshot(), c.Account, c.Region, *in.ListenerArn); err != nil {
-		return nil, err
-	}
-	return &elbv2.DescribeListenerAttributesOutput{Attributes: attributes(listenerDefaults(), nil,
-		func(k, v *string) elbv2.ListenerAttribute { return elbv2.ListenerAttribute{Key: k, Value: v} })}, nil
-}
-
 func (a *API) describeRules(_ context.Context, c *wire.Call, in *elbv2.DescribeRulesInput) (*elbv2.DescribeRulesOutput, error) {
 	snap := a.store.Snapshot()
 	var found []elb.Rule

@@ -147,55 +147,6 @@ func (a *API) deleteLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.De
 	return &elbv2.DeleteLoadBalancerOutput{}, a.elb.DeleteLoadBalancer(ctx, c.Account, c.Region, *in.LoadBalancerArn)
 }
 
-// loadBalancerDefaults are the attributes of an application load balancer.
-func loadBalancerDefaults(scheme elb.Scheme) map[string]string {
-	return map[string]string{
-		"deletion_protection.enabled":                              "false",
-		"load_balancing.cross_zone.enabled":                        "true",
-		"access_logs.s3.enabled":                                   "false",
-		"access_logs.s3.bucket":                                    "",
-		"access_logs.s3.prefix":                                    "",
-		"connection_logs.s3.enabled":                               "false",
-		"connection_logs.s3.bucket":                                "",
-		"connection_logs.s3.prefix":                                "",
-		"health_check_logs.s3.enabled":                             "false",
-		"health_check_logs.s3.bucket":                              "",
-		"health_check_logs.s3.prefix":                              "",
-		"ipv6.deny_all_igw_traffic":                                strconv.FormatBool(scheme == elb.Internal),
-		"zonal_shift.config.enabled":                               "false",
-		"idle_timeout.timeout_seconds":                             "60",
-		"client_keep_alive.seconds":                                "3600",
-		"routing.http.desync_mitigation_mode":                      "defensive",
-		"routing.http.drop_invalid_header_fields.enabled":          "false",
-		"routing.http.preserve_host_header.enabled":                "false",
-		"routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false",
-		"routing.http.xff_client_port.enabled":                     "false",
-		"routing.http.xff_header_processing.mode":                  "append",
-		"routing.http2.enabled":                                    "true",
-		"waf.fail_open.enabled":                                    "false",
-	}
-}
-
-// attributes lays what was set over the defaults, by key.
-func attributes[T any](defaults, set map[string]string, make func(key, value *string) T) []T {
-	maps.Copy(defaults, set)
-	out := []T{}
-	for _, k := range slices.Sorted(maps.Keys(defaults)) {
-		v := defaults[k]
-		out = append(out, make(&k, &v))
-	}
-	return out
-}
-
-func (a *API) describeLoadBalancerAttributes(_ context.Context, c *wire.Call, in *elbv2.DescribeLoadBalancerAttributesInput) (*elbv2.DescribeLoadBalancerAttributesOutput, error) {
-	b, err := a.elb.LoadBalancer(a.store.Snapshot(), c.Account, c.Region, *in.LoadBalancerArn)
-	if err != nil {
-		return nil, err
-	}
-	return &elbv2.DescribeLoadBalancerAttributesOutput{Attributes: attributes(loadBalancerDefaults(b.Scheme), b.Attributes,
-		func(k, v *string) elbv2.LoadBalancerAttribute { return elbv2.LoadBalancerAttribute{Key: k, Value: v} })}, nil
-}
-
 func (a *API) describeAccountLimits(_ context.Context, _ *wire.Call, in *elbv2.DescribeAccountLimitsInput) (*elbv2.DescribeAccountLimitsOutput, error) {
 	q := a.elb.Quotas()
 	limits := map[string]int{

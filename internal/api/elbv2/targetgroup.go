@@ -123,35 +123,6 @@ func (a *API) deleteTargetGroup(ctx context.Context, c *wire.Call, in *elbv2.Del
 	return &elbv2.DeleteTargetGroupOutput{}, a.elb.DeleteTargetGroup(ctx, c.Account, c.Region, *in.TargetGroupArn)
 }
 
-// targetGroupDefaults are the attributes of a target group of targets by IP.
-func targetGroupDefaults() map[string]string {
-	return map[string]string{
-		"deregistration_delay.timeout_seconds":                                           "300",
-		"load_balancing.algorithm.type":                                                  "round_robin",
-		"load_balancing.algorithm.anomaly_mitigation":                                    "off",
-		"load_balancing.cross_zone.enabled":                                              "use_load_balancer_configuration",
-		"slow_start.duration_seconds":                                                    "0",
-		"stickiness.enabled":                                                             "false",
-		"stickiness.type":                                                                "lb_cookie",
-		"stickiness.lb_cookie.duration_seconds":                                          "86400",
-		"stickiness.app_cookie.cookie_name":                                              "",
-		"stickiness.app_cookie.duration_seconds":                                         "86400",
-		"target_group_health.dns_failover.minimum_healthy_targets.count":                 "1",
-		"target_group_health.dns_failover.minimum_healthy_targets.percentage":            "off",
-		"target_group_health.unhealthy_state_routing.minimum_healthy_targets.count":      "1",
-		"target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
-	}
-}
-
-func (a *API) describeTargetGroupAttributes(_ context.Context, c *wire.Call, in *elbv2.DescribeTargetGroupAttributesInput) (*elbv2.DescribeTargetGroupAttributesOutput, error) {
-	g, err := a.elb.TargetGroup(a.store.Snapshot(), c.Account, c.Region, *in.TargetGroupArn)
-	if err != nil {
-		return nil, err
-	}
-	return &elbv2.DescribeTargetGroupAttributesOutput{Attributes: attributes(targetGroupDefaults(), g.Attributes,
-		func(k, v *string) elbv2.TargetGroupAttribute { return elbv2.TargetGroupAttribute{Key: k, Value: v} })}, nil
-}
-
 func readTargets(in []elbv2.TargetDescription) []elb.TargetDescription {
 	var out []elb.TargetDescription
 	for _, t := range in {

@@ -136,6 +136,25 @@ type AvailabilityZone struct {
 	ZoneName              *string               `out:"ZoneName"`
 }
 
+type CapacityReservationStateEnum string
+
+const (
+	CapacityReservationStateEnumProvisioned CapacityReservationStateEnum = "provisioned"
+	CapacityReservationStateEnumPending     CapacityReservationStateEnum = "pending"
+	CapacityReservationStateEnumRebalancing CapacityReservationStateEnum = "rebalancing"
+	CapacityReservationStateEnumFailed      CapacityReservationStateEnum = "failed"
+)
+
+// Values returns the values that the model has.
+func (CapacityReservationStateEnum) Values() []string {
+	return []string{"provisioned", "pending", "rebalancing", "failed"}
+}
+
+type CapacityReservationStatus struct {
+	Code   CapacityReservationStateEnum `out:"Code"`
+	Reason *string                      `out:"Reason"`
+}
+
 type Certificate struct {
 	CertificateArn *string `in:"CertificateArn" out:"CertificateArn"`
 	IsDefault      *bool   `in:"IsDefault" out:"IsDefault"`
@@ -173,6 +192,19 @@ type CreateLoadBalancerInput struct {
 
 type CreateLoadBalancerOutput struct {
 	LoadBalancers []LoadBalancer `out:"LoadBalancers"`
+}
+
+type CreateRuleInput struct {
+	Actions     []Action        `in:"Actions" required:"true"`
+	Conditions  []RuleCondition `in:"Conditions" required:"true"`
+	ListenerArn *string         `in:"ListenerArn" required:"true"`
+	Priority    *int32          `in:"Priority" required:"true"`
+	Tags        []Tag           `in:"Tags"`
+	Transforms  []RuleTransform `in:"Transforms"`
+}
+
+type CreateRuleOutput struct {
+	Rules []Rule `out:"Rules"`
 }
 
 type CreateTargetGroupInput struct {
@@ -214,6 +246,13 @@ type DeleteLoadBalancerInput struct {
 type DeleteLoadBalancerOutput struct {
 }
 
+type DeleteRuleInput struct {
+	RuleArn *string `in:"RuleArn" required:"true"`
+}
+
+type DeleteRuleOutput struct {
+}
+
 type DeleteTargetGroupInput struct {
 	TargetGroupArn *string `in:"TargetGroupArn" required:"true"`
 }
@@ -237,6 +276,17 @@ type DescribeAccountLimitsInput struct {
 type DescribeAccountLimitsOutput struct {
 	Limits     []Limit `out:"Limits"`
 	NextMarker *string `out:"NextMarker"`
+}
+
+type DescribeCapacityReservationInput struct {
+	LoadBalancerArn *string `in:"LoadBalancerArn" required:"true"`
+}
+
+type DescribeCapacityReservationOutput struct {
+	CapacityReservationState    []ZonalCapacityReservationState `out:"CapacityReservationState"`
+	DecreaseRequestsRemaining   *int32                          `out:"DecreaseRequestsRemaining"`
+	LastModifiedTime            *time.Time                      `out:"LastModifiedTime"`
+	MinimumLoadBalancerCapacity *MinimumLoadBalancerCapacity    `out:"MinimumLoadBalancerCapacity"`
 }
 
 type DescribeListenerAttributesInput struct {
@@ -351,6 +401,18 @@ const (
 
 // Values returns the values that the model has.
 func (EnablePrefixForIpv6SourceNatEnum) Values() []string {
+	return []string{"on", "off"}
+}
+
+type EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum string
+
+const (
+	EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnumOn  EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum = "on"
+	EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnumOff EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum = "off"
+)
+
+// Values returns the values that the model has.
+func (EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum) Values() []string {
 	return []string{"on", "off"}
 }
 
@@ -528,6 +590,10 @@ type Matcher struct {
 	HttpCode *string `in:"HttpCode" out:"HttpCode"`
 }
 
+type MinimumLoadBalancerCapacity struct {
+	CapacityUnits *int32 `in:"CapacityUnits" out:"CapacityUnits"`
+}
+
 type MitigationInEffectEnum string
 
 const (
@@ -540,6 +606,19 @@ func (MitigationInEffectEnum) Values() []string {
 	return []string{"yes", "no"}
 }
 
+type ModifyCapacityReservationInput struct {
+	LoadBalancerArn             *string                      `in:"LoadBalancerArn" required:"true"`
+	MinimumLoadBalancerCapacity *MinimumLoadBalancerCapacity `in:"MinimumLoadBalancerCapacity"`
+	ResetCapacityReservation    *bool                        `in:"ResetCapacityReservation"`
+}
+
+type ModifyCapacityReservationOutput struct {
+	CapacityReservationState    []ZonalCapacityReservationState `out:"CapacityReservationState"`
+	DecreaseRequestsRemaining   *int32                          `out:"DecreaseRequestsRemaining"`
+	LastModifiedTime            *time.Time                      `out:"LastModifiedTime"`
+	MinimumLoadBalancerCapacity *MinimumLoadBalancerCapacity    `out:"MinimumLoadBalancerCapacity"`
+}
+
 type ModifyIpPoolsInput struct {
 	LoadBalancerArn *string              `in:"LoadBalancerArn" required:"true"`
 	IpamPools       *IpamPools           `in:"IpamPools"`
@@ -548,6 +627,77 @@ type ModifyIpPoolsInput struct {
 
 type ModifyIpPoolsOutput struct {
 	IpamPools *IpamPools `out:"IpamPools"`
+}
+
+type ModifyListenerAttributesInput struct {
+	Attributes  []ListenerAttribute `in:"Attributes" required:"true"`
+	ListenerArn *string             `in:"ListenerArn" required:"true"`
+}
+
+type ModifyListenerAttributesOutput struct {
+	Attributes []ListenerAttribute `out:"Attributes"`
+}
+
+type ModifyListenerInput struct {
+	ListenerArn          *string                         `in:"ListenerArn" required:"true"`
+	AlpnPolicy           []string                        `in:"AlpnPolicy"`
+	Certificates         []Certificate                   `in:"Certificates"`
+	DefaultActions       []Action                        `in:"DefaultActions"`
+	MutualAuthentication *MutualAuthenticationAttributes `in:"MutualAuthentication"`
+	Port                 *int32                          `in:"Port"`
+	Protocol             ProtocolEnum                    `in:"Protocol"`
+	SslPolicy            *string                         `in:"SslPolicy"`
+}
+
+type ModifyListenerOutput struct {
+	Listeners []Listener `out:"Listeners"`
+}
+
+type ModifyLoadBalancerAttributesInput struct {
+	Attributes      []LoadBalancerAttribute `in:"Attributes" required:"true"`
+	LoadBalancerArn *string                 `in:"LoadBalancerArn" required:"true"`
+}
+
+type ModifyLoadBalancerAttributesOutput struct {
+	Attributes []LoadBalancerAttribute `out:"Attributes"`
+}
+
+type ModifyRuleInput struct {
+	RuleArn         *string         `in:"RuleArn" required:"true"`
+	Actions         []Action        `in:"Actions"`
+	Conditions      []RuleCondition `in:"Conditions"`
+	ResetTransforms *bool           `in:"ResetTransforms"`
+	Transforms      []RuleTransform `in:"Transforms"`
+}
+
+type ModifyRuleOutput struct {
+	Rules []Rule `out:"Rules"`
+}
+
+type ModifyTargetGroupAttributesInput struct {
+	Attributes     []TargetGroupAttribute `in:"Attributes" required:"true"`
+	TargetGroupArn *string                `in:"TargetGroupArn" required:"true"`
+}
+
+type ModifyTargetGroupAttributesOutput struct {
+	Attributes []TargetGroupAttribute `out:"Attributes"`
+}
+
+type ModifyTargetGroupInput struct {
+	TargetGroupArn             *string      `in:"TargetGroupArn" required:"true"`
+	HealthCheckEnabled         *bool        `in:"HealthCheckEnabled"`
+	HealthCheckIntervalSeconds *int32       `in:"HealthCheckIntervalSeconds"`
+	HealthCheckPath            *string      `in:"HealthCheckPath"`
+	HealthCheckPort            *string      `in:"HealthCheckPort"`
+	HealthCheckProtocol        ProtocolEnum `in:"HealthCheckProtocol"`
+	HealthCheckTimeoutSeconds  *int32       `in:"HealthCheckTimeoutSeconds"`
+	HealthyThresholdCount      *int32       `in:"HealthyThresholdCount"`
+	Matcher                    *Matcher     `in:"Matcher"`
+	UnhealthyThresholdCount    *int32       `in:"UnhealthyThresholdCount"`
+}
+
+type ModifyTargetGroupOutput struct {
+	TargetGroups []TargetGroup `out:"TargetGroups"`
 }
 
 type MutualAuthenticationAttributes struct {
@@ -665,10 +815,57 @@ type RuleCondition struct {
 	Values                  []string                          `in:"Values" out:"Values"`
 }
 
+type RulePriorityPair struct {
+	Priority *int32  `in:"Priority"`
+	RuleArn  *string `in:"RuleArn"`
+}
+
 type RuleTransform struct {
 	Type                    TransformTypeEnum        `in:"Type" out:"Type" required:"true"`
 	HostHeaderRewriteConfig *HostHeaderRewriteConfig `in:"HostHeaderRewriteConfig" out:"HostHeaderRewriteConfig"`
 	UrlRewriteConfig        *UrlRewriteConfig        `in:"UrlRewriteConfig" out:"UrlRewriteConfig"`
+}
+
+type SetIpAddressTypeInput struct {
+	IpAddressType   IpAddressType `in:"IpAddressType" required:"true"`
+	LoadBalancerArn *string       `in:"LoadBalancerArn" required:"true"`
+}
+
+type SetIpAddressTypeOutput struct {
+	IpAddressType IpAddressType `out:"IpAddressType"`
+}
+
+type SetRulePrioritiesInput struct {
+	RulePriorities []RulePriorityPair `in:"RulePriorities" required:"true"`
+}
+
+type SetRulePrioritiesOutput struct {
+	Rules []Rule `out:"Rules"`
+}
+
+type SetSecurityGroupsInput struct {
+	LoadBalancerArn                                      *string                                                  `in:"LoadBalancerArn" required:"true"`
+	SecurityGroups                                       []string                                                 `in:"SecurityGroups" required:"true"`
+	EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum `in:"EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"`
+}
+
+type SetSecurityGroupsOutput struct {
+	EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum `out:"EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"`
+	SecurityGroupIds                                     []string                                                 `out:"SecurityGroupIds"`
+}
+
+type SetSubnetsInput struct {
+	LoadBalancerArn              *string                          `in:"LoadBalancerArn" required:"true"`
+	EnablePrefixForIpv6SourceNat EnablePrefixForIpv6SourceNatEnum `in:"EnablePrefixForIpv6SourceNat"`
+	IpAddressType                IpAddressType                    `in:"IpAddressType"`
+	SubnetMappings               []SubnetMapping                  `in:"SubnetMappings"`
+	Subnets                      []string                         `in:"Subnets"`
+}
+
+type SetSubnetsOutput struct {
+	AvailabilityZones            []AvailabilityZone               `out:"AvailabilityZones"`
+	EnablePrefixForIpv6SourceNat EnablePrefixForIpv6SourceNatEnum `out:"EnablePrefixForIpv6SourceNat"`
+	IpAddressType                IpAddressType                    `out:"IpAddressType"`
 }
 
 type SourceIpAddressTypeEnum string
@@ -883,6 +1080,12 @@ func (TrustStoreAssociationStatusEnum) Values() []string {
 
 type UrlRewriteConfig struct {
 	Rewrites []RewriteConfig `in:"Rewrites" out:"Rewrites"`
+}
+
+type ZonalCapacityReservationState struct {
+	AvailabilityZone       *string                    `out:"AvailabilityZone"`
+	EffectiveCapacityUnits *float64                   `out:"EffectiveCapacityUnits"`
+	State                  *CapacityReservationStatus `out:"State"`
 }
 
 // ErrorCodes are the codes of the service's modelled errors.

@@ -1,0 +1,262 @@
+package elb
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// An attribute is a named setting of a load balancer, listener or target group.
+// A record keeps those that differ from their defaults; what there are, and what
+// each may be, stands in the tables of attribute_table.go.
+
+// attribute is one row of such a table.
+type attribute struct {
+	key   string
+	deflt string
+	// check returns what the value must be, "" if it is that.
+	check func(value string) string
+}
+
+// attributes is a table.
+type attributes []attribute
+
+// all returns every attribute: what is set, and the defaults of the others.
+func (as attributes) all(set map[string]string) map[string]string {
+	out := make(map[string]string, len(as))
+	for _, a := range as {
+		out[a.key] = a.deflt
+	}
+	maps.Copy(out, set)
+	return out
+}
+
+// merge returns what is set once the changes are made. A key that isn't in the
+// table, or a value that it can't have, is the caller's fault, of the kind.
+func (as attributes) merge(kind Kind, set, changes map[string]string) (map[string]string, error) {
+	out := maps.Clone(set)
+	if out == nil {
+		out = map[string]string{}
+	}
+	known := 0
+	for _, a := range as {
+		value, ok := changes[a.key]
+		if !ok {
+			continue
+		}
+		known++
+		if must := a.check(value); must != "" {
+			return nil, fail(kind, "'%s' value '%s' must be %s", a.key, value, must)
+		}
+		if out[a.key] = value; value == a.deflt {
+			delete(out, a.key)
+		}
+	}
+	if known == len(changes) {
+		return out, nil
+	}
+	all := as.all(nil)
+	for key := range changes {
+		if _, ok := all[key]; !ok {
+			return nil, fail(kind, "Attribute key '%s' is not recognized", key)
+		}
+	}
+	return out, nil
+}
+
+// What values there are.
+
+func isBool(v string) string { return oneOf("true", "false")(v) }
+
+func oneOf(values ...string) func(string) string {
+	return func(v string) string {
+		for _, w := range values {
+			if v == w {
+				return ""
+			}
+		}
+		return "one of '" + strings.Join(values, "', '") + "'"
+	}
+}
+
+func number(low, high int) func(string) string {
+	return func(v string) string {
+		if n, err := strconv.Atoi(v); err != nil || n < low || n > high {
+			return fmt.Sprintf("between '%d-%d' inclusive", low, high)
+		}
+		return ""
+	}
+}
+
+// or accepts the words, and what check accepts.
+func or(check func(string) string, words ...string) func(string) string {
+	return func(v string) string {
+		if oneOf(words...)(v) == "" {
+			return ""
+		}
+		if must := check(v); must != "" {
+			return "'" + strings.Join(words, "', '") + "', or " + must
+		}
+		return ""
+	}
+}
+
+// empty accepts "", which stands for nothing set, and what check accepts.
+func empty(check func(string) string) func(string) string {
+	return func(v string) string {
+		if v == "" {
+			return ""
+		}
+		return check(v)
+	}
+}
+
+// maxAttribute is the longest value, in characters (ELBv2 LoadBalancerAttributeValue).
+const maxAttribute = 1024
+
+// headerValue accepts what can stand in a header's line (RFC 9110 §5.5).
+func headerValue(v string) string {
+	bad := func(r rune) bool { return (r < ' ' && r != '\t') || r > '~' }
+	if len(v) > maxAttribute || strings.ContainsFunc(v, bad) {
+		return fmt.Sprintf("at most %d printable ASCII characters", maxAttribute)
+	}
+	return ""
+}
+
+// headerName accepts a header's name (RFC 9110 §5.1).
+func headerName(v string) string {
+	ok := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	}
+	if v == "" || len(v) > 256 || strings.ContainsFunc(v, func(r rune) bool { return !ok(r) }) {
+		return "the name of a header"
+	}
+	return ""
+}
+
+// ModifyLoadBalancerAttributes sets attributes, all or none, and returns every
+// attribute there is.
+func (s *Service) ModifyLoadBalancerAttributes(ctx context.Context, account, region, arn string, changes map[string]string) (map[string]string, error) {
+	var b LoadBalancer
+	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
+		if b, err = s.LoadBalancer(tx, account, region, arn); err != nil {
+			return err
+		}
+		if b.Attributes, err = loadBalancerAttributes(b.Scheme).merge(InvalidConfiguration, b.Attributes, changes); err != nil {
+			return err
+		}
+		if err := checkLogs(b.AllAttributes()); err != nil {
+			return err
+		}
+		s.balancers.Put(tx, arn, b)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.AllAttributes(), nil
+}
+
+// AllAttributes returns the load balancer's attributes, those with defaults, too.
+func (b LoadBalancer) AllAttributes() map[string]string {
+	return loadBalancerAttributes(b.Scheme).all(b.Attributes)
+}
+
+// checkLogs wants a bucket for logs that are turned on.
+func checkLogs(all map[string]string) error {
+	for _, kind := range logKinds {
+		if all[kind+".s3.enabled"] == "true" && all[kind+".s3.bucket"] == "" {
+			return fail(InvalidConfiguration, "The attribute '%s.s3.bucket' must name a bucket when '%s.s3.enabled' is true", kind, kind)
+		}
+	}
+	return nil
+}
+
+// ModifyListenerAttributes sets attributes, all or none, and returns every
+// attribute there is.
+func (s *Service) ModifyListenerAttributes(ctx context.Context, account, region, arn string, changes map[string]string) (map[string]string, error) {
+	var l Listener
+	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
+		if l, err = s.Listener(tx, account, region, arn); err != nil {
+			return err
+		}
+		if l.Attributes, err = listenerAttributes(l.Protocol).merge(InvalidConfiguration, l.Attributes, changes); err != nil {
+			return err
+		}
+		s.listeners.Put(tx, arn, l)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l.AllAttributes(), nil
+}
+
+// AllAttributes returns the listener's attributes, those with defaults, too.
+func (l Listener) AllAttributes() map[string]string {
+	return listenerAttributes(l.Protocol).all(l.Attributes)
+}
+
+// ModifyTargetGroupAttributes sets attributes, all or none, and returns every
+// attribute there is.
+func (s *Service) ModifyTargetGroupAttributes(ctx context.Context, account, region, arn string, changes map[string]string) (map[string]string, error) {
+	var g TargetGroup
+	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
+		if g, err = s.TargetGroup(tx, account, region, arn); err != nil {
+			return err
+		}
+		if g.Attributes, err = targetGroupAttributes.merge(Invalid, g.Attributes, changes); err != nil {
+			return err
+		}
+		if err := checkTargetGroup(g.AllAttributes()); err != nil {
+			return err
+		}
+		s.groups.Put(tx, arn, g)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return g.AllAttributes(), nil
+}
+
+// AllAttributes returns the target group's attributes, those with defaults, too.
+func (g TargetGroup) AllAttributes() map[string]string {
+	return targetGroupAttributes.all(g.Attributes)
+}
+
+// checkTargetGroup refuses attributes that exclude each other.
+func checkTargetGroup(all map[string]string) error {
+	slow := all["slow_start.duration_seconds"] != "0"
+	algorithm := all["load_balancing.algorithm.type"]
+	sticky := all["stickiness.enabled"] == "true"
+	for _, rule := range []struct {
+		broken bool
+		text   string
+	}{
+		{slow && algorithm != roundRobin, "Slow start requires the algorithm 'round_robin'"},
+		{all["load_balancing.algorithm.anomaly_mitigation"] == "on" && algorithm != weightedRandom, "Anomaly mitigation requires the algorithm 'weighted_random'"},
+		{sticky && algorithm == weightedRandom, "Stickiness is not supported with the algorithm 'weighted_random'"},
+		{sticky && all["load_balancing.cross_zone.enabled"] == "false", "Stickiness is not supported when cross-zone load balancing is off"},
+		{sticky && all["stickiness.type"] == "app_cookie" && all["stickiness.app_cookie.cookie_name"] == "", "Stickiness of type 'app_cookie' requires the attribute 'stickiness.app_cookie.cookie_name'"},
+		{below(all, "count"), "The count of minimum healthy targets for DNS failover must not be less than that for unhealthy state routing"},
+		{below(all, "percentage"), "The percentage of minimum healthy targets for DNS failover must not be less than that for unhealthy state routing"},
+	} {
+		if rule.broken {
+			return fail(InvalidConfiguration, "%s", rule.text)
+		}
+	}
+	return nil
+}
+
+// below says whether DNS would keep a zone that routing has given up, by one of
+// the two measures. "off" measures nothing.
+func below(all map[string]string, measure string) bool {
+	dns, err1 := strconv.Atoi(all["target_group_health.dns_failover.minimum_healthy_targets."+measure])
+	routing, err2 := strconv.Atoi(all["target_group_health.unhealthy_state_routing.minimum_healthy_targets."+measure])
+	return err1 == nil && err2 == nil && dns < routing
+}
