@@ -11,12 +11,14 @@ import (
 const (
 	actionForward       = "forward"
 	actionFixedResponse = "fixed-response"
+	actionRedirect      = "redirect"
 )
 
-// checkActions checks the actions of a rule of load balancer b and returns their
+// checkActions checks the actions of a rule of load balancer b, on a listener of the
+// protocol, and returns their
 // normal form. The target groups that they name are written anew, unchanged, so
 // that a deletion of one conflicts.
-func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, actions []Action) ([]Action, error) {
+func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, protocol string, actions []Action) ([]Action, error) {
 	if len(actions) == 0 {
 		return nil, fail(Invalid, "A listener must have a default action")
 	}
@@ -28,8 +30,10 @@ func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, actions []Action) (
 			a, err = s.checkForward(tx, b, a)
 		case actionFixedResponse:
 			err = checkFixedResponse(a)
+		case actionRedirect:
+			err = checkRedirect(protocol, a.Redirect)
 		default:
-			err = fail(InvalidAction, "Action type '%s' is not supported by this installation; use one of 'forward, fixed-response'", a.Type)
+			err = fail(InvalidAction, "Action type '%s' is not supported by this installation; use one of 'forward, redirect, fixed-response'", a.Type)
 		}
 		if err != nil {
 			return nil, err
@@ -95,12 +99,13 @@ func (s *Service) checkUniqueGroups(tx *store.Tx, b LoadBalancer, actions []Acti
 }
 
 // balancersOfGroup returns the ARNs of the load balancers whose rules forward to
-// the target group, those being deleted left out.
+// the target group, what is deleted left out.
 func (s *Service) balancersOfGroup(r store.Reader, group string) []string {
 	var arns []string
 	for _, rule := range s.rulesByGroup.Each(r, group) {
+		l, _ := s.listeners.Get(r, rule.ListenerARN)
 		b, ok := s.balancers.Get(r, rule.LoadBalancerARN)
-		if ok && !b.Deleted && !slices.Contains(arns, b.ARN) {
+		if ok && !b.Deleted && !l.Deleted && !slices.Contains(arns, b.ARN) {
 			arns = append(arns, b.ARN)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -123,6 +124,9 @@ func (c *Controller) work(ctx context.Context, arn string) {
 	if !ok {
 		c.forget(arn)
 		return
+	}
+	if err := c.clearListeners(ctx, arn); err != nil && ctx.Err() == nil {
+		c.log.Warn("a listener is cleared away later", "load balancer", arn, "error", err)
 	}
 	steps, again := plan(o, c.s.opts.DNSTTL)
 	for _, st := range steps {
@@ -410,12 +414,15 @@ func (c *Controller) release(ctx context.Context, nodeID string) error {
 	})
 }
 
-// remove deletes a load balancer's listeners, one transaction each, and then its record.
+// remove clears a load balancer's listeners away, and then its record.
 func (c *Controller) remove(ctx context.Context, b LoadBalancer) error {
 	for _, l := range c.s.listenersByLB.Each(c.s.store.Snapshot(), b.ARN) {
 		err := c.s.store.Update(ctx, func(tx *store.Tx) error {
-			if l, ok := c.s.listeners.Get(tx, l.ARN); ok {
-				c.s.removeListener(tx, l)
+			if l, ok := c.s.listeners.Get(tx, l.ARN); ok && !l.Deleted {
+				l.Deleted = true
+				c.s.listeners.Put(tx, l.ARN, l)
+				c.s.ports.Delete(tx, l.LoadBalancerARN+"|"+strconv.Itoa(int(l.Port)))
+				c.s.tags.Clear(tx, l.ARN)
 			}
 			return nil
 		})
@@ -423,9 +430,22 @@ func (c *Controller) remove(ctx context.Context, b LoadBalancer) error {
 			return err
 		}
 	}
+	if err := c.clearListeners(ctx, b.ARN); err != nil {
+		return err
+	}
 	failpoint.Hit("elb.remove.between")
 	return c.s.store.Update(ctx, func(tx *store.Tx) error {
 		c.s.balancers.Delete(tx, b.ARN)
 		return nil
 	})
+}
+
+// clearListeners ends the deletions of a load balancer's listeners.
+func (c *Controller) clearListeners(ctx context.Context, arn string) error {
+	for l := range c.s.listenersLeaving.Each(c.s.store.Snapshot(), arn) {
+		if err := c.s.clearListener(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
 }

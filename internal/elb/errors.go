@@ -30,6 +30,8 @@ const (
 	TooManyListeners            Kind = "TooManyListeners"
 	TooManyTargetGroups         Kind = "TooManyTargetGroups"
 	TooManyUniqueTargetGroups   Kind = "TooManyUniqueTargetGroups"
+	TooManyRules                Kind = "TooManyRules"
+	PriorityInUse               Kind = "PriorityInUse"
 	TooManyTargets              Kind = "TooManyTargets"
 	TooManyTags                 Kind = "TooManyTags"
 	TargetGroupAssociationLimit Kind = "TargetGroupAssociationLimit"

@@ -2,10 +2,12 @@ package elb
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"strconv"
 	"strings"
 
+	"github.com/fairlead/fairlead/internal/failpoint"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
 )
@@ -35,7 +37,7 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		if err := checkListener(c); err != nil {
 			return err
 		}
-		actions, err = s.checkActions(tx, b, c.Actions)
+		actions, err = s.checkActions(tx, b, c.Protocol, c.Actions)
 		if err != nil {
 			return err
 		}
@@ -106,6 +108,8 @@ func sameAction(a, b Action) bool {
 		return false
 	case a.FixedResponse != nil:
 		return *a.FixedResponse == *b.FixedResponse
+	case a.Redirect != nil:
+		return *a.Redirect == *b.Redirect
 	case a.Forward != nil:
 		x, y := a.Forward, b.Forward
 		if len(x.TargetGroups) != len(y.TargetGroups) || x.StickinessEnabled != y.StickinessEnabled || x.StickinessDuration != y.StickinessDuration {
@@ -123,7 +127,7 @@ func sameAction(a, b Action) bool {
 // Listener returns a listener of the account by ARN.
 func (s *Service) Listener(r store.Reader, account, region, arn string) (Listener, error) {
 	l, ok := s.listeners.Get(r, arn)
-	if ok {
+	if ok = ok && !l.Deleted; ok {
 		_, err := s.LoadBalancer(r, account, region, l.LoadBalancerARN)
 		ok = err == nil
 	}
@@ -138,52 +142,55 @@ func (s *Service) Listeners(r store.Reader, loadBalancerARN, from string) iter.S
 	return s.listenersByLB.From(r, loadBalancerARN, from)
 }
 
-// Rules yields a listener's rules by ARN.
-func (s *Service) Rules(r store.Reader, listenerARN string) iter.Seq2[string, Rule] {
-	return s.rulesByListener.Each(r, listenerARN)
-}
-
-// Rule returns a rule of the account by ARN.
-func (s *Service) Rule(r store.Reader, account, region, arn string) (Rule, error) {
-	rule, ok := s.rules.Get(r, arn)
-	if ok {
-		_, err := s.LoadBalancer(r, account, region, rule.LoadBalancerARN)
-		ok = err == nil
-	}
-	if !ok {
-		return Rule{}, fail(RuleNotFound, "One or more rules not found")
-	}
-	return rule, nil
-}
-
-// DefaultRule returns a listener's default rule.
-func (s *Service) DefaultRule(r store.Reader, listenerARN string) (Rule, bool) {
-	for _, rule := range s.rulesByListener.Each(r, listenerARN) {
-		if rule.Priority == 0 {
-			return rule, true
-		}
-	}
-	return Rule{}, false
-}
-
-// DeleteListener closes a port of a load balancer; its rules go with it.
+// DeleteListener closes a port of a load balancer; its rules go with it. They are
+// more than one transaction holds: the first makes all of it vanish, and those
+// that clear away are carried on by the controller if they are interrupted.
 func (s *Service) DeleteListener(ctx context.Context, account, region, arn string) error {
-	return s.store.Update(ctx, func(tx *store.Tx) error {
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		l, err := s.Listener(tx, account, region, arn)
 		if err != nil {
 			return err
 		}
-		s.removeListener(tx, l)
+		l.Deleted = true
+		s.listeners.Put(tx, arn, l)
+		s.ports.Delete(tx, l.LoadBalancerARN+"|"+strconv.Itoa(int(l.Port)))
+		s.tags.Clear(tx, arn)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	failpoint.Hit("elb.listener-deleted")
+	return s.clearListener(ctx, arn)
 }
 
-func (s *Service) removeListener(tx *store.Tx, l Listener) {
-	for arn := range s.rulesByListener.Each(tx, l.ARN) {
-		s.rules.Delete(tx, arn)
-		s.tags.Clear(tx, arn)
+// rulesPerCommit is how many rules one transaction deletes, with their tags.
+const rulesPerCommit = store.MaxTxnOps/2 - 1
+
+// clearListener deletes the rules of a listener that is deleted, and then its
+// record. It may be repeated.
+func (s *Service) clearListener(ctx context.Context, arn string) error {
+	for more := true; more; {
+		err := s.store.Update(ctx, func(tx *store.Tx) error {
+			more = false
+			if l, ok := s.listeners.Get(tx, arn); !ok || !l.Deleted {
+				return nil
+			}
+			n := 0
+			for rule := range s.rulesByListener.Each(tx.Snapshot(), arn) {
+				if n++; n > rulesPerCommit {
+					more = true
+					return nil
+				}
+				s.rules.Delete(tx, rule)
+				s.tags.Clear(tx, rule)
+			}
+			s.listeners.Delete(tx, arn)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("clear away listener %s: %w", arn, err)
+		}
 	}
-	s.listeners.Delete(tx, l.ARN)
-	s.ports.Delete(tx, l.LoadBalancerARN+"|"+strconv.Itoa(int(l.Port)))
-	s.tags.Clear(tx, l.ARN)
+	return nil
 }

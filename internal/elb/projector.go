@@ -276,7 +276,7 @@ func seconds(attribute string, otherwise int) time.Duration {
 func projectRule(rule Rule) snapshot.Rule {
 	out := snapshot.Rule{ARN: rule.ARN, Priority: rule.Priority}
 	for _, c := range rule.Conditions {
-		out.Conditions = append(out.Conditions, snapshot.Condition{Field: snapshot.ConditionField(c.Field), Header: c.Header, Keys: c.Keys, Values: c.Values})
+		out.Conditions = append(out.Conditions, snapshot.Condition{Field: snapshot.ConditionField(c.Field), Header: c.Header, Keys: c.Keys, Values: c.Values, Regex: c.Regex})
 	}
 	for _, a := range rule.Actions {
 		act := snapshot.Action{Type: snapshot.ActionType(a.Type)}

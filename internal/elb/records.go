@@ -61,6 +61,9 @@ type Listener struct {
 	Port            uint16
 	Protocol        string            // HTTP
 	Attributes      map[string]string `json:",omitempty"` // those that differ from their defaults
+
+	// Deleted: nobody sees it any more, its rules are being cleared away.
+	Deleted bool `json:",omitempty"`
 }
 
 // Rule routes requests of a listener, by ARN.
@@ -76,17 +79,19 @@ type Rule struct {
 // Condition is a rule's condition; see ELBv2 RuleCondition.
 type Condition struct {
 	Field  string
-	Header string
-	Keys   []string
-	Values []string
+	Header string   `json:",omitempty"` // FieldHeader
+	Keys   []string `json:",omitempty"` // FieldQuery: beside Values; "" for any
+	Values []string `json:",omitempty"`
+	Regex  []string `json:",omitempty"` // instead of Values
 }
 
 // Action is a rule's action; the member that Type names is set.
 type Action struct {
-	Type          string // forward, fixed-response
+	Type          string // forward, fixed-response, redirect
 	Order         int    // 0: not given
 	Forward       *Forward
 	FixedResponse *FixedResponse
+	Redirect      *Redirect `json:",omitempty"`
 }
 
 // Forward is a forward action's configuration.

@@ -23,6 +23,7 @@ type Quotas struct {
 	LoadBalancers             int // per account and region
 	TargetGroups              int // per account and region
 	ListenersPerBalancer      int
+	RulesPerBalancer          int // default rules not included
 	TargetGroupsPerBalancer   int // different ones that its rules name
 	SecurityGroupsPerBalancer int // as many as a network interface may have
 	TargetsPerGroup           int
@@ -31,7 +32,7 @@ type Quotas struct {
 
 // DefaultQuotas are the service's published defaults.
 var DefaultQuotas = Quotas{
-	LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, TargetGroupsPerBalancer: 100, SecurityGroupsPerBalancer: 5,
+	LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, RulesPerBalancer: 100, TargetGroupsPerBalancer: 100, SecurityGroupsPerBalancer: 5,
 	TargetsPerGroup: 1000, GroupsPerAction: 5,
 }
 
@@ -53,7 +54,8 @@ type Service struct {
 	balancersByOwner *store.Index[LoadBalancer] // account/region, those not deleted
 	names            *store.Collection[string]  // account/region/kind/NAME → ARN
 	listeners        *store.Collection[Listener]
-	listenersByLB    *store.Index[Listener]
+	listenersByLB    *store.Index[Listener]    // those not deleted
+	listenersLeaving *store.Index[Listener]    // by LB ARN: those deleted
 	ports            *store.Collection[string] // LB ARN + "|" + port → listener ARN
 	rules            *store.Collection[Rule]
 	rulesByListener  *store.Index[Rule]
@@ -81,7 +83,18 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 	})
 	s.names = store.NewCollection[string](st, "elb.name", 1)
 	s.listeners = store.NewCollection[Listener](st, "elb.listener", 1)
-	s.listenersByLB = s.listeners.Index(func(l Listener) []string { return []string{l.LoadBalancerARN} })
+	s.listenersByLB = s.listeners.Index(func(l Listener) []string {
+		if l.Deleted {
+			return nil
+		}
+		return []string{l.LoadBalancerARN}
+	})
+	s.listenersLeaving = s.listeners.Index(func(l Listener) []string {
+		if !l.Deleted {
+			return nil
+		}
+		return []string{l.LoadBalancerARN}
+	})
 	s.ports = store.NewCollection[string](st, "elb.port", 1)
 	s.rules = store.NewCollection[Rule](st, "elb.rule", 1)
 	s.rulesByListener = s.rules.Index(func(r Rule) []string { return []string{r.ListenerARN} })

@@ -73,12 +73,13 @@ const (
 	FieldSourceIP    ConditionField = "source-ip"
 )
 
-// Condition holds when any of its values matches.
+// Condition holds when any of its values, or of its expressions, matches.
 type Condition struct {
 	Field  ConditionField
 	Header string   // FieldHTTPHeader: the header's name
 	Keys   []string // FieldQueryString: the key beside each value, "" for any
 	Values []string
+	Regex  []string `json:",omitempty"` // instead of Values: RE2 syntax, matching anywhere
 }
 
 // ActionType is ELBv2's Action.Type.

@@ -22,6 +22,8 @@ func readActions(in []elbv2.Action) ([]elb.Action, error) {
 			out.Forward, err = readForward(a)
 		case elbv2.ActionTypeEnumFixedResponse:
 			out.FixedResponse, err = readFixedResponse(a.FixedResponseConfig, i+1)
+		case elbv2.ActionTypeEnumRedirect:
+			out.Redirect = readRedirect(a.RedirectConfig)
 		}
 		if err != nil {
 			return nil, err
@@ -78,6 +80,29 @@ func readFixedResponse(cfg *elbv2.FixedResponseActionConfig, n int) (*elb.FixedR
 	return &elb.FixedResponse{StatusCode: code, ContentType: value(cfg.ContentType), Body: value(cfg.MessageBody)}, nil
 }
 
+// readRedirect fills in what a redirect doesn't say.
+func readRedirect(cfg *elbv2.RedirectActionConfig) *elb.Redirect {
+	if cfg == nil {
+		return nil
+	}
+	r := elb.NoRedirect
+	switch cfg.StatusCode {
+	case elbv2.RedirectActionStatusCodeEnumHttp301:
+		r.StatusCode = 301
+	case elbv2.RedirectActionStatusCodeEnumHttp302:
+		r.StatusCode = 302
+	}
+	for _, part := range []struct {
+		to   *string
+		from *string
+	}{{&r.Protocol, cfg.Protocol}, {&r.Host, cfg.Host}, {&r.Port, cfg.Port}, {&r.Path, cfg.Path}, {&r.Query, cfg.Query}} {
+		if part.from != nil {
+			*part.to = *part.from
+		}
+	}
+	return &r
+}
+
 // renderActions writes actions in the service's normal form: a forward to one
 // target group in both of its forms, an order for each of several.
 func renderActions(actions []elb.Action) []elbv2.Action {
@@ -103,6 +128,12 @@ func renderActions(actions []elb.Action) []elbv2.Action {
 			}
 			if len(f.TargetGroups) == 1 {
 				r.TargetGroupArn = new(f.TargetGroups[0].ARN)
+			}
+		}
+		if d := a.Redirect; d != nil {
+			r.RedirectConfig = &elbv2.RedirectActionConfig{
+				StatusCode: elbv2.RedirectActionStatusCodeEnum(fmt.Sprintf("HTTP_%d", d.StatusCode)),
+				Protocol:   &d.Protocol, Host: &d.Host, Port: &d.Port, Path: &d.Path, Query: &d.Query,
 			}
 		}
 		if f := a.FixedResponse; f != nil {

@@ -19,7 +19,9 @@ func same(t *testing.T, what string, want, got any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(types.LoadBalancer{}, types.LoadBalancerState{}, types.AvailabilityZone{}, types.LoadBalancerAddress{},
 		types.IpamPools{}, types.Listener{}, types.Action{}, types.ForwardActionConfig{}, types.TargetGroupTuple{}, types.TargetGroupStickinessConfig{},
-		types.FixedResponseActionConfig{}, types.TargetGroup{}, types.Matcher{}, types.Rule{}, types.RuleCondition{}, types.TargetHealthDescription{},
+		types.FixedResponseActionConfig{}, types.RedirectActionConfig{}, types.HostHeaderConditionConfig{}, types.PathPatternConditionConfig{},
+		types.HttpHeaderConditionConfig{}, types.HttpRequestMethodConditionConfig{}, types.QueryStringConditionConfig{}, types.QueryStringKeyValuePair{},
+		types.SourceIpConditionConfig{}, types.TargetGroup{}, types.Matcher{}, types.Rule{}, types.RuleCondition{}, types.TargetHealthDescription{},
 		types.TargetDescription{}, types.TargetHealth{}, types.AnomalyDetection{}, types.TagDescription{}, types.Tag{})); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}

@@ -31,6 +31,8 @@ var codes = map[elb.Kind]string{
 	elb.TooManyListeners:            "TooManyListeners",
 	elb.TooManyTargetGroups:         "TooManyTargetGroups",
 	elb.TooManyUniqueTargetGroups:   "TooManyUniqueTargetGroupsPerLoadBalancer",
+	elb.TooManyRules:                "TooManyRules",
+	elb.PriorityInUse:               "PriorityInUse",
 	elb.TooManyTargets:              "TooManyTargets",
 	elb.TooManyTags:                 "TooManyTags",
 	elb.TargetGroupAssociationLimit: "TargetGroupAssociationLimit",

@@ -1,11 +1,8 @@
 package elbv2
 
 import (
-	"cmp"
 	"context"
 	"iter"
-	"slices"
-	"strconv"
 
 	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/ids"
@@ -84,65 +81,4 @@ func (a *API) describeListeners(_ context.Context, c *wire.Call, in *elbv2.Descr
 
 func (a *API) deleteListener(ctx context.Context, c *wire.Call, in *elbv2.DeleteListenerInput) (*elbv2.DeleteListenerOutput, error) {
 	return &elbv2.DeleteListenerOutput{}, a.elb.DeleteListener(ctx, c.Account, c.Region, *in.ListenerArn)
-}
-
-func (a *API) describeRules(_ context.Context, c *wire.Call, in *elbv2.DescribeRulesInput) (*elbv2.DescribeRulesOutput, error) {
-	snap := a.store.Snapshot()
-	var found []elb.Rule
-	var next *string
-	var err error
-	switch {
-	case len(in.RuleArns) > 0 && in.ListenerArn != nil:
-		err = invalid("Listener rule ARNs and a listener ARN cannot be specified at the same time")
-	case len(in.RuleArns) > 0:
-		found, err = named(in.RuleArns, func(arn string) (elb.Rule, error) { return a.elb.Rule(snap, c.Account, c.Region, arn) })
-	case in.ListenerArn != nil:
-		if _, err = a.elb.Listener(snap, c.Account, c.Region, *in.ListenerArn); err == nil {
-			found, next, err = pageOf(in.Marker, in.PageSize, func(from string) iter.Seq2[string, elb.Rule] {
-				return inOrder(a.elb.Rules(snap, *in.ListenerArn), from)
-			})
-		}
-	default:
-		err = invalid("You must specify either listener rule ARNs or a listener ARN")
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := &elbv2.DescribeRulesOutput{Rules: []elbv2.Rule{}, NextMarker: next}
-	for _, r := range found {
-		out.Rules = append(out.Rules, renderRule(r))
-	}
-	return out, nil
-}
-
-// lastPriority sorts the default rule, whose priority is 0, behind all others.
-const lastPriority = 1 << 20
-
-// inOrder yields rules by priority, the default rule last, from the key on.
-func inOrder(rules iter.Seq2[string, elb.Rule], from string) iter.Seq2[string, elb.Rule] {
-	var all []elb.Rule
-	for _, r := range rules {
-		all = append(all, r)
-	}
-	order := func(r elb.Rule) int { return cmp.Or(r.Priority, lastPriority) }
-	slices.SortFunc(all, func(a, b elb.Rule) int { return cmp.Compare(order(a), order(b)) })
-	first, _ := strconv.Atoi(from)
-	return func(yield func(string, elb.Rule) bool) {
-		for _, r := range all {
-			if order(r) >= first && !yield(strconv.Itoa(order(r)), r) {
-				return
-			}
-		}
-	}
-}
-
-func renderRule(r elb.Rule) elbv2.Rule {
-	out := elbv2.Rule{
-		RuleArn: &r.ARN, Priority: new("default"), IsDefault: new(r.Priority == 0),
-		Actions: renderActions(r.Actions), Conditions: []elbv2.RuleCondition{},
-	}
-	if r.Priority != 0 {
-		out.Priority = new(strconv.Itoa(r.Priority))
-	}
-	return out
 }

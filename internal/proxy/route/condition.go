@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/proxy/http1"
@@ -24,6 +25,7 @@ type condition struct {
 	field    snapshot.ConditionField
 	header   string // lower case
 	patterns []pattern
+	regexps  []*regexp.Regexp
 	keys     []pattern // FieldQueryString: beside patterns; matches all if any key does
 	methods  []string
 	prefixes []netip.Prefix
@@ -31,6 +33,16 @@ type condition struct {
 
 func compileCondition(c snapshot.Condition) (condition, error) {
 	out := condition{field: c.Field}
+	for _, text := range c.Regex {
+		if c.Field != snapshot.FieldPathPattern {
+			text = "(?i)" + text // hosts and headers match in any case
+		}
+		r, err := regexp.Compile(text)
+		if err != nil {
+			return condition{}, fmt.Errorf("condition %s: %w", c.Field, err)
+		}
+		out.regexps = append(out.regexps, r)
+	}
 	switch c.Field {
 	case snapshot.FieldHostHeader:
 		out.patterns = compilePatterns(c.Values, fold)
@@ -105,6 +117,11 @@ func (c *condition) holds(m *match) bool {
 func (c *condition) any(b []byte) bool {
 	for i := range c.patterns {
 		if c.patterns[i].match(b) {
+			return true
+		}
+	}
+	for _, r := range c.regexps {
+		if r.Match(b) {
 			return true
 		}
 	}
