@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -421,7 +420,7 @@ func (c *Controller) remove(ctx context.Context, b LoadBalancer) error {
 			if l, ok := c.s.listeners.Get(tx, l.ARN); ok && !l.Deleted {
 				l.Deleted = true
 				c.s.listeners.Put(tx, l.ARN, l)
-				c.s.ports.Delete(tx, l.LoadBalancerARN+"|"+strconv.Itoa(int(l.Port)))
+				c.s.ports.Delete(tx, portKey(l))
 				c.s.tags.Clear(tx, l.ARN)
 			}
 			return nil

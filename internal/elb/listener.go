@@ -1,6 +1,7 @@
 package elb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -41,7 +42,7 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		if err != nil {
 			return err
 		}
-		port := c.LoadBalancerARN + "|" + strconv.Itoa(c.Port)
+		port := portKey(Listener{LoadBalancerARN: b.ARN, Port: uint16(c.Port)})
 		if arn, taken := s.ports.Get(tx, port); taken {
 			made, _ = s.listeners.Get(tx, arn)
 			if def, _ := s.DefaultRule(tx, arn); made.Protocol != c.Protocol || !sameActions(def.Actions, actions) {
@@ -73,6 +74,59 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 	})
 	return made, actions, err
 }
+
+// ModifyListener is ELBv2 ModifyListener; what isn't given stays as it is.
+type ModifyListener struct {
+	Account, Region, ARN string
+	Protocol             string // "": not given
+	Port                 int    // 0: not given
+	Actions              []Action
+}
+
+// ModifyListener changes a listener's port, protocol or default actions.
+func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listener, []Action, error) {
+	var l Listener
+	var rule Rule
+	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
+		if l, err = s.Listener(tx, m.Account, m.Region, m.ARN); err != nil {
+			return err
+		}
+		b, err := s.LoadBalancer(tx, m.Account, m.Region, l.LoadBalancerARN)
+		if err != nil {
+			return err
+		}
+		before := l
+		l.Protocol = cmp.Or(m.Protocol, l.Protocol)
+		port := cmp.Or(m.Port, int(l.Port))
+		if err := checkListener(CreateListener{Protocol: l.Protocol, Port: port}); err != nil {
+			return err
+		}
+		if l.Port = uint16(port); l.Port != before.Port {
+			if _, taken := s.ports.Get(tx, portKey(l)); taken {
+				return fail(DuplicateListener, "A listener already exists on this port for this load balancer '%s'", b.ARN)
+			}
+			s.ports.Delete(tx, portKey(before))
+			s.ports.Put(tx, portKey(l), l.ARN)
+		}
+		rule, _ = s.DefaultRule(tx, l.ARN)
+		if len(m.Actions) > 0 {
+			if rule.Actions, err = s.checkActions(tx, b, l.Protocol, m.Actions); err != nil {
+				return err
+			}
+			if err := s.checkUniqueGroups(tx, b, rule.Actions); err != nil {
+				return err
+			}
+			s.rules.Put(tx, rule.ARN, rule)
+		}
+		s.balancers.Put(tx, b.ARN, b) // stands for the set of its listeners and rules
+		s.listeners.Put(tx, l.ARN, l)
+		return nil
+	})
+	return l, rule.Actions, err
+}
+
+// portKey names the listener's port among those of its load balancer.
+func portKey(l Listener) string { return l.LoadBalancerARN + "|" + strconv.Itoa(int(l.Port)) }
 
 func checkListener(c CreateListener) error {
 	switch {
@@ -153,7 +207,7 @@ func (s *Service) DeleteListener(ctx context.Context, account, region, arn strin
 		}
 		l.Deleted = true
 		s.listeners.Put(tx, arn, l)
-		s.ports.Delete(tx, l.LoadBalancerARN+"|"+strconv.Itoa(int(l.Port)))
+		s.ports.Delete(tx, portKey(l))
 		s.tags.Clear(tx, arn)
 		return nil
 	})

@@ -106,7 +106,7 @@ func newTargetGroup(c CreateTargetGroup) (TargetGroup, error) {
 	case c.AddressType != "" && c.AddressType != "ipv4":
 		return none, fail(InvalidConfiguration, "IP address type '%s' is not supported by this installation; use 'ipv4'", c.AddressType)
 	}
-	hc, err := healthCheck(c.HealthCheck)
+	hc, err := defaultHealthCheck.change(c.HealthCheck)
 	if err != nil {
 		return none, err
 	}
@@ -133,14 +133,33 @@ const (
 	defaultUnhealthyThreshold = 2
 )
 
+// ModifyTargetGroup changes a target group's health check (ELBv2 ModifyTargetGroup).
+func (s *Service) ModifyTargetGroup(ctx context.Context, account, region, arn string, settings HealthCheckSettings) (TargetGroup, error) {
+	var g TargetGroup
+	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
+		if g, err = s.TargetGroup(tx, account, region, arn); err != nil {
+			return err
+		}
+		if g.HealthCheck, err = g.HealthCheck.change(settings); err != nil {
+			return err
+		}
+		s.groups.Put(tx, arn, g)
+		return nil
+	})
+	return g, err
+}
+
 var matcher = regexp.MustCompile(`^\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*$`)
 
-func healthCheck(s HealthCheckSettings) (HealthCheck, error) {
-	hc := HealthCheck{
-		Protocol: "HTTP", Path: "/", Matcher: "200",
-		Interval: defaultHealthInterval, Timeout: defaultHealthTimeout,
-		HealthyThreshold: defaultHealthyThreshold, UnhealthyThreshold: defaultUnhealthyThreshold,
-	}
+// defaultHealthCheck is what CreateTargetGroup begins with.
+var defaultHealthCheck = HealthCheck{
+	Protocol: "HTTP", Path: "/", Matcher: "200",
+	Interval: defaultHealthInterval, Timeout: defaultHealthTimeout,
+	HealthyThreshold: defaultHealthyThreshold, UnhealthyThreshold: defaultUnhealthyThreshold,
+}
+
+// change returns the health check with what was given in the place of what it was.
+func (hc HealthCheck) change(s HealthCheckSettings) (HealthCheck, error) {
 	ranged := func(what string, v *int32, low, high int32, set func(int)) error {
 		if v == nil {
 			return nil
@@ -174,6 +193,9 @@ func healthCheck(s HealthCheckSettings) (HealthCheck, error) {
 		return hc, fail(InvalidConfiguration, "Health check protocol 'HTTPS' is not supported by this installation; use 'HTTP'")
 	case s.Protocol != nil && *s.Protocol != "HTTP":
 		return hc, fail(Invalid, "Health check protocol '%s' must be one of 'HTTP, HTTPS'", *s.Protocol)
+	}
+	if s.Port != nil {
+		hc.Port = 0
 	}
 	if s.Port != nil && *s.Port != "traffic-port" {
 		n, err := strconv.ParseUint(*s.Port, 10, 16)

@@ -11,14 +11,41 @@ import (
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
-func (a *API) createListener(ctx context.Context, c *wire.Call, in *elbv2.CreateListenerInput) (*elbv2.CreateListenerOutput, error) {
+// checkTLS refuses settings of TLS that a listener of the protocol can't have.
+func checkTLS(protocol elbv2.ProtocolEnum, alpn []string, certificates []elbv2.Certificate, policy *string, mutual *elbv2.MutualAuthenticationAttributes) error {
 	switch {
-	case len(in.AlpnPolicy) > 0:
-		return nil, invalid("ALPN policies are not supported for application load balancers")
-	case len(in.Certificates) > 0 || in.SslPolicy != nil || in.MutualAuthentication != nil:
-		if in.Protocol == elbv2.ProtocolEnumHttp {
-			return nil, invalid("Certificates, SSL policies and mutual authentication can be specified only for HTTPS listeners")
-		}
+	case len(alpn) > 0:
+		return invalid("ALPN policies are not supported for application load balancers")
+	case protocol == elbv2.ProtocolEnumHttp && (len(certificates) > 0 || policy != nil || mutual != nil):
+		return invalid("Certificates, SSL policies and mutual authentication can be specified only for HTTPS listeners")
+	}
+	return nil
+}
+
+func (a *API) modifyListener(ctx context.Context, c *wire.Call, in *elbv2.ModifyListenerInput) (*elbv2.ModifyListenerOutput, error) {
+	protocol := in.Protocol
+	if protocol == "" {
+		protocol = elbv2.ProtocolEnumHttp // what it is; HTTPS isn't served
+	}
+	if err := checkTLS(protocol, in.AlpnPolicy, in.Certificates, in.SslPolicy, in.MutualAuthentication); err != nil {
+		return nil, err
+	}
+	actions, err := readActions(in.DefaultActions)
+	if err != nil {
+		return nil, err
+	}
+	l, actions, err := a.elb.ModifyListener(ctx, elb.ModifyListener{
+		Account: c.Account, Region: c.Region, ARN: *in.ListenerArn, Protocol: string(in.Protocol), Port: int(value(in.Port)), Actions: actions,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.ModifyListenerOutput{Listeners: []elbv2.Listener{renderListener(l, actions)}}, nil
+}
+
+func (a *API) createListener(ctx context.Context, c *wire.Call, in *elbv2.CreateListenerInput) (*elbv2.CreateListenerOutput, error) {
+	if err := checkTLS(in.Protocol, in.AlpnPolicy, in.Certificates, in.SslPolicy, in.MutualAuthentication); err != nil {
+		return nil, err
 	}
 	tg, err := readTags(in.Tags)
 	if err != nil {

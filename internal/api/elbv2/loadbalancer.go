@@ -147,6 +147,15 @@ func (a *API) deleteLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.De
 	return &elbv2.DeleteLoadBalancerOutput{}, a.elb.DeleteLoadBalancer(ctx, c.Account, c.Region, *in.LoadBalancerArn)
 }
 
+// describeCapacityReservation tells that nothing is reserved: nodes are processes
+// of the operator's, whose capacity is what the host has.
+func (a *API) describeCapacityReservation(_ context.Context, c *wire.Call, in *elbv2.DescribeCapacityReservationInput) (*elbv2.DescribeCapacityReservationOutput, error) {
+	if _, err := a.elb.LoadBalancer(a.store.Snapshot(), c.Account, c.Region, *in.LoadBalancerArn); err != nil {
+		return nil, err
+	}
+	return &elbv2.DescribeCapacityReservationOutput{CapacityReservationState: []elbv2.ZonalCapacityReservationState{}}, nil
+}
+
 func (a *API) describeAccountLimits(_ context.Context, _ *wire.Call, in *elbv2.DescribeAccountLimitsInput) (*elbv2.DescribeAccountLimitsOutput, error) {
 	q := a.elb.Quotas()
 	limits := map[string]int{

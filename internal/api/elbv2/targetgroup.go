@@ -38,17 +38,44 @@ func (a *API) createTargetGroup(ctx context.Context, c *wire.Call, in *elbv2.Cre
 	if in.HealthCheckProtocol != "" {
 		req.HealthCheck.Protocol = new(string(in.HealthCheckProtocol))
 	}
-	if in.Matcher != nil {
-		if in.Matcher.GrpcCode != nil {
-			return nil, invalid("A gRPC matcher can be specified only for target groups with the protocol version GRPC")
-		}
-		req.HealthCheck.Matcher = in.Matcher.HttpCode
+	if req.HealthCheck.Matcher, err = readMatcher(in.Matcher); err != nil {
+		return nil, err
 	}
 	g, err := a.elb.CreateTargetGroup(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	return &elbv2.CreateTargetGroupOutput{TargetGroups: []elbv2.TargetGroup{a.renderTargetGroup(a.store.Snapshot(), g)}}, nil
+}
+
+func (a *API) modifyTargetGroup(ctx context.Context, c *wire.Call, in *elbv2.ModifyTargetGroupInput) (*elbv2.ModifyTargetGroupOutput, error) {
+	settings := elb.HealthCheckSettings{
+		Enabled: in.HealthCheckEnabled, Port: in.HealthCheckPort, Path: in.HealthCheckPath,
+		IntervalSeconds: in.HealthCheckIntervalSeconds, TimeoutSeconds: in.HealthCheckTimeoutSeconds,
+		HealthyThreshold: in.HealthyThresholdCount, UnhealthyThreshold: in.UnhealthyThresholdCount,
+	}
+	if in.HealthCheckProtocol != "" {
+		settings.Protocol = new(string(in.HealthCheckProtocol))
+	}
+	var err error
+	if settings.Matcher, err = readMatcher(in.Matcher); err != nil {
+		return nil, err
+	}
+	g, err := a.elb.ModifyTargetGroup(ctx, c.Account, c.Region, *in.TargetGroupArn, settings)
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.ModifyTargetGroupOutput{TargetGroups: []elbv2.TargetGroup{a.renderTargetGroup(a.store.Snapshot(), g)}}, nil
+}
+
+func readMatcher(m *elbv2.Matcher) (*string, error) {
+	switch {
+	case m == nil:
+		return nil, nil
+	case m.GrpcCode != nil:
+		return nil, invalid("A gRPC matcher can be specified only for target groups with the protocol version GRPC")
+	}
+	return m.HttpCode, nil
 }
 
 func (a *API) renderTargetGroup(r store.Reader, g elb.TargetGroup) elbv2.TargetGroup {
