@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -55,6 +56,15 @@ func TestRulesLeadRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantStatus("another action", "/a/b", 451)
+	if _, err := w.elb.ModifyRule(t.Context(), &elb.ModifyRuleInput{RuleArn: wide, Actions: []elbtypes.Action{{Type: elbtypes.ActionTypeEnumRedirect,
+		RedirectConfig: &elbtypes.RedirectActionConfig{StatusCode: elbtypes.RedirectActionStatusCodeEnumHttp302, Protocol: new("HTTPS"), Port: new("443")}}}}); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus("a redirect", "/a/b", 302)
+	reply := w.raw(at, port, "GET /a/b?c HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n")
+	if !strings.Contains(reply, "\r\nLocation: https://www.example.com:443/a/b?c\r\n") || !strings.Contains(reply, "\r\nContent-Length: 110\r\n") {
+		t.Errorf("got the redirect\n%s", reply)
+	}
 	for _, r := range []*string{wide, narrow} {
 		if _, err := w.elb.DeleteRule(t.Context(), &elb.DeleteRuleInput{RuleArn: r}); err != nil {
 			t.Fatal(err)

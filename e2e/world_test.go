@@ -180,7 +180,7 @@ func (w *world) get(lb elbtypes.LoadBalancer, at netip.Addr, port uint16, path s
 		return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, netip.AddrPortFrom(at, port).String())
 	}}
 	defer tr.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: tr, Timeout: 5 * time.Second}).Get(fmt.Sprintf("http://%s:%d%s", *lb.DNSName, port, path))
+	resp, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: tr, Timeout: 5 * time.Second}).Get(fmt.Sprintf("http://%s:%d%s", *lb.DNSName, port, path))
 	if err != nil {
 		return 0, "", err
 	}

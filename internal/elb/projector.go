@@ -286,6 +286,9 @@ func projectRule(rule Rule) snapshot.Rule {
 				act.Forward.TargetGroups = append(act.Forward.TargetGroups, snapshot.WeightedTargetGroup{ARN: g.ARN, Weight: g.Weight})
 			}
 		}
+		if d := a.Redirect; d != nil {
+			act.Redirect = (*snapshot.Redirect)(d)
+		}
 		if f := a.FixedResponse; f != nil {
 			act.FixedResponse = &snapshot.FixedResponse{StatusCode: f.StatusCode, ContentType: f.ContentType, Body: f.Body}
 		}

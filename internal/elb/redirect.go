@@ -59,6 +59,9 @@ func checkRedirect(listenerProtocol string, r *Redirect) error {
 		if len(template) > maxRedirectPart || !visible.MatchString(template) {
 			return fail(Invalid, "The redirect %s must have at most %d visible ASCII characters", strings.ToLower(part), maxRedirectPart)
 		}
+		if strings.Contains(keyword.ReplaceAllString(template, ""), "#{") {
+			return fail(Invalid, "The redirect %s '%s' has a keyword without an end", strings.ToLower(part), template)
+		}
 		for _, k := range keyword.FindAllString(template, -1) {
 			if oneOf(redirectKeywords[part]...)(k) != "" {
 				return fail(Invalid, "The keyword '%s' is not valid in the redirect %s", k, strings.ToLower(part))

@@ -119,9 +119,23 @@ func (c *client) serveRequest() bool {
 		keep := c.keepsAfterAnswer(now)
 		*out = http1.AppendFixed((*out)[:0], f.StatusCode, f.ContentType, f.Body, c.request.IsHead(head), c.delivery(keep, now))
 		return c.answer(t, keep, *out)
+	case route.Redirect:
+		return c.redirect(t, &rule.Action, head, now, out)
 	default:
 		return c.answerPage(t, head, 501, out)
 	}
+}
+
+// redirect tells the client to go elsewhere.
+func (c *client) redirect(t *table, a *route.Action, head []byte, now time.Time, out *[]byte) bool {
+	at := route.Arrival{Host: t.host, Port: t.port}
+	location := a.AppendLocation(nil, head, &c.request, at)
+	if len(location) > route.MaxLocation {
+		return c.answerPage(t, head, 507, out)
+	}
+	keep := c.keepsAfterAnswer(now)
+	*out = http1.AppendRedirect((*out)[:0], a.RedirectStatus(), location, c.request.IsHead(head), c.delivery(keep, now))
+	return c.answer(t, keep, *out)
 }
 
 // readHead reads until the request's head is complete and returns its length.

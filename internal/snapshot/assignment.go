@@ -89,6 +89,7 @@ type ActionType string
 const (
 	ActionForward       ActionType = "forward"
 	ActionFixedResponse ActionType = "fixed-response"
+	ActionRedirect      ActionType = "redirect"
 )
 
 // Action is one step of a rule; the member named by Type is set.
@@ -96,6 +97,7 @@ type Action struct {
 	Type          ActionType
 	Forward       *Forward       `json:",omitempty"`
 	FixedResponse *FixedResponse `json:",omitempty"`
+	Redirect      *Redirect      `json:",omitempty"`
 }
 
 // Forward sends a request to one of the target groups, chosen by weight.
@@ -114,6 +116,18 @@ type FixedResponse struct {
 	StatusCode  int    // 2xx, 4xx or 5xx
 	ContentType string // "" when the body is empty
 	Body        string // at most 1024 bytes
+}
+
+// Redirect is where the node tells the client to go. Each part is a template, in
+// which "#{protocol}", "#{host}", "#{port}", "#{path}" (without its leading slash)
+// and "#{query}" stand for those of the request.
+type Redirect struct {
+	StatusCode int // 301 or 302
+	Protocol   string
+	Host       string
+	Port       string
+	Path       string // begins with "/"
+	Query      string // "" for none
 }
 
 // TargetGroup is where a forward action sends requests.

@@ -5,6 +5,8 @@ import "strconv"
 // titles are the status lines of the responses that a load balancer makes
 // itself, where they differ from the registered reasons or are often used.
 var titles = map[int]string{
+	301: "301 Moved Permanently",
+	302: "302 Found",
 	400: "400 Bad Request",
 	401: "401 Authorization Required",
 	403: "403 Forbidden",
@@ -22,6 +24,7 @@ var titles = map[int]string{
 	503: "503 Service Temporarily Unavailable",
 	504: "504 Gateway Time-out",
 	505: "505 HTTP Version Not Supported",
+	507: "507 Insufficient Storage",
 }
 
 // reasons are those of the statuses that a fixed response has most often.
@@ -45,6 +48,15 @@ const server = "Server: awselb/2.0\r\n"
 // AppendPage appends a whole response that the load balancer makes itself: the
 // small HTML page that ALB answers errors with. head leaves the body out.
 func AppendPage(dst []byte, status int, head bool, d *Delivery) []byte {
+	return appendPage(dst, status, nil, head, d)
+}
+
+// AppendRedirect appends a whole redirect to the location.
+func AppendRedirect(dst []byte, status int, location []byte, head bool, d *Delivery) []byte {
+	return appendPage(dst, status, location, head, d)
+}
+
+func appendPage(dst []byte, status int, location []byte, head bool, d *Delivery) []byte {
 	title, ok := titles[status]
 	if !ok {
 		title = strconv.Itoa(status)
@@ -59,6 +71,11 @@ func AppendPage(dst []byte, status int, head bool, d *Delivery) []byte {
 	dst = append(dst, "Content-Type: text/html\r\nContent-Length: "...)
 	dst = strconv.AppendInt(dst, int64(92+2*len(title)), 10)
 	dst = append(dst, "\r\n"...)
+	if location != nil {
+		dst = append(dst, "Location: "...)
+		dst = append(dst, location...)
+		dst = append(dst, "\r\n"...)
+	}
 	dst = appendConnection(dst, d.Close, true)
 	dst = append(dst, "\r\n"...)
 	if head {

@@ -32,6 +32,7 @@ const (
 	Unsupported Kind = iota
 	Forward
 	Fixed
+	Redirect
 )
 
 // Action is what happens with a request that meets a rule: the rule's routing
@@ -40,6 +41,8 @@ type Action struct {
 	Kind   Kind
 	Fixed  snapshot.FixedResponse // Fixed
 	Shares []Share                // Forward: the target groups to choose from
+
+	redirect redirect // Redirect: see AppendLocation
 
 	total  uint64 // sum of the weights
 	stride uint64 // between the places of two requests in a round of total
@@ -85,6 +88,9 @@ func compileAction(actions []snapshot.Action, groups func(string) (int, bool)) (
 	switch a := actions[0]; {
 	case a.Type == snapshot.ActionFixedResponse && a.FixedResponse != nil:
 		return Action{Kind: Fixed, Fixed: *a.FixedResponse}, nil
+	case a.Type == snapshot.ActionRedirect && a.Redirect != nil:
+		r, err := compileRedirect(*a.Redirect)
+		return Action{Kind: Redirect, redirect: r}, err
 	case a.Type == snapshot.ActionForward && a.Forward != nil:
 		action := Action{Kind: Forward}
 		for _, g := range a.Forward.TargetGroups {
