@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -224,6 +225,10 @@ func (c *Controller) take(ctx context.Context, b LoadBalancer, st step) error {
 		return c.place(ctx, b, st.nodes)
 	case serve, rebind:
 		return c.serve(ctx, st.nodes[0])
+	case takeOver:
+		return c.takeOver(ctx, b, st.nodes)
+	case retire:
+		return c.retire(ctx, st.nodes)
 	case suspend:
 		return c.setPhase(ctx, st.nodes[0], NodeStarting)
 	case activate:
@@ -251,15 +256,15 @@ func (c *Controller) createNodes(ctx context.Context, b LoadBalancer, zones []Zo
 		c.s.balancers.Put(tx, b.ARN, cur)
 		have := map[string]bool{}
 		for _, n := range c.s.nodesByLB.Each(tx, b.ARN) {
-			have[n.Zone] = true
+			have[n.Zone] = have[n.Zone] || cur.wants(n)
 		}
 		for _, z := range zones {
-			if have[z.Zone] {
+			if have[z.Zone] || !slices.Contains(cur.Zones, z) {
 				continue
 			}
 			id := ids.EC2("node")
 			c.s.nodes.Put(tx, id, Node{ID: id, LoadBalancerARN: b.ARN, Zone: z.Zone, SubnetID: z.SubnetID, Host: c.projector.host,
-				Phase: NodeProvisioning, Since: c.now()})
+				Generation: cur.Generation, Phase: NodeProvisioning, Since: c.now()})
 		}
 		return nil
 	})
@@ -342,11 +347,54 @@ func (c *Controller) serve(ctx context.Context, nodeID string) error {
 	})
 }
 
+// takeOver puts a generation in the place of those before it, in one transaction:
+// DNS names the nodes of the one or of the others, never of both. It does nothing
+// unless all of the generation serve.
+func (c *Controller) takeOver(ctx context.Context, b LoadBalancer, nodeIDs []string) error {
+	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+		cur, ok := c.s.balancers.Get(tx, b.ARN)
+		if !ok || cur.Deleted || cur.Generation != b.Generation {
+			return nil // planned for what is no longer wanted
+		}
+		for _, id := range nodeIDs {
+			n, ok := c.s.nodes.Get(tx, id)
+			if !ok {
+				return nil
+			}
+			switch {
+			case !cur.wants(n):
+				if n.Phase == NodeInService {
+					n.Phase, n.Since = NodeRetiring, c.now()
+				}
+			case n.Phase == NodeStarting:
+				status, ok := c.s.health.node(n.Host, id)
+				if !ok || !status.Ready {
+					return nil
+				}
+				n.Phase, n.Since, n.Bound = NodeInService, c.now(), status.Bound
+			}
+			c.s.nodes.Put(tx, id, n)
+		}
+		return nil
+	})
+}
+
+// retire takes nodes out of DNS that serve on.
+func (c *Controller) retire(ctx context.Context, nodeIDs []string) error {
+	for _, id := range nodeIDs {
+		if err := c.setPhase(ctx, id, NodeRetiring); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // before says which phases a node may enter another from.
 var before = map[NodePhase][]NodePhase{
 	NodeStarting: {NodeInService},
-	NodeDraining: {NodeInService},
-	NodeClosed:   {NodeProvisioning, NodeStarting, NodeDraining},
+	NodeRetiring: {NodeInService},
+	NodeDraining: {NodeInService, NodeRetiring},
+	NodeClosed:   {NodeProvisioning, NodeStarting, NodeRetiring, NodeDraining},
 }
 
 func (c *Controller) setPhase(ctx context.Context, nodeID string, to NodePhase) error {

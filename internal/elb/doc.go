@@ -8,6 +8,10 @@
 // carry by Projector, and tell what they see through Observations. Interfaces
 // that no node owns are given back by a sweep (orphans.go).
 //
+// What can't be changed on a running node is changed by a new generation of them
+// (LoadBalancer.Generation): it comes up beside the old one, takes over in DNS
+// when all of it serves, and the old one retires.
+//
 // A rule about a set of records has a record that stands for the set, and that
 // whoever adds to the set writes: census for an account's load balancers and
 // target groups, the load balancer for its listeners and rules, the target group

@@ -53,7 +53,7 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 			}
 			return false, nil
 		}
-		vpc, zones, err := s.checkSubnets(tx, c)
+		vpc, zones, err := s.checkSubnets(tx, c.Account, c.Region, c.Scheme, c.Subnets)
 		if err != nil {
 			return false, err
 		}
@@ -118,9 +118,11 @@ func checkName(kind, n string) error {
 	return nil
 }
 
-func (s *Service) checkSubnets(tx *store.Tx, c CreateLoadBalancer) (vpc string, zones []ZoneSubnet, err error) {
-	for _, id := range c.Subnets {
-		sub, ok := s.network.Subnet(tx, c.Account, c.Region, id)
+// checkSubnets holds the rules of which subnets a load balancer may be in. Those
+// that it is in already needn't have room for more nodes.
+func (s *Service) checkSubnets(tx *store.Tx, account, region string, scheme Scheme, subnets []string, present ...string) (vpc string, zones []ZoneSubnet, err error) {
+	for _, id := range subnets {
+		sub, ok := s.network.Subnet(tx, account, region, id)
 		switch {
 		case !ok:
 			return "", nil, fail(SubnetNotFound, "The subnet ID '%s' does not exist", id)
@@ -128,9 +130,9 @@ func (s *Service) checkSubnets(tx *store.Tx, c CreateLoadBalancer) (vpc string, 
 			return "", nil, fail(InvalidConfiguration, "All subnets must belong to the same VPC: '%s'", vpc)
 		case slices.ContainsFunc(zones, func(z ZoneSubnet) bool { return z.Zone == sub.Zone }):
 			return "", nil, fail(InvalidConfiguration, "A load balancer cannot be attached to multiple subnets in the same Availability Zone")
-		case c.Scheme == InternetFacing && !sub.InternetGateway:
+		case scheme == InternetFacing && !sub.InternetGateway:
 			return "", nil, fail(InvalidSubnet, "VPC %s has no internet gateway", sub.VPCID)
-		case sub.FreeAddresses < FreeAddressesNeeded:
+		case sub.FreeAddresses < FreeAddressesNeeded && !slices.Contains(present, id):
 			return "", nil, fail(InvalidSubnet, "Not enough IP space available in %s. ELB requires at least %d free IP addresses in each subnet.", id, FreeAddressesNeeded)
 		}
 		vpc = sub.VPCID

@@ -39,6 +39,8 @@ const (
 	place           action = "place"            // give the nodes to their host
 	serve           action = "serve"            // in service: into DNS
 	suspend         action = "suspend"          // its host says that it doesn't serve: out of DNS
+	takeOver        action = "take-over"        // a whole generation serves: into DNS, and those before it out
+	retire          action = "retire"           // out of DNS, serving as before
 	rebind          action = "rebind"           // its host listens on another address than recorded
 	activate        action = "activate"         // the load balancer
 	drain           action = "drain"            // out of DNS, still serving
@@ -58,8 +60,8 @@ type step struct {
 // resolvers may still be told the address, and keep it for a TTL.
 const dnsDelay = time.Second
 
-// drainLimit bounds how long a deleted load balancer's node waits for its
-// connections to end once no resolver knows its address any more.
+// drainLimit bounds how long a node that drains waits for its connections to end
+// once no resolver knows its address any more.
 const drainLimit = 5 * time.Minute
 
 // plan returns the steps that lead from what is observed to what is desired, to
@@ -76,38 +78,65 @@ func plan(o observed, ttl time.Duration) (steps []step, again time.Duration) {
 	if o.balancer.Deleted {
 		return planRemoval(o, ttl)
 	}
-	return planPresence(o), 0
+	var current, outdated []observedNode
+	for _, n := range o.nodes {
+		if o.balancer.wants(n.Node) {
+			current = append(current, n)
+		} else {
+			outdated = append(outdated, n)
+		}
+	}
+	steps, again = planPresence(o.balancer, current, outdated)
+	retirement, later := planRetirement(o, outdated, ttl)
+	return append(steps, retirement...), sooner(again, later)
 }
 
-// planPresence leads to one node in service per zone. Addresses are drawn in the
-// order of the zones: the lowest free address of a pool goes to the first.
-func planPresence(o observed) (steps []step) {
+// wants says whether the node is one that the load balancer is to have: of its
+// present generation, in one of its subnets.
+func (b LoadBalancer) wants(n Node) bool {
+	return n.Generation == b.Generation && slices.Contains(b.Zones, ZoneSubnet{n.Zone, n.SubnetID})
+}
+
+// sooner returns the shorter of two waits, of which 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// planPresence leads to one current node in service per zone. Addresses are drawn
+// in the order of the zones: the lowest free address of a pool goes to the first.
+//
+// While nodes of an older generation are in service, the new ones wait for each
+// other, and then take over in one step, so that DNS names the ones or the
+// others and never both.
+func planPresence(b LoadBalancer, current, outdated []observedNode) (steps []step, again time.Duration) {
 	var missing []ZoneSubnet
-	for _, z := range o.balancer.Zones {
-		if !slices.ContainsFunc(o.nodes, func(n observedNode) bool { return n.Zone == z.Zone }) {
+	for _, z := range b.Zones {
+		if !slices.ContainsFunc(current, func(n observedNode) bool { return n.Zone == z.Zone }) {
 			missing = append(missing, z)
 		}
 	}
 	if missing != nil {
-		return []step{{action: createNodes, zones: missing}}
+		return []step{{action: createNodes, zones: missing}}, 0
 	}
 
-	var placeable []string
+	var placeable, ready, retired []string
 	inService := 0
-	for _, n := range o.nodes {
+	for _, n := range current {
 		switch n.Phase {
 		case NodeProvisioning:
 			if n.iface.ID == "" {
 				steps = append(steps, step{action: createInterface, nodes: []string{n.ID}})
 			}
-			if o.balancer.Scheme == InternetFacing && !n.iface.Public.IsValid() {
+			if b.Scheme == InternetFacing && !n.iface.Public.IsValid() {
 				steps = append(steps, step{action: assignAddress, nodes: []string{n.ID}})
 			}
 			placeable = append(placeable, n.ID)
 		case NodeStarting:
 			if n.serving() {
-				steps = append(steps, step{action: serve, nodes: []string{n.ID}})
-				inService++
+				ready = append(ready, n.ID)
 			}
 		case NodeInService:
 			switch {
@@ -124,10 +153,64 @@ func planPresence(o observed) (steps []step) {
 	if placeable != nil {
 		steps = append(steps, step{action: place, nodes: placeable})
 	}
-	if o.balancer.State == Provisioning && inService == len(o.balancer.Zones) {
+	generation := func(n observedNode) bool { return n.Phase == NodeInService && n.Generation != b.Generation }
+	for _, n := range outdated {
+		if n.Phase == NodeInService {
+			retired = append(retired, n.ID)
+		}
+	}
+	whole := inService+len(ready) == len(b.Zones)
+	switch {
+	case !slices.ContainsFunc(outdated, generation): // none to take over from: each serves as soon as it can
+		for _, id := range ready {
+			steps = append(steps, step{action: serve, nodes: []string{id}})
+		}
+		if whole && retired != nil {
+			steps = append(steps, step{action: retire, nodes: retired}) // of zones that it has left
+		}
+	case whole:
+		steps = append(steps, step{action: takeOver, nodes: slices.Concat(ready, retired)})
+	}
+	if b.State == Provisioning && whole {
 		steps = append(steps, step{action: activate})
 	}
-	return steps
+	return steps, 0
+}
+
+// planRetirement leads outdated nodes to nothing. One that was in service goes on
+// serving, unnamed by DNS, until no resolver knows it and its connections have
+// ended: by themselves for as long as a client may keep one, then with the
+// response that is due (I9).
+func planRetirement(o observed, outdated []observedNode, ttl time.Duration) (steps []step, again time.Duration) {
+	keepAlive := seconds(o.balancer.Attributes["client_keep_alive.seconds"], 3600)
+	for _, n := range outdated {
+		switch n.Phase {
+		case NodeProvisioning, NodeStarting:
+			steps = append(steps, step{action: closeNode, nodes: []string{n.ID}}) // it was never in DNS, or isn't any more
+		case NodeRetiring:
+			age, gone := o.now.Sub(n.Since), ttl+dnsDelay
+			switch {
+			case age < gone:
+				again = sooner(again, gone-age)
+			case n.idle():
+				steps = append(steps, step{action: closeNode, nodes: []string{n.ID}})
+			case age >= gone+keepAlive:
+				steps = append(steps, step{action: drain, nodes: []string{n.ID}})
+			default:
+				again = sooner(again, gone+keepAlive-age)
+			}
+		case NodeDraining, NodeClosed:
+			more, wait := planEnd(o, n, ttl)
+			steps, again = append(steps, more...), sooner(again, wait)
+		case NodeInService: // until those that are to come serve; see planPresence
+		}
+	}
+	return steps, again
+}
+
+// idle says that the node has no connection, as far as its host says.
+func (n observedNode) idle() bool {
+	return n.heard && (!n.reported || n.status.OpenConnections == 0)
 }
 
 // planRemoval leads to nothing: nodes leave DNS, serve on for a TTL and until
@@ -137,34 +220,34 @@ func planRemoval(o observed, ttl time.Duration) (steps []step, again time.Durati
 	if len(o.nodes) == 0 {
 		return []step{{action: remove}}, 0
 	}
-	look := func(d time.Duration) {
-		if again == 0 || d < again {
-			again = d
-		}
-	}
 	for _, n := range o.nodes {
-		is := func(a action) { steps = append(steps, step{action: a, nodes: []string{n.ID}}) }
 		switch n.Phase {
 		case NodeProvisioning, NodeStarting:
-			is(closeNode) // it was never in DNS, or isn't any more
-		case NodeInService:
-			is(drain)
-		case NodeDraining:
-			age, gone := o.now.Sub(n.Since), ttl+dnsDelay
-			idle := n.heard && (!n.reported || n.status.OpenConnections == 0)
-			switch {
-			case age < gone:
-				look(gone - age)
-			case idle || age >= gone+drainLimit:
-				is(closeNode)
-			default:
-				look(gone + drainLimit - age)
-			}
-		case NodeClosed:
-			if n.hostClosed {
-				is(release)
-			}
+			steps = append(steps, step{action: closeNode, nodes: []string{n.ID}}) // it was never in DNS, or isn't any more
+		case NodeInService, NodeRetiring:
+			steps = append(steps, step{action: drain, nodes: []string{n.ID}})
+		case NodeDraining, NodeClosed:
+			more, wait := planEnd(o, n, ttl)
+			steps, again = append(steps, more...), sooner(again, wait)
 		}
 	}
 	return steps, again
+}
+
+// planEnd leads a node that drains, or is closed, to nothing.
+func planEnd(o observed, n observedNode, ttl time.Duration) (steps []step, again time.Duration) {
+	age, gone := o.now.Sub(n.Since), ttl+dnsDelay
+	switch {
+	case n.Phase == NodeClosed:
+		if n.hostClosed {
+			return []step{{action: release, nodes: []string{n.ID}}}, 0
+		}
+	case age < gone:
+		return nil, gone - age
+	case n.idle() || age >= gone+drainLimit:
+		return []step{{action: closeNode, nodes: []string{n.ID}}}, 0
+	default:
+		return nil, gone + drainLimit - age
+	}
+	return nil, 0
 }

@@ -13,7 +13,7 @@ import (
 // x closed by its host, m bound elsewhere than recorded.
 func seen(now time.Time, zone string, phase NodePhase, since time.Duration, marks string) observedNode {
 	has := func(m string) bool { return strings.Contains(marks, m) }
-	n := observedNode{Node: Node{ID: "node-" + zone, Zone: zone, Phase: phase, Since: now.Add(-since)}}
+	n := observedNode{Node: Node{ID: "node-" + zone, Zone: zone, SubnetID: "subnet-" + zone, Phase: phase, Since: now.Add(-since)}}
 	if has("i") {
 		n.iface.ID = "eni-" + zone
 	}

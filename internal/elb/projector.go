@@ -231,7 +231,7 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 			continue
 		case NodeDraining:
 			phase = snapshot.NodeDraining
-		case NodeStarting, NodeInService:
+		case NodeStarting, NodeInService, NodeRetiring:
 		}
 		part.nodes = append(part.nodes, snapshot.Node{ID: n.ID, LoadBalancerARN: arn, Zone: n.Zone, Public: n.Public, Private: n.Private, Phase: phase})
 	}

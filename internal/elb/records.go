@@ -40,6 +40,7 @@ type LoadBalancer struct {
 	Zones          []ZoneSubnet // in the order of the caller's subnets
 	SecurityGroups []string
 	PoolID         string // the IPAM pool that public IPv4 addresses are drawn from; "": the provider's
+	Generation     int    `json:",omitempty"` // counts the changes that need new nodes; see Node
 	DNSName        string // in the caller's spelling; DNS has it in lower case
 	Created        time.Time
 	State          State
@@ -197,7 +198,8 @@ const (
 	NodeProvisioning NodePhase = "provisioning" // its interface and address are being made
 	NodeStarting     NodePhase = "starting"     // it has them, and a host carries it
 	NodeInService    NodePhase = "in-service"   // its host reports that it serves
-	NodeDraining     NodePhase = "draining"     // out of DNS, finishing what it has
+	NodeRetiring     NodePhase = "retiring"     // out of DNS, serving as before: a newer generation has taken over
+	NodeDraining     NodePhase = "draining"     // out of DNS, ending each connection with the response that is due
 	NodeClosed       NodePhase = "closed"       // its host is to close it, then its addresses go back
 )
 
@@ -208,6 +210,7 @@ type Node struct {
 	Zone            string
 	SubnetID        string
 	Host            string // that carries it
+	Generation      int    `json:",omitempty"` // of the load balancer that it was made for
 	Phase           NodePhase
 	Since           time.Time // of the phase
 

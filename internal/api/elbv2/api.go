@@ -31,6 +31,8 @@ func (a *API) Service() *wire.Service {
 	svc := wire.NewService(Spec)
 	handle(svc, "CreateLoadBalancer", a.createLoadBalancer)
 	handle(svc, "DescribeLoadBalancers", a.describeLoadBalancers)
+	handle(svc, "ModifyIpPools", a.modifyIPPools)
+	handle(svc, "SetSubnets", a.setSubnets)
 	handle(svc, "DeleteLoadBalancer", a.deleteLoadBalancer)
 	handle(svc, "DescribeLoadBalancerAttributes", a.describeLoadBalancerAttributes)
 	handle(svc, "ModifyLoadBalancerAttributes", a.modifyLoadBalancerAttributes)

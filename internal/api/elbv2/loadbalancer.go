@@ -43,17 +43,65 @@ func (a *API) createLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.Cr
 	if in.IpAddressType != "" {
 		req.AddressType = string(in.IpAddressType)
 	}
-	if in.IpamPools != nil && in.IpamPools.Ipv4IpamPoolId != nil {
-		req.PoolID = *in.IpamPools.Ipv4IpamPoolId
-		if !poolID.MatchString(req.PoolID) {
-			return nil, constraint(req.PoolID, "ipamPools.ipv4IpamPoolId", "Member must satisfy regular expression pattern: %s", poolID)
-		}
+	if req.PoolID, err = readPool(in.IpamPools); err != nil {
+		return nil, err
 	}
 	b, err := a.elb.CreateLoadBalancer(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	return &elbv2.CreateLoadBalancerOutput{LoadBalancers: []elbv2.LoadBalancer{renderLoadBalancer(b)}}, nil
+}
+
+// readPool returns the pool that a call names, "" for none.
+func readPool(p *elbv2.IpamPools) (string, error) {
+	if p == nil || p.Ipv4IpamPoolId == nil {
+		return "", nil
+	}
+	if !poolID.MatchString(*p.Ipv4IpamPoolId) {
+		return "", constraint(*p.Ipv4IpamPoolId, "ipamPools.ipv4IpamPoolId", "Member must satisfy regular expression pattern: %s", poolID)
+	}
+	return *p.Ipv4IpamPoolId, nil
+}
+
+func (a *API) modifyIPPools(ctx context.Context, c *wire.Call, in *elbv2.ModifyIpPoolsInput) (*elbv2.ModifyIpPoolsOutput, error) {
+	pool, err := readPool(in.IpamPools)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.elb.ModifyIPPool(ctx, elb.ModifyIPPool{
+		Account: c.Account, Region: c.Region, ARN: *in.LoadBalancerArn, PoolID: pool, Remove: len(in.RemoveIpamPools) > 0,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.ModifyIpPoolsOutput{IpamPools: renderPools(b)}, nil
+}
+
+// renderPools returns nil for a load balancer without a pool.
+func renderPools(b elb.LoadBalancer) *elbv2.IpamPools {
+	if b.PoolID == "" {
+		return nil
+	}
+	return &elbv2.IpamPools{Ipv4IpamPoolId: &b.PoolID}
+}
+
+func (a *API) setSubnets(ctx context.Context, c *wire.Call, in *elbv2.SetSubnetsInput) (*elbv2.SetSubnetsOutput, error) {
+	switch {
+	case in.EnablePrefixForIpv6SourceNat != "":
+		return nil, invalid("EnablePrefixForIpv6SourceNat is not supported for application load balancers")
+	case in.IpAddressType != "" && in.IpAddressType != elbv2.IpAddressTypeIpv4:
+		return nil, invalid("IP address type '%s' is not supported by this installation; use 'ipv4'", in.IpAddressType)
+	}
+	subnets, err := subnetsOf(in.Subnets, in.SubnetMappings)
+	if err != nil {
+		return nil, err
+	}
+	b, err := a.elb.SetSubnets(ctx, c.Account, c.Region, *in.LoadBalancerArn, subnets)
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.SetSubnetsOutput{AvailabilityZones: renderZones(b), IpAddressType: elbv2.IpAddressType(b.AddressType)}, nil
 }
 
 func subnetsOf(subnets []string, mappings []elbv2.SubnetMapping) ([]string, error) {
@@ -88,19 +136,21 @@ func renderLoadBalancer(b elb.LoadBalancer) elbv2.LoadBalancer {
 		VpcId:                 &b.VPCID,
 		SecurityGroups:        append([]string{}, b.SecurityGroups...),
 		State:                 &elbv2.LoadBalancerState{Code: elbv2.LoadBalancerStateEnum(b.State)},
-		AvailabilityZones:     []elbv2.AvailabilityZone{},
+		AvailabilityZones:     renderZones(b),
 	}
 	if b.Reason != "" {
 		out.State.Reason = &b.Reason
 	}
-	if b.PoolID != "" {
-		out.IpamPools = &elbv2.IpamPools{Ipv4IpamPoolId: &b.PoolID}
-	}
+	out.IpamPools = renderPools(b)
+	return out
+}
+
+// renderZones leaves the list of addresses empty even with a pool: it is for
+// network load balancers, and clients take an entry for an elastic IP.
+func renderZones(b elb.LoadBalancer) []elbv2.AvailabilityZone {
+	out := []elbv2.AvailabilityZone{}
 	for _, z := range b.Zones {
-		// The list of addresses is for network load balancers, empty here even with
-		// a pool: clients take an entry for an elastic IP.
-		out.AvailabilityZones = append(out.AvailabilityZones, elbv2.AvailabilityZone{
-			ZoneName: new(z.Zone), SubnetId: new(z.SubnetID), LoadBalancerAddresses: []elbv2.LoadBalancerAddress{}})
+		out = append(out, elbv2.AvailabilityZone{ZoneName: new(z.Zone), SubnetId: new(z.SubnetID), LoadBalancerAddresses: []elbv2.LoadBalancerAddress{}})
 	}
 	return out
 }

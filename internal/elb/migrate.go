@@ -1,0 +1,81 @@
+package elb
+
+import (
+	"context"
+	"slices"
+
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// ModifyIPPool is ELBv2 ModifyIpPools: exactly one of its members is given.
+type ModifyIPPool struct {
+	Account, Region, ARN string
+	PoolID               string // the pool to draw from
+	Remove               bool   // draw from the provider's
+}
+
+// ModifyIPPool has a load balancer draw its addresses from another pool. It gets
+// a new generation of nodes, which takes over when all of it serves; the nodes
+// before it serve on until their connections have ended. The pool that it has
+// already is no change.
+func (s *Service) ModifyIPPool(ctx context.Context, m ModifyIPPool) (LoadBalancer, error) {
+	if (m.PoolID != "") == m.Remove {
+		return LoadBalancer{}, fail(Invalid, "Specify either an IPAM pool or the IPAM pools to remove")
+	}
+	var b LoadBalancer
+	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
+		if b, err = s.LoadBalancer(tx, m.Account, m.Region, m.ARN); err != nil {
+			return err
+		}
+		if b.PoolID == m.PoolID {
+			return nil
+		}
+		if err := s.checkPool(tx, m.Account, m.Region, m.PoolID, b.Scheme); err != nil {
+			return err
+		}
+		// The new nodes need private addresses beside those of the old ones.
+		if _, _, err := s.checkSubnets(tx, b.Account, b.Region, b.Scheme, b.subnets()); err != nil {
+			return err
+		}
+		b.PoolID = m.PoolID
+		b.Generation++
+		s.balancers.Put(tx, b.ARN, b)
+		return nil
+	})
+	return b, err
+}
+
+// subnets returns the ids of the load balancer's subnets, in order.
+func (b LoadBalancer) subnets() []string {
+	ids := make([]string, 0, len(b.Zones))
+	for _, z := range b.Zones {
+		ids = append(ids, z.SubnetID)
+	}
+	return ids
+}
+
+// SetSubnets replaces the subnets that a load balancer has nodes in (ELBv2
+// SetSubnets). A zone that it leaves goes out of DNS when those that stay and
+// come serve.
+func (s *Service) SetSubnets(ctx context.Context, account, region, arn string, subnets []string) (LoadBalancer, error) {
+	var b LoadBalancer
+	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
+		if b, err = s.LoadBalancer(tx, account, region, arn); err != nil {
+			return err
+		}
+		vpc, zones, err := s.checkSubnets(tx, account, region, b.Scheme, subnets, b.subnets()...)
+		if err != nil {
+			return err
+		}
+		if vpc != b.VPCID {
+			return fail(InvalidConfiguration, "All subnets must belong to the same VPC: '%s'", b.VPCID)
+		}
+		if slices.Equal(zones, b.Zones) {
+			return nil
+		}
+		b.Zones = zones
+		s.balancers.Put(tx, b.ARN, b)
+		return nil
+	})
+	return b, err
+}
