@@ -31,6 +31,12 @@ func (s *Service) ProviderPool(region string) string {
 	return providerPoolID(region, addresses, IPv4)
 }
 
+// ProviderIPv6Pool names the hidden pool that a region's own IPv6 blocks are
+// carved from. There is none of that name if the region was given none.
+func (s *Service) ProviderIPv6Pool(region string) string {
+	return providerPoolID(region, blocks, IPv6)
+}
+
 // EnsureProvider gives a region's hidden pools exactly these CIDRs: pool for
 // single addresses, blocks for what is carved into accounts' pools. It may be
 // called again with others; what is held stays held, and a CIDR that holds
