@@ -101,9 +101,14 @@ func (c Config) checkRegions(bad func(key, format string, args ...any)) {
 		if len(r.ProviderPools) == 0 {
 			bad(key+".provider-pools", "at least one CIDR is needed, for addresses that no IPAM pool gives")
 		}
+		for _, p := range r.ProviderPools {
+			if !p.Addr().Is4() {
+				bad(key+".provider-pools", "%s is not an IPv4 CIDR", p)
+			}
+		}
 		for _, p := range slices.Concat(r.ProviderPools, r.ProviderBlocks) {
-			if !p.IsValid() || p != p.Masked() || !p.Addr().Is4() {
-				bad(key, "%s is not an IPv4 CIDR without host bits", p)
+			if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
+				bad(key, "%s is not a CIDR without host bits", p)
 				continue
 			}
 			for _, other := range taken {

@@ -40,8 +40,8 @@ type Region struct {
 	// ProviderPools is where public addresses come from that no IPAM pool gave.
 	ProviderPools []netip.Prefix `yaml:"provider-pools"`
 
-	// ProviderBlocks is where contiguous public blocks are carved from, for IPAM
-	// pools with the public IP source "amazon".
+	// ProviderBlocks is where contiguous public blocks are carved from: for IPAM
+	// pools with the public IP source "amazon", and IPv6 ones for VPCs.
 	ProviderBlocks []netip.Prefix `yaml:"provider-blocks"`
 }
 
@@ -90,7 +90,7 @@ func Default() Config {
 			Name:           "local-1",
 			Zones:          []string{"local-1a", "local-1b", "local-1c"},
 			ProviderPools:  []netip.Prefix{netip.MustParsePrefix("127.64.0.0/16")},
-			ProviderBlocks: []netip.Prefix{netip.MustParsePrefix("127.65.0.0/16")},
+			ProviderBlocks: []netip.Prefix{netip.MustParsePrefix("127.65.0.0/16"), netip.MustParsePrefix("fdfa:1ead::/40")},
 		}},
 		DNS:        DNS{BaseDomain: "elb.fairlead.test", TTL: 60 * time.Second},
 		Attachment: Attachment{Driver: DriverLoopback},

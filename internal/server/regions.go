@@ -30,7 +30,7 @@ type regions struct {
 type extraRegion struct{ N int }
 
 // Regions that come into being take two /16 each from here on, for the pool and
-// the blocks of their provider.
+// the blocks of their provider, and an IPv6 /40 behind the default region's.
 const (
 	firstExtraOctet = 66
 	maxExtraRegions = 30
@@ -108,10 +108,11 @@ func (g *regions) add(region string) error {
 }
 
 func extraPrefixes(n int) (pool, blocks []netip.Prefix) {
-	at := func(i int) []netip.Prefix {
-		return []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(firstExtraOctet + 2*n + i), 0, 0}), 16)}
+	at := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(firstExtraOctet + 2*n + i), 0, 0}), 16)
 	}
-	return at(0), at(1)
+	six := netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfd, 0xfa, 0x1e, 0xad, byte(n + 1)}), 40)
+	return []netip.Prefix{at(0)}, []netip.Prefix{at(1), six}
 }
 
 // ensureProviders gives every configured region its provider's pools.

@@ -171,7 +171,7 @@ func TestOperatorsSeeTheProcess(t *testing.T) {
 	}
 	_, body := get(t, s.Ops+"/status")
 	var report status.Report
-	if err := json.Unmarshal([]byte(body), &report); err != nil || !report.Ready || report.API != s.API || len(report.Pools) != 2 {
+	if err := json.Unmarshal([]byte(body), &report); err != nil || !report.Ready || report.API != s.API || len(report.Pools) != 3 {
 		t.Errorf("status: got %+v, %v", report, err)
 	}
 	resp, err := http.Post(s.Ops+"/reset", "", nil)

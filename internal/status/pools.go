@@ -131,7 +131,7 @@ func (p Pool) line() string {
 	held := min(cells(p.Share-p.Pooled, barCells), barCells-pooled)
 	bar := resourceStyle.Render(strings.Repeat("█", held)) + pooledStyle.Render(strings.Repeat("▓", pooled)) +
 		faint.Render(strings.Repeat("░", barCells-held-pooled))
-	use := fmt.Sprintf("%s  %s of %s", bar, p.Taken, p.Total)
+	use := fmt.Sprintf("%s  %s of %s", bar, short(p.Taken), short(p.Total))
 	if p.Cooling > 0 {
 		use += fmt.Sprintf(", %d cooling", p.Cooling)
 	}

@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"math/big"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -27,7 +28,7 @@ func (r Report) Render() string {
 	fmt.Fprintf(&b, "\n%s\n", strong.Render("Pools"))
 	t := plain().Headers("POOL", "CIDRS", "TAKEN", "")
 	for _, p := range r.Pools {
-		t.Row(p.Title(), p.Ranges(r.At), p.Taken+" of "+p.Total, Bar(p.Share, barCells))
+		t.Row(p.Title(), p.Ranges(r.At), short(p.Taken)+" of "+short(p.Total), Bar(p.Share, barCells))
 	}
 	b.WriteString(t.String() + "\n\n" + strong.Render("Load balancers") + "\n")
 	if len(r.LoadBalancers) == 0 {
@@ -37,6 +38,15 @@ func (r Report) Render() string {
 		b.WriteString(lb.Render())
 	}
 	return b.String()
+}
+
+// short returns a count as it fits a line: IPv6 pools have 3e+26 addresses.
+func short(n string) string {
+	const digits = 15
+	if f, ok := new(big.Float).SetString(n); ok && len(n) > digits {
+		return f.Text('g', 3)
+	}
+	return n
 }
 
 // Render returns one load balancer as text for a terminal.
