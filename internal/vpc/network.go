@@ -108,6 +108,8 @@ func (s *Service) DeleteVPC(ctx context.Context, account, region, id string) err
 			r.DefaultVPC = ""
 			s.regions.Put(tx, owner(account, region), r)
 		}
+		g, _ := s.groups.Get(tx, v.DefaultGroupID())
+		s.clearRuleTags(tx, g.Rules)
 		s.vpcs.Delete(tx, id)
 		s.tables.Delete(tx, v.MainRouteTableID())
 		s.groups.Delete(tx, v.DefaultGroupID())

@@ -96,6 +96,7 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, account, region, id s
 		}
 		s.groups.Delete(tx, id)
 		s.tags.Clear(tx, id)
+		s.clearRuleTags(tx, g.Rules)
 		return nil
 	})
 }
@@ -104,8 +105,9 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, account, region, id s
 type RuleChange struct {
 	Account, Region, GroupID string
 	Egress                   bool
-	Rules                    []Rule   // in normal form (NewRule), all in that direction
-	RuleIDs                  []string // to remove, besides Rules
+	Rules                    []Rule     // in normal form (NewRule), all in that direction
+	RuleIDs                  []string   // to remove, besides Rules
+	Tags                     []tags.Tag // of each that is added
 	Time                     time.Time
 }
 
@@ -137,6 +139,11 @@ func (s *Service) Authorize(ctx context.Context, c RuleChange) (added []Rule, er
 			return limit(KindSecurityRule, "rules per security group")
 		}
 		s.groups.Put(tx, g.ID, g)
+		for _, r := range added {
+			if err := s.setTags(tx, g.Account, g.Region, KindSecurityRule, r.ID, c.Tags); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
 	return added, err
@@ -174,18 +181,19 @@ func (s *Service) Revoke(ctx context.Context, c RuleChange) (removed []Rule, err
 		for _, r := range c.Rules {
 			i := g.indexOf(r)
 			if i < 0 {
-				return fail(RuleNotFound, KindSecurityRule, "The specified rule does not exist in this security group.")
+				return ruleNotFound()
 			}
 			remove(i)
 		}
 		for _, id := range unique(c.RuleIDs) {
-			i := slices.IndexFunc(g.Rules, func(r Rule) bool { return r.ID == id && r.Egress == c.Egress })
-			if i < 0 {
+			i := g.indexOfID(id)
+			if i < 0 || g.Rules[i].Egress != c.Egress {
 				return &NotFoundError{KindSecurityRule, id}
 			}
 			remove(i)
 		}
 		s.groups.Put(tx, g.ID, g)
+		s.clearRuleTags(tx, removed)
 		return nil
 	})
 	return removed, err

@@ -70,6 +70,7 @@ type Service struct {
 	groupsByOwner *store.Index[SecurityGroup]
 	groupsByVPC   *store.Index[SecurityGroup]
 	groupsByPeer  *store.Index[SecurityGroup] // groups that their rules name
+	groupsByRule  *store.Index[SecurityGroup] // ids of their rules
 
 	interfaces         *store.Collection[Interface]
 	interfacesByOwner  *store.Index[Interface]
@@ -119,6 +120,7 @@ func New(st *store.Store, tg *tags.Service, idem *idempotency.Service, pools Poo
 	s.groupsByOwner = s.groups.Index(func(g SecurityGroup) []string { return one(owner(g.Account, g.Region)) })
 	s.groupsByVPC = s.groups.Index(func(g SecurityGroup) []string { return one(g.VPCID) })
 	s.groupsByPeer = s.groups.Index(func(g SecurityGroup) []string { return g.peers() })
+	s.groupsByRule = s.groups.Index(func(g SecurityGroup) []string { return g.ruleIDs() })
 
 	s.interfaces = store.NewCollection[Interface](st, "vpc.interface", 1)
 	s.interfacesByOwner = s.interfaces.Index(func(i Interface) []string { return one(owner(i.Account, i.Region)) })

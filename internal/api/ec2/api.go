@@ -51,6 +51,7 @@ func (a *API) Service() *wire.Service {
 	a.registerGateways(svc)
 	a.registerRouteTables(svc)
 	a.registerSecurityGroups(svc)
+	a.registerRules(svc)
 	a.registerNetworkACLs(svc)
 	a.registerInterfaces(svc)
 	a.registerAddresses(svc)

@@ -61,11 +61,11 @@ func (a *API) revokeEgress(ctx context.Context, c *wire.Call, in *ec2.RevokeSecu
 }
 
 func (a *API) authorize(ctx context.Context, c *wire.Call, egress bool, p permissions) ([]ec2.SecurityGroupRule, error) {
-	if len(p.tagged) > 0 {
-		return nil, apierr.New("UnsupportedOperation", "The parameter TagSpecification is not supported for security group rules by this installation.")
-	}
 	change, err := a.ruleChange(c, egress, p)
 	if err != nil {
+		return nil, err
+	}
+	if change.Tags, err = specifiedTags(p.tagged, string(vpc.KindSecurityRule)); err != nil {
 		return nil, err
 	}
 	added, err := a.vpc(c).Authorize(ctx, change)
@@ -223,7 +223,7 @@ func (a *API) renderRule(r store.Reader, c *wire.Call, groupID string, rule vpc.
 		SecurityGroupRuleArn: new(arn.New("ec2", c.Region, c.Account, "security-group-rule/"+rule.ID).String()),
 		GroupId:              new(groupID), GroupOwnerId: new(c.Account), IsEgress: new(rule.Egress),
 		IpProtocol: new(rule.Protocol), FromPort: new(rule.FromPort), ToPort: new(rule.ToPort),
-		CidrIpv4: v4, CidrIpv6: v6, Description: unlessEmpty(rule.Description), Tags: []ec2.Tag{},
+		CidrIpv4: v4, CidrIpv6: v6, Description: unlessEmpty(rule.Description), Tags: renderTags(a.Tags.Of(r, rule.ID)),
 	}
 	if g, ok := a.VPC.Group(r, rule.GroupID); ok {
 		out.ReferencedGroupInfo = &ec2.ReferencedSecurityGroup{GroupId: new(g.ID), UserId: new(g.Account), VpcId: new(g.VPCID)}

@@ -35,6 +35,7 @@ func (a *API) taggables() []taggable {
 		{"igw", string(vpc.KindGateway), has(a.VPC.Gateway)},
 		{"rtb", string(vpc.KindRouteTable), has(a.VPC.RouteTable)},
 		{"sg", string(vpc.KindSecurityGroup), has(a.VPC.SecurityGroup)},
+		{"sgr", string(vpc.KindSecurityRule), has(a.VPC.Rule)},
 		{"eni", string(vpc.KindInterface), has(a.VPC.Interface)},
 		{"eipalloc", string(vpc.KindAddress), has(a.VPC.Address)},
 		{"acl", string(vpc.KindNetworkACL), a.hasNetworkACL},
@@ -117,6 +118,9 @@ func (a *API) createTags(ctx context.Context, c *wire.Call, in *ec2.CreateTagsIn
 		return nil, err
 	}
 	return &ec2.CreateTagsOutput{}, a.eachResource(ctx, c, in.Resources, func(tx *store.Tx, id, kind string) error {
+		if kind == string(vpc.KindSecurityRule) {
+			a.VPC.TouchRule(tx, c.Account, c.Region, id)
+		}
 		return a.Tags.Put(tx, tags.Set{Account: c.Account, Region: c.Region, Resource: id, Type: kind, Tags: tg})
 	})
 }
