@@ -18,6 +18,7 @@ const (
 	KindAddress          Kind = "elastic-ip"
 	KindNetworkACL       Kind = "network-acl"
 	KindTableAssociation Kind = "route-table-association"
+	KindDHCPOptions      Kind = "dhcp-options"
 )
 
 // NotFoundError says that the caller has no such resource.

@@ -17,6 +17,8 @@ type VPC struct {
 	Default bool         // the account's default VPC of the region
 	Tenancy string       // "default" or "dedicated"; kept, of no effect
 
+	NoDHCPOptions bool // EC2 AssociateDhcpOptions "default"; kept, of no effect
+
 	// Attributes (EC2 ModifyVpcAttribute).
 	DNSSupport, DNSHostnames, AddressUsageMetrics bool
 }
@@ -32,9 +34,6 @@ func (v VPC) DefaultGroupID() string { return derived("sg", v.ID) }
 
 // NetworkACLID names the VPC's only network ACL, which allows everything.
 func (v VPC) NetworkACLID() string { return derived("acl", v.ID) }
-
-// DHCPOptionsID names the DHCP options that the account's VPCs of the region share.
-func (v VPC) DHCPOptionsID() string { return derived("dopt", v.Account, v.Region) }
 
 // Prefix lengths that a VPC's and a subnet's CIDR may have (EC2 CreateVpc, CreateSubnet).
 const (

@@ -48,6 +48,8 @@ func (a *API) Service() *wire.Service {
 	a.registerZones(svc)
 	a.registerVPCs(svc)
 	a.registerSubnets(svc)
+	a.registerDHCPOptions(svc)
+	a.registerClassicLink(svc)
 	a.registerGateways(svc)
 	a.registerRouteTables(svc)
 	a.registerSecurityGroups(svc)

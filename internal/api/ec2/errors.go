@@ -56,6 +56,8 @@ var absences = map[vpc.Kind]struct{ code, format string }{
 	vpc.KindInterface:        {"InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist"},
 	vpc.KindAddress:          {"InvalidAllocationID.NotFound", "The allocation ID '%s' does not exist"},
 	vpc.KindNetworkACL:       {"InvalidNetworkAclID.NotFound", "The networkAcl ID '%s' does not exist"},
+
+	vpc.KindDHCPOptions: {"InvalidDhcpOptionID.NotFound", "The dhcpOption ID '%s' does not exist"},
 }
 
 // refusal returns what the caller is told of an error. One that isn't the

@@ -39,6 +39,7 @@ func (a *API) taggables() []taggable {
 		{"eni", string(vpc.KindInterface), has(a.VPC.Interface)},
 		{"eipalloc", string(vpc.KindAddress), has(a.VPC.Address)},
 		{"acl", string(vpc.KindNetworkACL), a.hasNetworkACL},
+		{"dopt", string(vpc.KindDHCPOptions), hasDHCPOptions},
 	}, a.ipamTaggables()...)
 }
 
