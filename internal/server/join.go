@@ -18,13 +18,27 @@ import (
 type drawing struct{ ipam *ipam.Service }
 
 func (d drawing) Draw(ctx context.Context, w vpc.Want, record func(tx *store.Tx, d vpc.Drawn) error) error {
-	want := ipam.Want{
+	_, err := d.ipam.Draw(ctx, wantOf(w), func(tx *store.Tx, a ipam.Allocation) error { return record(tx, drawnAs(a)) })
+	return drawError(w, err)
+}
+
+func (d drawing) DrawWithin(tx *store.Tx, w vpc.Want) (vpc.Drawn, error) {
+	a, err := d.ipam.DrawWithin(tx, wantOf(w))
+	return drawnAs(a), drawError(w, err)
+}
+
+func wantOf(w vpc.Want) ipam.Want {
+	return ipam.Want{
 		PoolID: w.PoolID, CIDR: w.Block, NetmaskLength: w.NetmaskLength, Tags: w.Tags, Time: w.Time,
 		Holder: ipam.Holder{Type: ipam.ResourceType(w.For), ResourceID: w.ResourceID, Account: w.Account, Region: w.Region},
 	}
-	_, err := d.ipam.Draw(ctx, want, func(tx *store.Tx, a ipam.Allocation) error {
-		return record(tx, vpc.Drawn{PoolID: a.PoolID, AllocationID: a.ID, Block: a.CIDR, Seq: a.Seq})
-	})
+}
+
+func drawnAs(a ipam.Allocation) vpc.Drawn {
+	return vpc.Drawn{PoolID: a.PoolID, AllocationID: a.ID, Block: a.CIDR, Seq: a.Seq}
+}
+
+func drawError(w vpc.Want, err error) error {
 	switch {
 	case errors.Is(err, ipam.ErrPoolExhausted), w.For == vpc.ForAddress && errors.Is(err, ipam.ErrNotAllowed):
 		// To who wants one address, a pool that gives none is an empty one.
@@ -40,6 +54,8 @@ func (d drawing) Return(tx *store.Tx, w vpc.Drawn) error {
 }
 
 func (d drawing) ProviderPool(region string) string { return d.ipam.ProviderPool(region) }
+
+func (d drawing) ProviderIPv6Pool(region string) string { return d.ipam.ProviderIPv6Pool(region) }
 
 // network is the vpc room as the elb room needs it.
 type network struct{ vpc *vpc.Service }

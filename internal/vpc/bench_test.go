@@ -61,7 +61,34 @@ func BenchmarkInterfaceByFill(b *testing.B) {
 	}
 }
 
-// The same, durably, one at a time and from many controllers' goroutines.
+// A subnet made and deleted in a VPC that has none beside it, or as many as it may.
+func BenchmarkSubnetByNumber(b *testing.B) {
+	for _, others := range []int{0, 199} {
+		b.Run(fmt.Sprintf("others=%d", others), func(b *testing.B) {
+			s := benchRoom(b, memstore.New(), 0)
+			if err := s.DeleteSubnet(b.Context(), account, reg, "subnet-1"); err != nil {
+				b.Fatal(err)
+			}
+			subnet := func(n int, id string) {
+				p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(n), 0}), 24)
+				if _, err := s.CreateSubnet(b.Context(), vpc.SubnetSpec{ID: id, Account: account, Region: reg, VPCID: "vpc-1", CIDR: p}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for n := range others {
+				subnet(n, fmt.Sprint("subnet-other-", n))
+			}
+			for b.Loop() {
+				subnet(255, "subnet-1")
+				if err := s.DeleteSubnet(b.Context(), account, reg, "subnet-1"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// Interfaces, durably, one at a time and from many controllers' goroutines.
 func BenchmarkInterfaceOnEtcd(b *testing.B) {
 	for _, parallel := range []int{1, 32} {
 		b.Run(fmt.Sprintf("goroutines=%d", parallel), func(b *testing.B) {

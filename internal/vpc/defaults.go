@@ -52,9 +52,9 @@ func (s *Service) CreateDefaultVPC(ctx context.Context, account, region string, 
 // zone, and a gateway that the main route table leads to.
 func (s *Service) addDefaultVPC(tx *store.Tx, account, reg string, now time.Time) (VPC, error) {
 	r, _ := s.regions.Get(tx, owner(account, reg))
-	r.Generation++
+	generation := r.Generation + 1
 	v := VPC{
-		ID:      derived("vpc", "default", account, reg, strconv.Itoa(r.Generation)),
+		ID:      derived("vpc", "default", account, reg, strconv.Itoa(generation)),
 		Account: account, Region: reg,
 		CIDR: defaultCIDR, Default: true, Tenancy: "default",
 		DNSSupport: true, DNSHostnames: true,
@@ -62,7 +62,8 @@ func (s *Service) addDefaultVPC(tx *store.Tx, account, reg string, now time.Time
 	if err := s.addVPC(tx, v); err != nil {
 		return VPC{}, err
 	}
-	r.DefaultVPC, r.Since = v.ID, now
+	r, _ = s.regions.Get(tx, owner(account, reg))
+	r.Generation, r.DefaultVPC, r.Since = generation, v.ID, now
 	s.regions.Put(tx, owner(account, reg), r)
 
 	zones := s.opts.Zones(reg)
@@ -82,8 +83,8 @@ func (s *Service) addDefaultVPC(tx *store.Tx, account, reg string, now time.Time
 
 	g := Gateway{ID: derived("igw", v.ID), Account: account, Region: reg, VPCID: v.ID}
 	s.gateways.Put(tx, g.ID, g)
-	t, _ := s.tables.Get(tx, v.MainRouteTableID())
-	t.Routes = append(t.Routes, Route{Destination: anyIPv4, GatewayID: g.ID})
+	t, _ := s.tables.Get(tx, v.ownTableID())
+	t.Routes = []Route{{Destination: anyIPv4, GatewayID: g.ID}}
 	s.tables.Put(tx, t.ID, t)
 	return v, nil
 }

@@ -2,9 +2,10 @@
 // internet gateways, route tables, security groups, network interfaces and the
 // public addresses that are associated with them.
 //
-// It doesn't decide which public address comes next: that is the pools', which
-// it knows as Pools. It moves no packet; what it says about an interface is
-// carried out elsewhere.
+// It doesn't decide which public address or CIDR comes next: that is the pools',
+// which it knows as Pools. What a VPC or a subnet draws is drawn in the
+// transaction that writes it, and given back in the one that ends it (obtain).
+// It moves no packet; what it says about an interface is carried out elsewhere.
 //
 // A change is one transaction. A rule about a set (subnets of a VPC don't
 // overlap; a subnet with interfaces stays) holds because whoever adds to the

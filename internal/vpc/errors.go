@@ -18,6 +18,8 @@ const (
 	KindAddress          Kind = "elastic-ip"
 	KindNetworkACL       Kind = "network-acl"
 	KindTableAssociation Kind = "route-table-association"
+	KindCIDRBlock        Kind = "vpc-cidr-block-association"
+	KindSubnetCIDRBlock  Kind = "subnet-cidr-block-association"
 	KindDHCPOptions      Kind = "dhcp-options"
 )
 
@@ -53,6 +55,9 @@ const (
 	RuleNotFound             // in the security group
 	DefaultExists            // a default VPC
 	NoDefault                // VPC, where the call names none
+
+	NoCapacity   // of the region's own addresses
+	NotPermitted // on what stays as it is
 )
 
 // Error is a call's fault.

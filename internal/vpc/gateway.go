@@ -24,7 +24,9 @@ type GatewaySpec struct {
 func (s *Service) CreateGateway(ctx context.Context, spec GatewaySpec) (Gateway, error) {
 	g := Gateway{ID: spec.ID, Account: spec.Account, Region: spec.Region}
 	err := s.update(ctx, func(tx *store.Tx) error {
-		s.touchRegion(tx, g.Account, g.Region)
+		if err := s.touchRegion(tx, g.Account, g.Region); err != nil {
+			return err
+		}
 		if s.gatewaysByOwner.Count(tx, owner(g.Account, g.Region)) >= s.opts.Quotas.Gateways {
 			return limit(KindGateway, "internet gateways")
 		}
@@ -82,10 +84,7 @@ func (s *Service) DetachGateway(ctx context.Context, account, region, id, vpcID 
 		if err != nil {
 			return err
 		}
-		if _, err := s.vpc(tx, account, region, vpcID); err != nil {
-			return err
-		}
-		if g.VPCID != vpcID {
+		if g.VPCID != vpcID { // which may have gone since it was detached
 			return fail(NotAttached, KindGateway, "resource %s is not attached to network %s", id, vpcID)
 		}
 		if s.addressesByVPC.Has(tx, vpcID) {

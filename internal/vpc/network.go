@@ -2,8 +2,10 @@ package vpc
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"net/netip"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
@@ -13,7 +15,9 @@ import (
 type VPC struct {
 	ID, Account, Region string
 
-	CIDR    netip.Prefix // IPv4, masked, /16 to /28
+	CIDR    netip.Prefix // the primary one: IPv4, masked, /16 to /28
+	Drawn   Drawn        `json:",omitzero"` // what CIDR is given back as; zero if it came from no pool
+	Blocks  []CIDRBlock  // the other CIDRs, as they were associated
 	Default bool         // the account's default VPC of the region
 	Tenancy string       // "default" or "dedicated"; kept, of no effect
 
@@ -21,13 +25,13 @@ type VPC struct {
 
 	// Attributes (EC2 ModifyVpcAttribute).
 	DNSSupport, DNSHostnames, AddressUsageMetrics bool
+
+	// Additions counts what was ever added to what this record stands for, see touchVPC.
+	Additions uint64
 }
 
-// CIDRAssociationID names the association of the VPC with its CIDR.
-func (v VPC) CIDRAssociationID() string { return derived("vpc-cidr-assoc", v.ID) }
-
-// MainRouteTableID names the table of the subnets that are associated with no other.
-func (v VPC) MainRouteTableID() string { return derived("rtb", v.ID) }
+// ownTableID names the route table that the VPC came with.
+func (v VPC) ownTableID() string { return derived("rtb", v.ID) }
 
 // DefaultGroupID names the security group that every VPC has.
 func (v VPC) DefaultGroupID() string { return derived("sg", v.ID) }
@@ -35,64 +39,73 @@ func (v VPC) DefaultGroupID() string { return derived("sg", v.ID) }
 // NetworkACLID names the VPC's only network ACL, which allows everything.
 func (v VPC) NetworkACLID() string { return derived("acl", v.ID) }
 
-// Prefix lengths that a VPC's and a subnet's CIDR may have (EC2 CreateVpc, CreateSubnet).
-const (
-	minLength = 16
-	maxLength = 28
-)
-
-func validRange(p netip.Prefix) bool {
-	return p.IsValid() && p.Addr().Is4() && minLength <= p.Bits() && p.Bits() <= maxLength
-}
-
 // VPCSpec is a VPC to be made.
 type VPCSpec struct {
 	ID, Account, Region string
-	CIDR                netip.Prefix // bits beyond its length are dropped
-	Tenancy             string
-	Tags                []tags.Tag
+
+	// The primary CIDR, as a BlockSpec says it.
+	CIDR          netip.Prefix
+	PoolID        string
+	NetmaskLength *int
+
+	IPv6              BlockSpec // zero: none
+	IPv6AssociationID string
+
+	Tenancy string
+	Tags    []tags.Tag
+	Time    time.Time
 }
 
 // CreateVPC makes a VPC with its main route table and default security group.
+// What it draws from pools is drawn in the same transaction.
 func (s *Service) CreateVPC(ctx context.Context, spec VPCSpec) (VPC, error) {
-	if !validRange(spec.CIDR) {
-		return VPC{}, fail(InvalidVPCRange, KindVPC, "The CIDR '%s' is invalid.", spec.CIDR)
-	}
-	v := VPC{ID: spec.ID, Account: spec.Account, Region: spec.Region, CIDR: spec.CIDR.Masked(), Tenancy: spec.Tenancy, DNSSupport: true}
-	err := s.update(ctx, func(tx *store.Tx) error {
+	v := VPC{ID: spec.ID, Account: spec.Account, Region: spec.Region, Tenancy: spec.Tenancy, DNSSupport: true}
+	asker := Want{For: ForVPC, ResourceID: v.ID, Account: v.Account, Region: v.Region, Tags: spec.Tags, Time: spec.Time}
+	blocks := []BlockSpec{{CIDR: spec.CIDR, PoolID: spec.PoolID, NetmaskLength: spec.NetmaskLength}, spec.IPv6}
+	err := s.obtain(ctx, asker, blocks, func(tx *store.Tx, got []CIDRBlock) error {
+		v.CIDR, v.Drawn, v.Blocks = got[0].CIDR, got[0].Drawn, nil
+		if err := checkVPCRange(v.CIDR); err != nil {
+			return err
+		}
+		if b := got[1]; b.CIDR.IsValid() {
+			if err := checkVPCRange6(b.CIDR); err != nil {
+				return err
+			}
+			b.AssociationID = spec.IPv6AssociationID
+			v.Blocks = []CIDRBlock{b}
+		}
 		if err := s.addVPC(tx, v); err != nil {
 			return err
 		}
 		return s.setTags(tx, v.Account, v.Region, KindVPC, v.ID, spec.Tags)
 	})
-	return v, err
+	if err != nil {
+		return VPC{}, err
+	}
+	return v, nil
 }
 
 // addVPC writes a new VPC with what every VPC has.
 func (s *Service) addVPC(tx *store.Tx, v VPC) error {
-	s.touchRegion(tx, v.Account, v.Region)
+	if err := s.touchRegion(tx, v.Account, v.Region); err != nil {
+		return err
+	}
 	if s.vpcsByOwner.Count(tx, owner(v.Account, v.Region)) >= s.opts.Quotas.VPCs {
 		return limit(KindVPC, "VPCs")
 	}
 	s.vpcs.Put(tx, v.ID, v)
-	s.tables.Put(tx, v.MainRouteTableID(), RouteTable{
-		ID: v.MainRouteTableID(), Account: v.Account, Region: v.Region, VPCID: v.ID, Main: true,
-		Routes: []Route{{Destination: v.CIDR, Local: true}},
-	})
+	s.tables.Put(tx, v.ownTableID(), RouteTable{ID: v.ownTableID(), Account: v.Account, Region: v.Region, VPCID: v.ID, Main: true})
 	g := SecurityGroup{
 		ID: v.DefaultGroupID(), Account: v.Account, Region: v.Region, VPCID: v.ID,
 		Name: defaultGroupName, Description: "default VPC security group",
 	}
-	g.Rules = []Rule{
-		allRule(g.ID, Rule{GroupID: g.ID}),
-		allRule(g.ID, Rule{Egress: true, CIDR: anyIPv4}),
-	}
+	g.Rules = append([]Rule{allRule(g.ID, Rule{GroupID: g.ID})}, v.everythingOut(g.ID)...)
 	s.groups.Put(tx, g.ID, g)
 	return nil
 }
 
-// DeleteVPC removes a VPC that nothing but its own main route table and default
-// security group is in.
+// DeleteVPC removes a VPC that nothing but its main route table and default
+// security group is in, and gives back what its CIDRs were drawn as.
 func (s *Service) DeleteVPC(ctx context.Context, account, region, id string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		v, err := s.vpc(tx, account, region, id)
@@ -107,12 +120,21 @@ func (s *Service) DeleteVPC(ctx context.Context, account, region, id string) err
 			r.DefaultVPC = ""
 			s.regions.Put(tx, owner(account, region), r)
 		}
+		for _, b := range v.CIDRs() {
+			if err := s.giveBack(tx, b); err != nil {
+				return err
+			}
+		}
+		gone := []string{id, v.DefaultGroupID(), v.NetworkACLID()}
+		for tableID := range s.tablesByVPC.Each(tx, id) { // the main one
+			s.tables.Delete(tx, tableID)
+			gone = append(gone, tableID)
+		}
 		g, _ := s.groups.Get(tx, v.DefaultGroupID())
 		s.clearRuleTags(tx, g.Rules)
 		s.vpcs.Delete(tx, id)
-		s.tables.Delete(tx, v.MainRouteTableID())
 		s.groups.Delete(tx, v.DefaultGroupID())
-		for _, r := range []string{id, v.MainRouteTableID(), v.DefaultGroupID(), v.NetworkACLID()} {
+		for _, r := range gone {
 			s.tags.Clear(tx, r)
 		}
 		return nil
@@ -173,16 +195,31 @@ func (s *Service) vpc(r store.Reader, account, region, id string) (VPC, error) {
 
 // touchVPC returns a VPC to which something is about to be added, and marks it
 // changed for whoever is judging what is in it.
+//
+// Draws from one pool share a transaction, in which no index shows what the
+// others have added. So a transaction adds to a VPC once; a second addition is
+// put off to the next one (see Pools.Draw).
 func (s *Service) touchVPC(tx *store.Tx, account, region, id string) (VPC, error) {
 	v, err := s.vpc(tx, account, region, id)
-	if err == nil {
-		s.vpcs.Put(tx, id, v)
+	if err != nil {
+		return VPC{}, err
 	}
-	return v, err
+	if before, ok := s.vpcs.Get(tx.Snapshot(), id); ok && before.Additions != v.Additions {
+		return VPC{}, fmt.Errorf("another addition to %s: %w", id, store.ErrTooLarge)
+	}
+	v.Additions++
+	s.vpcs.Put(tx, id, v)
+	return v, nil
 }
 
 // touchRegion does the same for what an account has in a region.
-func (s *Service) touchRegion(tx *store.Tx, account, region string) {
-	r, _ := s.regions.Get(tx, owner(account, region))
-	s.regions.Put(tx, owner(account, region), r)
+func (s *Service) touchRegion(tx *store.Tx, account, region string) error {
+	key := owner(account, region)
+	r, _ := s.regions.Get(tx, key)
+	if before, _ := s.regions.Get(tx.Snapshot(), key); before.Additions != r.Additions {
+		return fmt.Errorf("another addition to region %s of account %s: %w", region, account, store.ErrTooLarge)
+	}
+	r.Additions++
+	s.regions.Put(tx, key, r)
+	return nil
 }

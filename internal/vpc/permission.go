@@ -27,6 +27,7 @@ const AllProtocols = "-1"
 
 var (
 	anyIPv4 = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	anyIPv6 = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 )
 
 // traffic returns the rule without what doesn't change its effect.

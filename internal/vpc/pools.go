@@ -15,7 +15,14 @@ type Pools interface {
 	// Draw takes a block of a pool; record writes what depends on it in the same
 	// transaction and may run several times. ErrPoolExhausted, ErrPoolNotFound,
 	// another refusal of the pool's, or what record returned.
+	//
+	// Draws from one pool may share a transaction. A record that can't be judged
+	// beside another's work returns store.ErrTooLarge, and has a later one.
 	Draw(ctx context.Context, w Want, record func(tx *store.Tx, d Drawn) error) error
+
+	// DrawWithin takes a block as a part of tx, for what draws from two pools at
+	// once. It costs the number of blocks that the pool has given. Errors as Draw's.
+	DrawWithin(tx *store.Tx, w Want) (Drawn, error)
 
 	// Return gives a block back as a part of tx. One that was given back
 	// before is no error.
@@ -23,6 +30,10 @@ type Pools interface {
 
 	// ProviderPool names the hidden pool that the region's own addresses come from.
 	ProviderPool(region string) string
+
+	// ProviderIPv6Pool names the hidden pool that the region's own IPv6 CIDR
+	// blocks come from. There may be none of that name.
+	ProviderIPv6Pool(region string) string
 }
 
 // What Pools.Draw answers besides an address.

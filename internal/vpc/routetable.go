@@ -3,8 +3,6 @@ package vpc
 import (
 	"context"
 	"iter"
-	"net/netip"
-	"slices"
 
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/store"
@@ -17,18 +15,11 @@ type RouteTable struct {
 	ID, Account, Region string
 	VPCID               string
 	Main                bool
-	Routes              []Route // the local one first, then as they were made
+	Routes              []Route // those that were made, in that order; see Service.Routes
 }
 
 // MainAssociationID names the association of a main table with its VPC.
 func (t RouteTable) MainAssociationID() string { return derived("rtbassoc", t.ID) }
-
-// Route is one destination, unique in its table.
-type Route struct {
-	Destination netip.Prefix
-	Local       bool   // the VPC's own CIDR
-	GatewayID   string // else: an internet gateway, which may be gone since
-}
 
 // RouteTableSpec is a route table to be made.
 type RouteTableSpec struct {
@@ -52,10 +43,7 @@ func (s *Service) CreateRouteTable(ctx context.Context, spec RouteTableSpec) (t 
 		if s.tablesByVPC.Count(tx, v.ID) >= s.opts.Quotas.RouteTables {
 			return limit(KindRouteTable, "route tables")
 		}
-		t = RouteTable{
-			ID: spec.ID, Account: spec.Account, Region: spec.Region, VPCID: v.ID,
-			Routes: []Route{{Destination: v.CIDR, Local: true}},
-		}
+		t = RouteTable{ID: spec.ID, Account: spec.Account, Region: spec.Region, VPCID: v.ID}
 		s.tables.Put(tx, t.ID, t)
 		s.idem.Remember(tx, spec.Token, t.ID)
 		return s.setTags(tx, t.Account, t.Region, KindRouteTable, t.ID, spec.Tags)
@@ -121,77 +109,13 @@ func (s *Service) DisassociateRouteTable(ctx context.Context, account, region, a
 			s.subnets.Put(tx, id, n)
 			return nil
 		}
-		for _, t := range s.RouteTables(tx, account, region, "") {
-			if t.Main && t.MainAssociationID() == associationID {
+		for id := range s.tablesByMain.Each(tx, associationID) {
+			if _, err := s.table(tx, account, region, id); err == nil {
 				return fail(InvalidValue, KindRouteTable, "cannot disassociate the main route table association %s", associationID)
 			}
 		}
 		return &NotFoundError{KindTableAssociation, associationID}
 	})
-}
-
-// CreateRoute adds a route to an internet gateway. The same one again is no error.
-func (s *Service) CreateRoute(ctx context.Context, account, region, tableID string, r Route) error {
-	return s.update(ctx, func(tx *store.Tx) error {
-		t, err := s.table(tx, account, region, tableID)
-		if err != nil {
-			return err
-		}
-		r.Destination = r.Destination.Masked()
-		g, err := s.gateway(tx, account, region, r.GatewayID)
-		if err != nil {
-			return err
-		}
-		if g.VPCID != t.VPCID {
-			return fail(InvalidValue, KindRouteTable, "route table %s and network gateway %s belong to different networks", tableID, g.ID)
-		}
-		if i := t.index(r.Destination); i >= 0 {
-			if t.Routes[i] == r {
-				return nil
-			}
-			return fail(RouteExists, KindRouteTable, "The route identified by %s already exists.", r.Destination)
-		}
-		if len(t.Routes) > s.opts.Quotas.Routes {
-			return limit(KindRoute, "routes")
-		}
-		t.Routes = append(slices.Clone(t.Routes), r)
-		s.tables.Put(tx, tableID, t)
-		return nil
-	})
-}
-
-// DeleteRoute removes the route to a destination.
-func (s *Service) DeleteRoute(ctx context.Context, account, region, tableID string, destination netip.Prefix) error {
-	return s.update(ctx, func(tx *store.Tx) error {
-		t, err := s.table(tx, account, region, tableID)
-		if err != nil {
-			return err
-		}
-		i := t.index(destination.Masked())
-		if i < 0 {
-			return fail(RouteNotFound, KindRouteTable, "no route with destination-cidr-block %s in route table %s", destination, tableID)
-		}
-		if t.Routes[i].Local {
-			return fail(InvalidValue, KindRouteTable, "cannot remove local route %s in route table %s", destination, tableID)
-		}
-		t.Routes = slices.Delete(slices.Clone(t.Routes), i, i+1)
-		s.tables.Put(tx, tableID, t)
-		return nil
-	})
-}
-
-func (t RouteTable) index(destination netip.Prefix) int {
-	return slices.IndexFunc(t.Routes, func(r Route) bool { return r.Destination == destination })
-}
-
-// Active says whether a route of the table leads somewhere: its gateway is
-// there and attached to the table's VPC.
-func (s *Service) Active(r store.Reader, t RouteTable, rt Route) bool {
-	if rt.Local {
-		return true
-	}
-	g, ok := s.gateways.Get(r, rt.GatewayID)
-	return ok && g.VPCID == t.VPCID
 }
 
 // RouteTable returns a route table of the account.

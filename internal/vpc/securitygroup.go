@@ -59,25 +59,38 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, spec SecurityGroupSpe
 			}
 			vpcID = v.ID
 		}
-		if _, err := s.touchVPC(tx, spec.Account, spec.Region, vpcID); err != nil {
+		v, err := s.touchVPC(tx, spec.Account, spec.Region, vpcID)
+		if err != nil {
 			return err
 		}
 		if _, ok := s.GroupByName(tx, vpcID, spec.Name); ok {
 			return fail(GroupExists, KindSecurityGroup, "The security group '%s' already exists for VPC '%s'", spec.Name, vpcID)
 		}
-		s.touchRegion(tx, spec.Account, spec.Region)
+		if err := s.touchRegion(tx, spec.Account, spec.Region); err != nil {
+			return err
+		}
 		if s.groupsByOwner.Count(tx, owner(spec.Account, spec.Region)) >= s.opts.Quotas.SecurityGroups {
 			return limit(KindSecurityGroup, "security groups")
 		}
 		g = SecurityGroup{
 			ID: spec.ID, Account: spec.Account, Region: spec.Region, VPCID: vpcID,
 			Name: spec.Name, Description: spec.Description,
-			Rules: []Rule{allRule(spec.ID, Rule{Egress: true, CIDR: anyIPv4})},
+			Rules: v.everythingOut(spec.ID),
 		}
 		s.groups.Put(tx, g.ID, g)
 		return s.setTags(tx, g.Account, g.Region, KindSecurityGroup, g.ID, spec.Tags)
 	})
 	return g, err
+}
+
+// everythingOut returns the egress rules that a new group of the VPC has: one
+// for each address family that the VPC has addresses of.
+func (v VPC) everythingOut(groupID string) []Rule {
+	rules := []Rule{allRule(groupID, Rule{Egress: true, CIDR: anyIPv4})}
+	if v.HasIPv6() {
+		rules = append(rules, allRule(groupID, Rule{Egress: true, CIDR: anyIPv6}))
+	}
+	return rules
 }
 
 // DeleteSecurityGroup removes a group that no interface is in and no other

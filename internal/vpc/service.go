@@ -26,6 +26,7 @@ type Quotas struct {
 	VPCs           int // per account and region
 	Gateways       int // per account and region
 	SecurityGroups int // per account and region
+	CIDRs          int // per VPC and address family
 	Subnets        int // per VPC
 	RouteTables    int // per VPC, the main one included
 	Routes         int // per route table, the local one not included
@@ -35,7 +36,7 @@ type Quotas struct {
 
 // DefaultQuotas are Amazon VPC's published defaults.
 var DefaultQuotas = Quotas{
-	VPCs: 5, Gateways: 5, SecurityGroups: 2500, Subnets: 200,
+	VPCs: 5, Gateways: 5, SecurityGroups: 2500, CIDRs: 5, Subnets: 200,
 	RouteTables: 200, Routes: 500, Rules: 60, GroupsPerENI: 5,
 }
 
@@ -51,11 +52,13 @@ type Service struct {
 	vpcs        *store.Collection[VPC]
 	vpcsByOwner *store.Index[VPC] // account/region, as all …ByOwner
 
+	vpcsByAssociation *store.Index[VPC] // with their CIDRs
+
 	subnets              *store.Collection[Subnet]
 	subnetsByOwner       *store.Index[Subnet]
 	subnetsByVPC         *store.Index[Subnet]
-	subnetsByTable       *store.Index[Subnet] // those with an explicit association
-	subnetsByAssociation *store.Index[Subnet]
+	subnetsByTable       *store.Index[Subnet]    // those with an explicit association
+	subnetsByAssociation *store.Index[Subnet]    // with route tables and IPv6 CIDRs
 	pages                *store.Collection[page] // see hosts.go
 
 	gateways        *store.Collection[Gateway]
@@ -65,6 +68,7 @@ type Service struct {
 	tables        *store.Collection[RouteTable]
 	tablesByOwner *store.Index[RouteTable]
 	tablesByVPC   *store.Index[RouteTable]
+	tablesByMain  *store.Index[RouteTable] // main ones, by their association with the VPC
 
 	groups        *store.Collection[SecurityGroup]
 	groupsByOwner *store.Index[SecurityGroup]
@@ -100,12 +104,13 @@ func New(st *store.Store, tg *tags.Service, idem *idempotency.Service, pools Poo
 	s.regions = store.NewCollection[region](st, "vpc.region", 1)
 	s.vpcs = store.NewCollection[VPC](st, "vpc.vpc", 1)
 	s.vpcsByOwner = s.vpcs.Index(func(v VPC) []string { return one(owner(v.Account, v.Region)) })
+	s.vpcsByAssociation = s.vpcs.Index(func(v VPC) []string { return associations(v.CIDRs()) })
 
 	s.subnets = store.NewCollection[Subnet](st, "vpc.subnet", 1)
 	s.subnetsByOwner = s.subnets.Index(func(n Subnet) []string { return one(owner(n.Account, n.Region)) })
 	s.subnetsByVPC = s.subnets.Index(func(n Subnet) []string { return one(n.VPCID) })
 	s.subnetsByTable = s.subnets.Index(func(n Subnet) []string { return one(n.RouteTableID) })
-	s.subnetsByAssociation = s.subnets.Index(func(n Subnet) []string { return one(n.AssociationID) })
+	s.subnetsByAssociation = s.subnets.Index(func(n Subnet) []string { return append(one(n.AssociationID), associations(n.Blocks)...) })
 	s.pages = store.NewCollection[page](st, "vpc.host-page", 1)
 
 	s.gateways = store.NewCollection[Gateway](st, "vpc.internet-gateway", 1)
@@ -115,6 +120,12 @@ func New(st *store.Store, tg *tags.Service, idem *idempotency.Service, pools Poo
 	s.tables = store.NewCollection[RouteTable](st, "vpc.route-table", 1)
 	s.tablesByOwner = s.tables.Index(func(t RouteTable) []string { return one(owner(t.Account, t.Region)) })
 	s.tablesByVPC = s.tables.Index(func(t RouteTable) []string { return one(t.VPCID) })
+	s.tablesByMain = s.tables.Index(func(t RouteTable) []string {
+		if !t.Main {
+			return nil
+		}
+		return one(t.MainAssociationID())
+	})
 
 	s.groups = store.NewCollection[SecurityGroup](st, "vpc.security-group", 1)
 	s.groupsByOwner = s.groups.Index(func(g SecurityGroup) []string { return one(owner(g.Account, g.Region)) })
@@ -176,6 +187,7 @@ type region struct {
 	Generation int
 	Since      time.Time // when the last of them was made
 	DefaultVPC string    // "" for none
+	Additions  uint64    // see touchRegion
 }
 
 func owner(account, region string) string { return account + "/" + region }
@@ -186,6 +198,15 @@ func one(v string) []string {
 		return nil
 	}
 	return []string{v}
+}
+
+// associations returns the ids under which blocks are had.
+func associations(blocks []CIDRBlock) []string {
+	var ids []string
+	for _, b := range blocks {
+		ids = append(ids, b.AssociationID)
+	}
+	return ids
 }
 
 // derived returns an id that belongs to the parts: the same ones give the same id.

@@ -28,42 +28,82 @@ const (
 
 var now = time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 
-// fakePools keeps pools in the same store, as the real ones do: an address is
+// fakePools keeps pools in the same store, as the real ones do: a block is
 // free if no record is at its key.
 type fakePools struct {
 	st    *store.Store
-	taken *store.Collection[vpc.Drawn] // by address
+	taken *store.Collection[vpc.Drawn] // by block
 	pools map[string]netip.Prefix
 	fail  error // of Return
 }
 
 func (p *fakePools) Draw(ctx context.Context, w vpc.Want, record func(*store.Tx, vpc.Drawn) error) error {
+	return p.st.Update(ctx, func(tx *store.Tx) error {
+		d, err := p.DrawWithin(tx, w)
+		if err != nil {
+			return err
+		}
+		return record(tx, d)
+	})
+}
+
+func (p *fakePools) DrawWithin(tx *store.Tx, w vpc.Want) (vpc.Drawn, error) {
 	cidr, ok := p.pools[w.PoolID]
 	if !ok {
-		return vpc.ErrPoolNotFound
+		return vpc.Drawn{}, vpc.ErrPoolNotFound
 	}
-	return p.st.Update(ctx, func(tx *store.Tx) error {
-		for a := cidr.Addr(); cidr.Contains(a); a = a.Next() {
-			if _, ok := p.taken.Get(tx, a.String()); ok {
-				continue
-			}
-			d := vpc.Drawn{PoolID: w.PoolID, AllocationID: "alloc-" + w.ResourceID, Block: netip.PrefixFrom(a, a.BitLen()), Seq: 1}
-			p.taken.Put(tx, a.String(), d)
-			return record(tx, d)
+	bits := w.Block.Bits()
+	if w.NetmaskLength != nil {
+		bits = *w.NetmaskLength
+	}
+	for a := cidr.Addr(); cidr.Contains(a); a = after(netip.PrefixFrom(a, bits)) {
+		b := netip.PrefixFrom(a, bits)
+		if _, ok := p.taken.Get(tx, b.String()); ok || w.Block.IsValid() && b != w.Block || p.overlaps(tx, b) {
+			continue
 		}
-		return vpc.ErrPoolExhausted
-	})
+		d := vpc.Drawn{PoolID: w.PoolID, AllocationID: "alloc-" + w.ResourceID, Block: b, Seq: 1}
+		p.taken.Put(tx, b.String(), d)
+		return d, nil
+	}
+	return vpc.Drawn{}, vpc.ErrPoolExhausted
+}
+
+func (p *fakePools) overlaps(r store.Reader, b netip.Prefix) bool {
+	for _, d := range p.taken.All(r) {
+		if d.Block.Overlaps(b) {
+			return true
+		}
+	}
+	return false
+}
+
+// after returns the first address behind a block, which ends on an octet's border
+// or begins at its last bits.
+func after(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	i := (p.Bits() - 1) / 8
+	step := 1 << (7 - (p.Bits()-1)%8)
+	for ; i >= 0; i-- {
+		sum := int(b[i]) + step
+		b[i], step = byte(sum), sum>>8
+		if step == 0 {
+			break
+		}
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
 }
 
 func (p *fakePools) Return(tx *store.Tx, d vpc.Drawn) error {
 	if p.fail != nil {
 		return p.fail
 	}
-	p.taken.Delete(tx, d.Block.Addr().String())
+	p.taken.Delete(tx, d.Block.String())
 	return nil
 }
 
-func (p *fakePools) ProviderPool(region string) string { return "provider-" + region }
+func (p *fakePools) ProviderPool(region string) string     { return "provider-" + region }
+func (p *fakePools) ProviderIPv6Pool(region string) string { return "provider6-" + region }
 
 // room is the room under test over one engine.
 type room struct {
@@ -73,15 +113,23 @@ type room struct {
 	pools *fakePools
 }
 
-func newRoom(t *testing.T, engine store.Engine, quotas vpc.Quotas) *room {
+// newRoom returns a room whose pools are fakes, or what around gives for them.
+func newRoom(t *testing.T, engine store.Engine, quotas vpc.Quotas, around ...func(*fakePools) vpc.Pools) *room {
 	t.Helper()
 	st := store.New(engine, "test", slog.New(slog.DiscardHandler))
 	tg := tags.New(st)
 	p := &fakePools{st: st, taken: store.NewCollection[vpc.Drawn](st, "taken", 1), pools: map[string]netip.Prefix{
-		"provider-" + reg: netip.MustParsePrefix("127.64.0.0/24"),
-		"pool":            netip.MustParsePrefix("192.0.2.144/30"),
+		"provider-" + reg:  netip.MustParsePrefix("127.64.0.0/24"),
+		"pool":             netip.MustParsePrefix("192.0.2.144/30"),
+		"provider6-" + reg: netip.MustParsePrefix("fdfa:1ead::/52"),
+		"pool-v4":          netip.MustParsePrefix("10.32.0.0/12"),
+		"pool-v6":          netip.MustParsePrefix("2001:db8::/40"),
 	}}
-	s := vpc.New(st, tg, idempotency.New(st), p, vpc.Options{
+	var pools vpc.Pools = p
+	for _, f := range around {
+		pools = f(p)
+	}
+	s := vpc.New(st, tg, idempotency.New(st), pools, vpc.Options{
 		Zones: func(r string) []string {
 			if r != reg {
 				return nil
@@ -100,6 +148,16 @@ func newRoom(t *testing.T, engine store.Engine, quotas vpc.Quotas) *room {
 func begin(t *testing.T) *room { return newRoom(t, memstore.New(), vpc.Quotas{}) }
 
 func (r *room) now() store.Snapshot { return r.st.Snapshot() }
+
+// mainTable returns the route table of a VPC's subnets that are associated with no other.
+func (r *room) mainTable(vpcID string) vpc.RouteTable {
+	for _, t := range r.RouteTables(r.now(), account, reg, "") {
+		if t.VPCID == vpcID && t.Main {
+			return t
+		}
+	}
+	return vpc.RouteTable{}
+}
 
 func (r *room) makeVPC(t *testing.T, id, cidr string) vpc.VPC {
 	t.Helper()
@@ -170,8 +228,8 @@ func TestEveryAccountBeginsWithADefaultVPC(t *testing.T) {
 	if !r.HasGateway(r.now(), v.ID) {
 		t.Error("default VPC has no internet gateway")
 	}
-	main, _ := r.RouteTable(r.now(), account, reg, v.MainRouteTableID())
-	if len(main.Routes) != 2 || !r.Active(r.now(), main, main.Routes[1]) {
+	main := r.mainTable(v.ID)
+	if routes := r.Routes(r.now(), main); len(routes) != 2 || !r.Active(r.now(), main, routes[1]) {
 		t.Errorf("main route table: got %+v, want an active route to the gateway", main)
 	}
 	if _, ok := r.DefaultVPC(r.now(), stranger, reg); ok {
@@ -383,20 +441,20 @@ func TestRouteTables(t *testing.T) {
 	if id, err = r.AssociateRouteTable(ctx, account, reg, "rtb-1", "subnet-1", "rtbassoc-2"); err != nil || id != "rtbassoc-1" {
 		t.Errorf("associate again: got %s, %v; want the association there was", id, err)
 	}
-	_, err = r.AssociateRouteTable(ctx, account, reg, v.MainRouteTableID(), "subnet-1", "rtbassoc-2")
+	_, err = r.AssociateRouteTable(ctx, account, reg, r.mainTable(v.ID).ID, "subnet-1", "rtbassoc-2")
 	wantFault(t, err, vpc.AlreadyAssociated)
 	_, err = r.AssociateRouteTable(ctx, account, reg, "rtb-1", "subnet-2", "rtbassoc-2")
 	wantFault(t, err, vpc.InvalidValue)
 	wantFault(t, r.DeleteRouteTable(ctx, account, reg, "rtb-1"), vpc.Dependency)
-	wantFault(t, r.DeleteRouteTable(ctx, account, reg, v.MainRouteTableID()), vpc.Dependency)
+	wantFault(t, r.DeleteRouteTable(ctx, account, reg, r.mainTable(v.ID).ID), vpc.Dependency)
 
 	if err := errors.Join(r.DetachGateway(ctx, account, reg, "igw-1", "vpc-1"), r.DeleteGateway(ctx, account, reg, "igw-1")); err != nil {
 		t.Fatal(err)
 	}
-	if tb, _ := r.RouteTable(r.now(), account, reg, "rtb-1"); r.Active(r.now(), tb, tb.Routes[1]) {
+	if tb, _ := r.RouteTable(r.now(), account, reg, "rtb-1"); r.Active(r.now(), tb, r.Routes(r.now(), tb)[1]) {
 		t.Error("a route to a gateway that is gone is active, want a black hole")
 	}
-	main, _ := r.RouteTable(r.now(), account, reg, v.MainRouteTableID())
+	main := r.mainTable(v.ID)
 	wantFault(t, r.DisassociateRouteTable(ctx, account, reg, main.MainAssociationID()), vpc.InvalidValue)
 	wantNotFound(t, r.DisassociateRouteTable(ctx, stranger, reg, "rtbassoc-1"), vpc.KindTableAssociation) // I8
 	if err := errors.Join(

@@ -6,19 +6,30 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
 )
 
-// Subnet is a part of a VPC's CIDR in one zone.
+// Subnet is a part of a VPC's CIDRs in one zone.
 type Subnet struct {
 	ID, Account, Region string
 	VPCID, Zone         string
 
-	CIDR             netip.Prefix // IPv4, masked, inside the VPC's, overlaps no other subnet's
-	DefaultForZone   bool
-	MapPublicAddress bool // EC2 MapPublicIpOnLaunch; kept, of no effect on load balancers
+	CIDR   netip.Prefix // IPv4, masked, inside one of the VPC's, overlaps no other subnet's
+	Drawn  Drawn        `json:",omitzero"` // what CIDR is given back as; zero if it came from no pool
+	Blocks []CIDRBlock  // IPv6, one at most
+
+	DefaultForZone bool
+
+	// Attributes (EC2 ModifySubnetAttribute); kept, of no effect on load balancers.
+	MapPublicAddress bool // MapPublicIpOnLaunch
+	AssignIPv6       bool // AssignIpv6AddressOnCreation; false without an IPv6 block
+	DNS64            bool // EnableDns64
+	NamedByResource  bool // PrivateDnsHostnameTypeOnLaunch: resource-name, not ip-name
+	ResourceNameA    bool // EnableResourceNameDnsARecordOnLaunch
+	ResourceNameAAAA bool // EnableResourceNameDnsAAAARecordOnLaunch
 
 	// The route table association that was made for this subnet; both empty if
 	// it follows the main table.
@@ -26,6 +37,11 @@ type Subnet struct {
 
 	Held      int  // addresses that interfaces have
 	FullPages page // of its addresses; see hosts.go
+}
+
+// CIDRs returns the subnet's CIDRs, the IPv4 one first.
+func (n Subnet) CIDRs() []CIDRBlock {
+	return append([]CIDRBlock{{CIDR: n.CIDR, Drawn: n.Drawn}}, n.Blocks...)
 }
 
 // FreeAddresses returns how many more addresses interfaces may get
@@ -39,63 +55,128 @@ func (n Subnet) NetworkACLAssociationID() string { return derived("aclassoc", n.
 type SubnetSpec struct {
 	ID, Account, Region string
 	VPCID               string
-	CIDR                netip.Prefix // bits beyond its length are dropped
-	Zone                string       // "": the zone in which the VPC has fewest subnets, the first of them
-	Tags                []tags.Tag
+
+	// The IPv4 CIDR, as a BlockSpec says it. A pool is one that was made to plan
+	// the VPC's CIDR.
+	CIDR          netip.Prefix
+	PoolID        string
+	NetmaskLength *int
+
+	IPv6              BlockSpec // zero: none
+	IPv6AssociationID string
+
+	Zone string // "": the zone in which the VPC has fewest subnets, the first of them
+	Tags []tags.Tag
+	Time time.Time
 }
 
-// CreateSubnet makes a subnet.
-func (s *Service) CreateSubnet(ctx context.Context, spec SubnetSpec) (n Subnet, err error) {
-	if !validRange(spec.CIDR) {
-		return Subnet{}, fail(InvalidSubnetRange, KindSubnet, "The CIDR '%s' is invalid.", spec.CIDR)
+// CreateSubnet makes a subnet. What it draws from pools is drawn in the same
+// transaction.
+func (s *Service) CreateSubnet(ctx context.Context, spec SubnetSpec) (Subnet, error) {
+	if _, err := s.vpc(s.store.Snapshot(), spec.Account, spec.Region, spec.VPCID); err != nil {
+		return Subnet{}, err
 	}
-	err = s.update(ctx, func(tx *store.Tx) error {
-		v, err := s.touchVPC(tx, spec.Account, spec.Region, spec.VPCID)
-		if err != nil {
+	var n Subnet
+	asker := Want{For: ForSubnet, ResourceID: spec.ID, Account: spec.Account, Region: spec.Region, Tags: spec.Tags, Time: spec.Time}
+	blocks := []BlockSpec{{CIDR: spec.CIDR, PoolID: spec.PoolID, NetmaskLength: spec.NetmaskLength}, spec.IPv6}
+	err := s.obtain(ctx, asker, blocks, func(tx *store.Tx, got []CIDRBlock) error {
+		n = Subnet{
+			ID: spec.ID, Account: spec.Account, Region: spec.Region, VPCID: spec.VPCID, Zone: spec.Zone,
+			CIDR: got[0].CIDR, Drawn: got[0].Drawn,
+		}
+		if b := got[1]; b.CIDR.IsValid() {
+			b.AssociationID = spec.IPv6AssociationID
+			n.Blocks = []CIDRBlock{b}
+		}
+		if err := s.addSubnet(tx, &n); err != nil {
 			return err
 		}
-		n = Subnet{
-			ID: spec.ID, Account: spec.Account, Region: spec.Region, VPCID: v.ID,
-			CIDR: spec.CIDR.Masked(), Zone: spec.Zone,
-		}
-		if n.CIDR.Bits() < v.CIDR.Bits() || !v.CIDR.Contains(n.CIDR.Addr()) {
-			return fail(InvalidSubnetRange, KindSubnet, "The CIDR '%s' is invalid.", n.CIDR)
-		}
-		inZone := map[string]int{}
-		count := 0
-		for _, o := range s.subnetsByVPC.Each(tx, v.ID) {
-			if o.CIDR.Overlaps(n.CIDR) {
-				return fail(SubnetConflict, KindSubnet, "The CIDR '%s' conflicts with another subnet", n.CIDR)
-			}
-			inZone[o.Zone]++
-			count++
-		}
-		if count >= s.opts.Quotas.Subnets {
-			return limit(KindSubnet, "subnets")
-		}
-		zones := s.opts.Zones(spec.Region)
-		switch {
-		case n.Zone == "" && len(zones) > 0:
-			n.Zone = slices.MinFunc(zones, func(a, b string) int { return inZone[a] - inZone[b] })
-		case !slices.Contains(zones, n.Zone):
-			return fail(InvalidValue, KindSubnet,
-				"Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.",
-				n.Zone, strings.Join(zones, ", "))
-		}
-		s.subnets.Put(tx, n.ID, n)
 		return s.setTags(tx, n.Account, n.Region, KindSubnet, n.ID, spec.Tags)
 	})
-	return n, err
+	if err != nil {
+		return Subnet{}, err
+	}
+	return n, nil
 }
 
-// DeleteSubnet removes a subnet without interfaces.
+// addSubnet writes a new subnet, for which it may have to choose the zone.
+func (s *Service) addSubnet(tx *store.Tx, n *Subnet) error {
+	v, err := s.touchVPC(tx, n.Account, n.Region, n.VPCID)
+	if err != nil {
+		return err
+	}
+	for _, b := range n.CIDRs() {
+		if err := checkSubnetRange(v, b.CIDR); err != nil {
+			return err
+		}
+	}
+	inZone := map[string]int{}
+	count := 0
+	for _, o := range s.subnetsByVPC.Each(tx, v.ID) {
+		if err := n.checkClear(o); err != nil {
+			return err
+		}
+		inZone[o.Zone]++
+		count++
+	}
+	if count >= s.opts.Quotas.Subnets {
+		return limit(KindSubnet, "subnets")
+	}
+	zones := s.opts.Zones(n.Region)
+	switch {
+	case n.Zone == "" && len(zones) > 0:
+		n.Zone = slices.MinFunc(zones, func(a, b string) int { return inZone[a] - inZone[b] })
+	case !slices.Contains(zones, n.Zone):
+		return noZone(n.Zone, zones)
+	}
+	s.subnets.Put(tx, n.ID, *n)
+	return nil
+}
+
+func noZone(zone string, zones []string) error {
+	return fail(InvalidValue, KindSubnet,
+		"Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.",
+		zone, strings.Join(zones, ", "))
+}
+
+// checkSubnetRange says whether a subnet of the VPC can have the CIDR.
+func checkSubnetRange(v VPC, p netip.Prefix) error {
+	switch {
+	case p.Addr().Is6() && !validRange6(p, maxSubnetLength6):
+		return fail(InvalidSubnetRange, KindSubnet, "The CIDR '%s' is invalid. An IPv6 CIDR block of a subnet has a length from /%d to /%d, in steps of %d.", p, minLength6, maxSubnetLength6, step6)
+	case !p.Addr().Is6() && !validRange(p), !v.contains(p):
+		return fail(InvalidSubnetRange, KindSubnet, "The CIDR '%s' is invalid.", p)
+	}
+	return nil
+}
+
+// checkClear refuses n if another subnet of the VPC has a part of its CIDRs.
+func (n Subnet) checkClear(other Subnet) error {
+	for _, o := range other.CIDRs() {
+		for _, b := range n.CIDRs() {
+			if o.CIDR.Overlaps(b.CIDR) {
+				return fail(SubnetConflict, KindSubnet, "The CIDR '%s' conflicts with another subnet", b.CIDR)
+			}
+		}
+	}
+	return nil
+}
+
+// DeleteSubnet removes a subnet without interfaces, and gives back what its
+// CIDRs were drawn as.
 func (s *Service) DeleteSubnet(ctx context.Context, account, region, id string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
-		if _, err := s.subnet(tx, account, region, id); err != nil {
+		n, err := s.subnet(tx, account, region, id)
+		if err != nil {
 			return err
 		}
 		if s.interfacesBySubnet.Has(tx, id) {
 			return dependency(KindSubnet, "subnet", id)
+		}
+		for _, b := range n.CIDRs() {
+			if err := s.giveBack(tx, b); err != nil {
+				return err
+			}
 		}
 		s.subnets.Delete(tx, id)
 		s.tags.Clear(tx, id)
@@ -103,18 +184,102 @@ func (s *Service) DeleteSubnet(ctx context.Context, account, region, id string) 
 	})
 }
 
-// ModifySubnet sets whether instances would get public addresses in the subnet;
-// nil leaves it as it is.
-func (s *Service) ModifySubnet(ctx context.Context, account, region, id string, mapPublicAddress *bool) error {
+// SubnetChange is what ModifySubnet changes; nil leaves as it is.
+type SubnetChange struct {
+	MapPublicAddress, AssignIPv6, DNS64              *bool
+	NamedByResource, ResourceNameA, ResourceNameAAAA *bool
+}
+
+// ModifySubnet changes a subnet's attributes.
+func (s *Service) ModifySubnet(ctx context.Context, account, region, id string, c SubnetChange) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		n, err := s.subnet(tx, account, region, id)
 		if err != nil {
 			return err
 		}
-		change(&n.MapPublicAddress, mapPublicAddress)
+		change(&n.MapPublicAddress, c.MapPublicAddress)
+		change(&n.AssignIPv6, c.AssignIPv6)
+		change(&n.DNS64, c.DNS64)
+		change(&n.NamedByResource, c.NamedByResource)
+		change(&n.ResourceNameA, c.ResourceNameA)
+		change(&n.ResourceNameAAAA, c.ResourceNameAAAA)
+		if n.AssignIPv6 && len(n.Blocks) == 0 {
+			return fail(InvalidValue, KindSubnet, "Subnet %s has no IPv6 CIDR block to assign addresses from", id)
+		}
 		s.subnets.Put(tx, id, n)
 		return nil
 	})
+}
+
+// AssociateSubnetCIDR gives a subnet its IPv6 CIDR.
+func (s *Service) AssociateSubnetCIDR(ctx context.Context, spec CIDRSpec) (CIDRBlock, error) {
+	snap := s.store.Snapshot()
+	if _, err := s.subnet(snap, spec.Account, spec.Region, spec.Resource); err != nil {
+		return CIDRBlock{}, err
+	}
+	var b CIDRBlock
+	asker := Want{
+		For: ForSubnet, ResourceID: spec.Resource, Account: spec.Account, Region: spec.Region,
+		Tags: s.tags.Of(snap, spec.Resource), Time: spec.Time,
+	}
+	err := s.obtain(ctx, asker, []BlockSpec{spec.Block}, func(tx *store.Tx, got []CIDRBlock) error {
+		n, err := s.subnet(tx, spec.Account, spec.Region, spec.Resource)
+		if err != nil {
+			return err
+		}
+		v, err := s.touchVPC(tx, spec.Account, spec.Region, n.VPCID)
+		if err != nil {
+			return err
+		}
+		if len(n.Blocks) > 0 {
+			return limit(KindSubnetCIDRBlock, "IPv6 CIDR blocks of the subnet")
+		}
+		b = got[0]
+		b.AssociationID = spec.AssociationID
+		if !b.CIDR.Addr().Is6() {
+			return fail(InvalidSubnetRange, KindSubnet, "The CIDR '%s' is invalid. Only an IPv6 CIDR block can be associated with a subnet.", b.CIDR)
+		}
+		if err := checkSubnetRange(v, b.CIDR); err != nil {
+			return err
+		}
+		for _, o := range s.subnetsByVPC.Each(tx, v.ID) {
+			if err := (Subnet{CIDR: b.CIDR}).checkClear(o); err != nil {
+				return err
+			}
+		}
+		n.Blocks = []CIDRBlock{b}
+		s.subnets.Put(tx, n.ID, n)
+		return nil
+	})
+	if err != nil {
+		return CIDRBlock{}, err
+	}
+	return b, nil
+}
+
+// DisassociateSubnetCIDR takes the IPv6 CIDR from the subnet that has it, gives
+// it back, and returns both as they were.
+func (s *Service) DisassociateSubnetCIDR(ctx context.Context, account, region, associationID string) (n Subnet, b CIDRBlock, err error) {
+	err = s.update(ctx, func(tx *store.Tx) error {
+		for id := range s.subnetsByAssociation.Each(tx, associationID) {
+			if n, err = s.subnet(tx, account, region, id); err != nil {
+				break
+			}
+			i := slices.IndexFunc(n.Blocks, func(b CIDRBlock) bool { return b.AssociationID == associationID })
+			if i < 0 {
+				break
+			}
+			b = n.Blocks[i]
+			if err := s.giveBack(tx, b); err != nil {
+				return err
+			}
+			n.Blocks, n.AssignIPv6 = slices.Delete(slices.Clone(n.Blocks), i, i+1), false
+			s.subnets.Put(tx, id, n)
+			return nil
+		}
+		return &NotFoundError{KindSubnetCIDRBlock, associationID}
+	})
+	return n, b, err
 }
 
 // Subnet returns a subnet of the account.

@@ -30,6 +30,9 @@ var faultCodes = map[vpc.Fault]string{
 	vpc.RuleNotFound:       "InvalidPermission.NotFound",
 	vpc.DefaultExists:      "DefaultVpcAlreadyExists",
 	vpc.NoDefault:          "VPCIdNotSpecified",
+
+	vpc.NoCapacity:   "InsufficientAddressCapacity",
+	vpc.NotPermitted: "OperationNotPermitted",
 }
 
 // limitCodes are the codes for vpc.LimitExceeded, by what there would be too many of.
@@ -42,6 +45,9 @@ var limitCodes = map[vpc.Kind]string{
 	vpc.KindSecurityGroup: "SecurityGroupLimitExceeded",
 	vpc.KindSecurityRule:  "RulesPerSecurityGroupLimitExceeded",
 	vpc.KindInterface:     "SecurityGroupsPerInterfaceLimitExceeded",
+
+	vpc.KindCIDRBlock:       "CidrLimitExceeded",
+	vpc.KindSubnetCIDRBlock: "CidrLimitExceeded",
 }
 
 // absences are code and message for a resource that the caller doesn't have.
@@ -57,7 +63,9 @@ var absences = map[vpc.Kind]struct{ code, format string }{
 	vpc.KindAddress:          {"InvalidAllocationID.NotFound", "The allocation ID '%s' does not exist"},
 	vpc.KindNetworkACL:       {"InvalidNetworkAclID.NotFound", "The networkAcl ID '%s' does not exist"},
 
-	vpc.KindDHCPOptions: {"InvalidDhcpOptionID.NotFound", "The dhcpOption ID '%s' does not exist"},
+	vpc.KindCIDRBlock:       {"InvalidVpcCidrBlockAssociationID.NotFound", "The vpc CIDR block association ID '%s' does not exist"},
+	vpc.KindSubnetCIDRBlock: {"InvalidSubnetCidrBlockAssociationID.NotFound", "The subnet CIDR block association ID '%s' does not exist"},
+	vpc.KindDHCPOptions:     {"InvalidDhcpOptionID.NotFound", "The dhcpOption ID '%s' does not exist"},
 }
 
 // refusal returns what the caller is told of an error. One that isn't the

@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,41 +73,48 @@ func (a *API) networkACLAttribute(r store.Reader, v vpc.VPC, name string) (value
 		return values, true
 	}
 	if attribute, ok := strings.CutPrefix(name, "entry."); ok {
-		for _, e := range aclEntries() {
-			switch attribute {
-			case "cidr":
-				values = append(values, *e.CidrBlock)
-			case "egress":
-				values = append(values, yesNo(*e.Egress)...)
-			case "protocol":
-				values = append(values, *e.Protocol)
-			case "rule-action":
-				values = append(values, string(e.RuleAction))
-			case "rule-number":
-				values = append(values, strconv.Itoa(int(*e.RuleNumber)))
-			case "icmp.code", "icmp.type", "ipv6-cidr", "port-range.from", "port-range.to":
-			default:
-				return nil, false
-			}
+		attributes := map[string]func(ec2.NetworkAclEntry) []string{
+			"cidr":        func(e ec2.NetworkAclEntry) []string { return some(value(e.CidrBlock)) },
+			"ipv6-cidr":   func(e ec2.NetworkAclEntry) []string { return some(value(e.Ipv6CidrBlock)) },
+			"egress":      func(e ec2.NetworkAclEntry) []string { return yesNo(*e.Egress) },
+			"protocol":    func(e ec2.NetworkAclEntry) []string { return some(*e.Protocol) },
+			"rule-action": func(e ec2.NetworkAclEntry) []string { return some(string(e.RuleAction)) },
+			"rule-number": func(e ec2.NetworkAclEntry) []string { return some(strconv.Itoa(int(*e.RuleNumber))) },
+		}
+		of := attributes[attribute]
+		if of == nil { // of a protocol or port, which no entry has here
+			return nil, slices.Contains([]string{"icmp.code", "icmp.type", "port-range.from", "port-range.to"}, attribute)
+		}
+		for _, e := range aclEntries(v) {
+			values = append(values, of(e)...)
 		}
 		return values, true
 	}
 	return tagAttribute(a.Tags.Of(r, v.NetworkACLID()), name)
 }
 
-// lastACLRule is the number of the rule that follows all others, written * by people.
-const lastACLRule = 32767
-
-// aclEntries are the entries of every default network ACL.
-func aclEntries() []ec2.NetworkAclEntry {
+// aclEntries are the entries of a VPC's default network ACL (Amazon VPC, default
+// network ACL). The rules that follow all others, 32767 and 32768, are written *
+// by people.
+func aclEntries(v vpc.VPC) []ec2.NetworkAclEntry {
+	rules := []struct {
+		number int32
+		action ec2.RuleAction
+		v4, v6 *string
+	}{
+		{100, ec2.RuleActionAllow, new("0.0.0.0/0"), nil},
+		{101, ec2.RuleActionAllow, nil, new("::/0")},
+		{32767, ec2.RuleActionDeny, new("0.0.0.0/0"), nil},
+		{32768, ec2.RuleActionDeny, nil, new("::/0")},
+	}
 	var entries []ec2.NetworkAclEntry
 	for _, egress := range []bool{true, false} {
-		for _, e := range []struct {
-			number int32
-			action ec2.RuleAction
-		}{{100, ec2.RuleActionAllow}, {lastACLRule, ec2.RuleActionDeny}} {
+		for _, r := range rules {
+			if r.v6 != nil && !v.HasIPv6() {
+				continue
+			}
 			entries = append(entries, ec2.NetworkAclEntry{
-				RuleNumber: new(e.number), RuleAction: e.action, Egress: new(egress), Protocol: new(vpc.AllProtocols), CidrBlock: new("0.0.0.0/0"),
+				RuleNumber: new(r.number), RuleAction: r.action, Egress: new(egress), Protocol: new(vpc.AllProtocols), CidrBlock: r.v4, Ipv6CidrBlock: r.v6,
 			})
 		}
 	}
@@ -116,7 +124,7 @@ func aclEntries() []ec2.NetworkAclEntry {
 func (a *API) renderNetworkACL(r store.Reader, v vpc.VPC) ec2.NetworkAcl {
 	out := ec2.NetworkAcl{
 		NetworkAclId: new(v.NetworkACLID()), IsDefault: new(true), OwnerId: new(v.Account), VpcId: new(v.ID),
-		Associations: []ec2.NetworkAclAssociation{}, Entries: aclEntries(), Tags: renderTags(a.Tags.Of(r, v.NetworkACLID())),
+		Associations: []ec2.NetworkAclAssociation{}, Entries: aclEntries(v), Tags: renderTags(a.Tags.Of(r, v.NetworkACLID())),
 	}
 	for _, n := range a.VPC.SubnetsOf(r, v.ID) {
 		out.Associations = append(out.Associations, ec2.NetworkAclAssociation{

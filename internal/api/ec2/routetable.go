@@ -2,11 +2,8 @@ package ec2
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"net/netip"
 
-	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/shapes/ec2"
 	"github.com/fairlead/fairlead/internal/store"
@@ -20,8 +17,6 @@ func (a *API) registerRouteTables(svc *wire.Service) {
 	network(a, svc, "DeleteRouteTable", a.deleteRouteTable)
 	network(a, svc, "AssociateRouteTable", a.associateRouteTable)
 	network(a, svc, "DisassociateRouteTable", a.disassociateRouteTable)
-	network(a, svc, "CreateRoute", a.createRoute)
-	network(a, svc, "DeleteRoute", a.deleteRoute)
 }
 
 func (a *API) createRouteTable(ctx context.Context, c *wire.Call, in *ec2.CreateRouteTableInput) (*ec2.CreateRouteTableOutput, error) {
@@ -135,7 +130,7 @@ func (a *API) renderRouteTable(r store.Reader, t vpc.RouteTable) ec2.RouteTable 
 			Main: new(false), RouteTableAssociationId: new(n.AssociationID), RouteTableId: new(t.ID), SubnetId: new(n.ID), AssociationState: associated(),
 		})
 	}
-	for _, rt := range t.Routes {
+	for _, rt := range a.VPC.Routes(r, t) {
 		route := ec2.Route{GatewayId: new(rt.GatewayID), Origin: ec2.RouteOriginCreateRoute, State: ec2.RouteStateActive}
 		if rt.Local {
 			route.GatewayId, route.Origin = new("local"), ec2.RouteOriginCreateRouteTable
@@ -173,57 +168,4 @@ func (a *API) associateRouteTable(ctx context.Context, c *wire.Call, in *ec2.Ass
 
 func (a *API) disassociateRouteTable(ctx context.Context, c *wire.Call, in *ec2.DisassociateRouteTableInput) (*ec2.DisassociateRouteTableOutput, error) {
 	return &ec2.DisassociateRouteTableOutput{}, a.vpc(c).DisassociateRouteTable(ctx, c.Account, c.Region, *in.AssociationId)
-}
-
-func (a *API) createRoute(ctx context.Context, c *wire.Call, in *ec2.CreateRouteInput) (*ec2.CreateRouteOutput, error) {
-	if err := refuseUnserved(c, "CarrierGatewayId", "CoreNetworkArn", "DestinationPrefixListId", "EgressOnlyInternetGatewayId", "InstanceId",
-		"LocalGatewayId", "NatGatewayId", "NetworkInterfaceId", "OdbNetworkArn", "TransitGatewayId", "VpcEndpointId", "VpcPeeringConnectionId"); err != nil {
-		return nil, err
-	}
-	destination, err := routeDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock)
-	if err != nil {
-		return nil, err
-	}
-	if in.GatewayId == nil {
-		return nil, missing("GatewayId")
-	}
-	err = a.vpc(c).CreateRoute(ctx, c.Account, c.Region, *in.RouteTableId, vpc.Route{Destination: destination, GatewayID: *in.GatewayId})
-	if nf, ok := errors.AsType[*vpc.NotFoundError](err); ok && nf.Kind == vpc.KindGateway {
-		// Among a route's targets a gateway goes by a more general name.
-		return nil, apierr.New("InvalidGatewayID.NotFound", "The gateway ID '%s' does not exist", nf.ID)
-	}
-	return &ec2.CreateRouteOutput{Return: new(true)}, err
-}
-
-func (a *API) deleteRoute(ctx context.Context, c *wire.Call, in *ec2.DeleteRouteInput) (*ec2.DeleteRouteOutput, error) {
-	if err := refuseUnserved(c, "DestinationPrefixListId"); err != nil {
-		return nil, err
-	}
-	destination, err := routeDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock)
-	if err != nil {
-		return nil, err
-	}
-	return &ec2.DeleteRouteOutput{}, a.vpc(c).DeleteRoute(ctx, c.Account, c.Region, *in.RouteTableId, destination)
-}
-
-// routeDestination reads a route's one destination.
-func routeDestination(v4, v6 *string) (netip.Prefix, error) {
-	switch {
-	case v4 != nil && v6 != nil:
-		return netip.Prefix{}, apierr.New("InvalidParameterCombination", "The parameters DestinationCidrBlock and DestinationIpv6CidrBlock cannot be used together")
-	case v4 != nil:
-		return familyCIDR(*v4, "destinationCidrBlock", netip.Addr.Is4)
-	case v6 != nil:
-		return familyCIDR(*v6, "destinationIpv6CidrBlock", netip.Addr.Is6)
-	}
-	return netip.Prefix{}, missing("destinationCidrBlock or destinationIpv6CidrBlock")
-}
-
-// familyCIDR reads a CIDR of one address family.
-func familyCIDR(text, name string, is func(netip.Addr) bool) (netip.Prefix, error) {
-	p, err := parseCIDR(text, name)
-	if err == nil && !is(p.Addr()) {
-		err = invalid(text, name, "The CIDR block is of the other address family.")
-	}
-	return p, err
 }

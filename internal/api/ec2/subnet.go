@@ -23,14 +23,17 @@ func (a *API) registerSubnets(svc *wire.Service) {
 }
 
 func (a *API) createSubnet(ctx context.Context, c *wire.Call, in *ec2.CreateSubnetInput) (*ec2.CreateSubnetOutput, error) {
-	if err := refuseUnserved(c, "Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6CidrBlock", "Ipv6IpamPoolId",
-		"Ipv6Native", "Ipv6NetmaskLength", "OutpostArn"); err != nil {
+	if err := refuseUnserved(c, "Ipv6Native", "OutpostArn"); err != nil {
 		return nil, err
 	}
-	if in.CidrBlock == nil {
+	v4, err := blockRequest{in.CidrBlock, in.Ipv4IpamPoolId, in.Ipv4NetmaskLength, "4", "cidrBlock"}.spec()
+	if err != nil {
+		return nil, err
+	}
+	if v4 == (vpc.BlockSpec{}) {
 		return nil, missing("CidrBlock")
 	}
-	cidr, err := parseCIDR(*in.CidrBlock, "cidrBlock")
+	v6, err := blockRequest{in.Ipv6CidrBlock, in.Ipv6IpamPoolId, in.Ipv6NetmaskLength, "6", "ipv6CidrBlock"}.spec()
 	if err != nil {
 		return nil, err
 	}
@@ -38,27 +41,45 @@ func (a *API) createSubnet(ctx context.Context, c *wire.Call, in *ec2.CreateSubn
 	if err != nil {
 		return nil, err
 	}
-	zone := value(in.AvailabilityZone)
-	if in.AvailabilityZoneId != nil {
-		if zone != "" {
-			return nil, apierr.New("InvalidParameterCombination", "The parameters AvailabilityZone and AvailabilityZoneId cannot be used together")
-		}
-		zones := a.Regions.Zones(c.Region)
-		i := slices.IndexFunc(zones, func(z string) bool { return a.zoneID(c.Region, z) == *in.AvailabilityZoneId })
-		if i < 0 {
-			return nil, invalid(*in.AvailabilityZoneId, "availabilityZoneId", "There is no such zone in the region.")
-		}
-		zone = zones[i]
+	zone, err := a.zoneOf(c, in.AvailabilityZone, in.AvailabilityZoneId)
+	if err != nil {
+		return nil, err
 	}
 	n, err := a.vpc(c).CreateSubnet(ctx, vpc.SubnetSpec{
-		ID: ids.EC2("subnet"), Account: c.Account, Region: c.Region, VPCID: *in.VpcId, CIDR: cidr, Zone: zone, Tags: tg,
+		ID: ids.EC2("subnet"), Account: c.Account, Region: c.Region, VPCID: *in.VpcId,
+		CIDR: v4.CIDR, PoolID: v4.PoolID, NetmaskLength: v4.NetmaskLength,
+		IPv6: v6, IPv6AssociationID: ids.EC2("subnet-cidr-assoc"),
+		Zone: zone, Tags: tg, Time: c.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
+	return &ec2.CreateSubnetOutput{Subnet: new(a.renderNewSubnet(n))}, nil
+}
+
+func (a *API) renderNewSubnet(n vpc.Subnet) ec2.Subnet {
 	out := a.renderSubnet(a.Store.Snapshot(), n)
 	out.State = ec2.SubnetStatePending
-	return &ec2.CreateSubnetOutput{Subnet: &out}, nil
+	for i := range out.Ipv6CidrBlockAssociationSet {
+		out.Ipv6CidrBlockAssociationSet[i].Ipv6CidrBlockState.State = ec2.SubnetCidrBlockStateCodeAssociating
+	}
+	return out
+}
+
+// zoneOf returns the zone that a call names one way or the other, "" for none.
+func (a *API) zoneOf(c *wire.Call, name, id *string) (string, error) {
+	switch {
+	case id == nil:
+		return value(name), nil
+	case value(name) != "":
+		return "", apierr.New("InvalidParameterCombination", "The parameters AvailabilityZone and AvailabilityZoneId cannot be used together")
+	}
+	zones := a.Regions.Zones(c.Region)
+	i := slices.IndexFunc(zones, func(z string) bool { return a.zoneID(c.Region, z) == *id })
+	if i < 0 {
+		return "", invalid(*id, "availabilityZoneId", "There is no such zone in the region.")
+	}
+	return zones[i], nil
 }
 
 func (a *API) describeSubnets(_ context.Context, c *wire.Call, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSubnetsOutput, error) {
@@ -84,7 +105,7 @@ func (a *API) describeSubnets(_ context.Context, c *wire.Call, in *ec2.DescribeS
 	return out, nil
 }
 
-func (a *API) subnetAttribute(r store.Reader, n vpc.Subnet, name string) ([]string, bool) {
+func (a *API) subnetAttribute(r store.Reader, n vpc.Subnet, name string) (values []string, known bool) {
 	switch name {
 	case "availability-zone", "availabilityZone":
 		return some(n.Zone), true
@@ -111,15 +132,38 @@ func (a *API) subnetAttribute(r store.Reader, n vpc.Subnet, name string) ([]stri
 		return some(n.ID), true
 	case "vpc-id":
 		return some(n.VPCID), true
-	case "ipv6-native", "enable-dns64", "map-customer-owned-ip-on-launch":
+	case "enable-dns64":
+		return yesNo(n.DNS64), true
+	case "ipv6-native", "map-customer-owned-ip-on-launch":
 		return yesNo(false), true
-	case "ipv6-cidr-block-association.ipv6-cidr-block", "ipv6-cidr-block-association.association-id",
-		"ipv6-cidr-block-association.state", "outpost-arn", "customer-owned-ipv4-pool":
+	case "outpost-arn", "customer-owned-ipv4-pool", "enable-lni-at-device-index":
 		return nil, true
 	case "private-dns-name-options-on-launch.hostname-type":
-		return some(string(ec2.HostnameTypeIpName)), true
+		return some(string(hostnameType(n))), true
+	case "private-dns-name-options-on-launch.enable-resource-name-dns-a-record":
+		return yesNo(n.ResourceNameA), true
+	case "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record":
+		return yesNo(n.ResourceNameAAAA), true
+	}
+	blocks := map[string]func(vpc.CIDRBlock) string{
+		"ipv6-cidr-block-association.ipv6-cidr-block": func(b vpc.CIDRBlock) string { return b.CIDR.String() },
+		"ipv6-cidr-block-association.association-id":  func(b vpc.CIDRBlock) string { return b.AssociationID },
+		"ipv6-cidr-block-association.state":           func(vpc.CIDRBlock) string { return string(ec2.SubnetCidrBlockStateCodeAssociated) },
+	}
+	if of := blocks[name]; of != nil {
+		for _, b := range n.Blocks {
+			values = append(values, of(b))
+		}
+		return values, true
 	}
 	return tagAttribute(a.Tags.Of(r, n.ID), name)
+}
+
+func hostnameType(n vpc.Subnet) ec2.HostnameType {
+	if n.NamedByResource {
+		return ec2.HostnameTypeResourceName
+	}
+	return ec2.HostnameTypeIpName
 }
 
 func subnetARN(n vpc.Subnet) string {
@@ -127,7 +171,7 @@ func subnetARN(n vpc.Subnet) string {
 }
 
 func (a *API) renderSubnet(r store.Reader, n vpc.Subnet) ec2.Subnet {
-	return ec2.Subnet{
+	out := ec2.Subnet{
 		SubnetId: new(n.ID), SubnetArn: new(subnetARN(n)), OwnerId: new(n.Account), VpcId: new(n.VPCID),
 		State: ec2.SubnetStateAvailable, CidrBlock: new(n.CIDR.String()),
 		AvailabilityZone: new(n.Zone), AvailabilityZoneId: new(a.zoneID(n.Region, n.Zone)),
@@ -135,51 +179,66 @@ func (a *API) renderSubnet(r store.Reader, n vpc.Subnet) ec2.Subnet {
 		DefaultForAz:                new(n.DefaultForZone),
 		MapPublicIpOnLaunch:         new(n.MapPublicAddress),
 		MapCustomerOwnedIpOnLaunch:  new(false),
-		AssignIpv6AddressOnCreation: new(false),
-		EnableDns64:                 new(false),
+		AssignIpv6AddressOnCreation: new(n.AssignIPv6),
+		EnableDns64:                 new(n.DNS64),
 		Ipv6Native:                  new(false),
 		Ipv6CidrBlockAssociationSet: []ec2.SubnetIpv6CidrBlockAssociation{},
 		PrivateDnsNameOptionsOnLaunch: &ec2.PrivateDnsNameOptionsOnLaunch{
-			HostnameType: ec2.HostnameTypeIpName, EnableResourceNameDnsARecord: new(false), EnableResourceNameDnsAAAARecord: new(false),
+			HostnameType: hostnameType(n), EnableResourceNameDnsARecord: new(n.ResourceNameA), EnableResourceNameDnsAAAARecord: new(n.ResourceNameAAAA),
 		},
 		Tags: renderTags(a.Tags.Of(r, n.ID)),
 	}
+	for _, b := range n.Blocks {
+		out.Ipv6CidrBlockAssociationSet = append(out.Ipv6CidrBlockAssociationSet, a.subnetAssociation(r, n, b, ec2.SubnetCidrBlockStateCodeAssociated))
+	}
+	return out
 }
 
 func (a *API) deleteSubnet(ctx context.Context, c *wire.Call, in *ec2.DeleteSubnetInput) (*ec2.DeleteSubnetOutput, error) {
 	return &ec2.DeleteSubnetOutput{}, a.vpc(c).DeleteSubnet(ctx, c.Account, c.Region, *in.SubnetId)
 }
 
-// modifySubnetAttribute changes mapPublicIpOnLaunch. The others are IPv6's or
-// instances', and may be set to what they are anyway.
+// modifySubnetAttribute changes one attribute. Those of what there isn't here
+// may be set to what they are anyway.
 func (a *API) modifySubnetAttribute(ctx context.Context, c *wire.Call, in *ec2.ModifySubnetAttributeInput) (*ec2.ModifySubnetAttributeOutput, error) {
-	for name, v := range map[string]*ec2.AttributeBooleanValue{
-		"AssignIpv6AddressOnCreation":             in.AssignIpv6AddressOnCreation,
-		"DisableLniAtDeviceIndex":                 in.DisableLniAtDeviceIndex,
-		"EnableDns64":                             in.EnableDns64,
-		"EnableResourceNameDnsAAAARecordOnLaunch": in.EnableResourceNameDnsAAAARecordOnLaunch,
-		"EnableResourceNameDnsARecordOnLaunch":    in.EnableResourceNameDnsARecordOnLaunch,
-		"MapCustomerOwnedIpOnLaunch":              in.MapCustomerOwnedIpOnLaunch,
-	} {
-		if v == nil {
-			continue
-		}
-		if value(v.Value) && name == "AssignIpv6AddressOnCreation" {
-			return nil, apierr.New("InvalidParameterValue", "Subnet %s has no IPv6 CIDR block to assign addresses from", *in.SubnetId)
-		}
-		if value(v.Value) {
-			return nil, apierr.New("UnsupportedOperation", "The parameter %s is not supported by this installation.", name)
-		}
-	}
 	if err := refuseUnserved(c, "CustomerOwnedIpv4Pool", "EnableLniAtDeviceIndex"); err != nil {
 		return nil, err
 	}
-	if t := in.PrivateDnsHostnameTypeOnLaunch; t != "" && t != ec2.HostnameTypeIpName {
-		return nil, apierr.New("UnsupportedOperation", "The value %s of PrivateDnsHostnameTypeOnLaunch is not supported by this installation.", t)
+	var ch vpc.SubnetChange
+	given := 0
+	for _, m := range []struct {
+		name string
+		from *ec2.AttributeBooleanValue
+		to   **bool
+	}{
+		{"AssignIpv6AddressOnCreation", in.AssignIpv6AddressOnCreation, &ch.AssignIPv6},
+		{"DisableLniAtDeviceIndex", in.DisableLniAtDeviceIndex, nil},
+		{"EnableDns64", in.EnableDns64, &ch.DNS64},
+		{"EnableResourceNameDnsAAAARecordOnLaunch", in.EnableResourceNameDnsAAAARecordOnLaunch, &ch.ResourceNameAAAA},
+		{"EnableResourceNameDnsARecordOnLaunch", in.EnableResourceNameDnsARecordOnLaunch, &ch.ResourceNameA},
+		{"MapCustomerOwnedIpOnLaunch", in.MapCustomerOwnedIpOnLaunch, nil},
+		{"MapPublicIpOnLaunch", in.MapPublicIpOnLaunch, &ch.MapPublicAddress},
+	} {
+		switch {
+		case m.from == nil || m.from.Value == nil:
+			continue
+		case m.to != nil:
+			*m.to = m.from.Value
+		case *m.from.Value:
+			return nil, apierr.New("UnsupportedOperation", "The parameter %s is not supported by this installation.", m.name)
+		}
+		given++
 	}
-	var mapPublic *bool
-	if in.MapPublicIpOnLaunch != nil {
-		mapPublic = in.MapPublicIpOnLaunch.Value
+	if t := in.PrivateDnsHostnameTypeOnLaunch; t != "" {
+		ch.NamedByResource = new(t == ec2.HostnameTypeResourceName)
+		given++
 	}
-	return &ec2.ModifySubnetAttributeOutput{}, a.vpc(c).ModifySubnet(ctx, c.Account, c.Region, *in.SubnetId, mapPublic)
+	switch given {
+	case 0:
+		return nil, apierr.New("MissingParameter", "The request must contain an attribute to modify")
+	case 1:
+	default: // ModifySubnetAttribute takes one at a time
+		return nil, apierr.New("InvalidParameterCombination", "Fields for multiple attribute types specified")
+	}
+	return &ec2.ModifySubnetAttributeOutput{}, a.vpc(c).ModifySubnet(ctx, c.Account, c.Region, *in.SubnetId, ch)
 }

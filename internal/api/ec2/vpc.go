@@ -32,14 +32,17 @@ func parseCIDR(text, name string) (netip.Prefix, error) {
 }
 
 func (a *API) createVPC(ctx context.Context, c *wire.Call, in *ec2.CreateVpcInput) (*ec2.CreateVpcOutput, error) {
-	if err := refuseUnserved(c, "AmazonProvidedIpv6CidrBlock", "Ipv4IpamPoolId", "Ipv4NetmaskLength", "Ipv6CidrBlock",
-		"Ipv6CidrBlockNetworkBorderGroup", "Ipv6IpamPoolId", "Ipv6NetmaskLength", "Ipv6Pool", "VpcEncryptionControl"); err != nil {
+	if err := refuseUnserved(c, "Ipv6Pool", "VpcEncryptionControl"); err != nil {
 		return nil, err
 	}
-	if in.CidrBlock == nil {
+	v4, err := blockRequest{in.CidrBlock, in.Ipv4IpamPoolId, in.Ipv4NetmaskLength, "4", "cidrBlock"}.spec()
+	if err != nil {
+		return nil, err
+	}
+	if v4 == (vpc.BlockSpec{}) {
 		return nil, missing("CidrBlock")
 	}
-	cidr, err := parseCIDR(*in.CidrBlock, "cidrBlock")
+	v6, err := vpcIPv6(c, blockRequest{cidr: in.Ipv6CidrBlock, poolID: in.Ipv6IpamPoolId, netmask: in.Ipv6NetmaskLength}, in.AmazonProvidedIpv6CidrBlock, in.Ipv6CidrBlockNetworkBorderGroup)
 	if err != nil {
 		return nil, err
 	}
@@ -56,13 +59,19 @@ func (a *API) createVPC(ctx context.Context, c *wire.Call, in *ec2.CreateVpcInpu
 		return nil, invalid(tenancy, "instanceTenancy", "The tenancy must be default or dedicated.")
 	}
 	v, err := a.vpc(c).CreateVPC(ctx, vpc.VPCSpec{
-		ID: ids.EC2("vpc"), Account: c.Account, Region: c.Region, CIDR: cidr, Tenancy: string(tenancy), Tags: tg,
+		ID: ids.EC2("vpc"), Account: c.Account, Region: c.Region,
+		CIDR: v4.CIDR, PoolID: v4.PoolID, NetmaskLength: v4.NetmaskLength,
+		IPv6: v6, IPv6AssociationID: ids.EC2("vpc-cidr-assoc"),
+		Tenancy: string(tenancy), Tags: tg, Time: c.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
 	out := a.renderVPC(a.Store.Snapshot(), v)
 	out.State = ec2.VpcStatePending
+	for i := range out.Ipv6CidrBlockAssociationSet {
+		out.Ipv6CidrBlockAssociationSet[i].Ipv6CidrBlockState.State = ec2.VpcCidrBlockStateCodeAssociating
+	}
 	return &ec2.CreateVpcOutput{Vpc: &out}, nil
 }
 
@@ -99,14 +108,10 @@ func (a *API) describeVPCs(_ context.Context, c *wire.Call, in *ec2.DescribeVpcs
 	return out, nil
 }
 
-func (a *API) vpcAttribute(r store.Reader, v vpc.VPC, name string) ([]string, bool) {
+func (a *API) vpcAttribute(r store.Reader, v vpc.VPC, name string) (values []string, known bool) {
 	switch name {
-	case "cidr", "cidrBlock", "cidr-block", "cidr-block-association.cidr-block":
+	case "cidr", "cidrBlock", "cidr-block": // the primary one
 		return some(v.CIDR.String()), true
-	case "cidr-block-association.association-id":
-		return some(v.CIDRAssociationID()), true
-	case "cidr-block-association.state":
-		return some(string(ec2.VpcCidrBlockStateCodeAssociated)), true
 	case "dhcp-options-id", "dhcpOptionsId":
 		return some(v.DHCPOptionsID()), true
 	case "is-default", "isDefault":
@@ -117,28 +122,57 @@ func (a *API) vpcAttribute(r store.Reader, v vpc.VPC, name string) ([]string, bo
 		return some(string(ec2.VpcStateAvailable)), true
 	case "vpc-id":
 		return some(v.ID), true
-	case "ipv6-cidr-block-association.ipv6-cidr-block", "ipv6-cidr-block-association.ipv6-pool",
-		"ipv6-cidr-block-association.association-id", "ipv6-cidr-block-association.state":
-		return nil, true
 	}
-	return tagAttribute(a.Tags.Of(r, v.ID), name)
+	if values, known = tagAttribute(a.Tags.Of(r, v.ID), name); known {
+		return values, true
+	}
+	rendered := a.renderVPC(r, v)
+	v4 := map[string]func(ec2.VpcCidrBlockAssociation) string{
+		"cidr-block-association.cidr-block":     func(as ec2.VpcCidrBlockAssociation) string { return *as.CidrBlock },
+		"cidr-block-association.association-id": func(as ec2.VpcCidrBlockAssociation) string { return *as.AssociationId },
+		"cidr-block-association.state":          func(as ec2.VpcCidrBlockAssociation) string { return string(as.CidrBlockState.State) },
+	}
+	if of := v4[name]; of != nil {
+		for _, as := range rendered.CidrBlockAssociationSet {
+			values = append(values, of(as))
+		}
+		return values, true
+	}
+	v6 := map[string]func(ec2.VpcIpv6CidrBlockAssociation) string{
+		"ipv6-cidr-block-association.ipv6-cidr-block": func(as ec2.VpcIpv6CidrBlockAssociation) string { return *as.Ipv6CidrBlock },
+		"ipv6-cidr-block-association.ipv6-pool":       func(as ec2.VpcIpv6CidrBlockAssociation) string { return *as.Ipv6Pool },
+		"ipv6-cidr-block-association.association-id":  func(as ec2.VpcIpv6CidrBlockAssociation) string { return *as.AssociationId },
+		"ipv6-cidr-block-association.state":           func(as ec2.VpcIpv6CidrBlockAssociation) string { return string(as.Ipv6CidrBlockState.State) },
+	}
+	if of := v6[name]; of != nil {
+		for _, as := range rendered.Ipv6CidrBlockAssociationSet {
+			values = append(values, of(as))
+		}
+		return values, true
+	}
+	return nil, false
 }
 
 func (a *API) renderVPC(r store.Reader, v vpc.VPC) ec2.Vpc {
-	cidr := v.CIDR.String()
-	return ec2.Vpc{
+	out := ec2.Vpc{
 		VpcId: new(v.ID), OwnerId: new(v.Account), State: ec2.VpcStateAvailable,
-		CidrBlock: new(cidr),
-		CidrBlockAssociationSet: []ec2.VpcCidrBlockAssociation{{
-			AssociationId: new(v.CIDRAssociationID()), CidrBlock: new(cidr),
-			CidrBlockState: &ec2.VpcCidrBlockState{State: ec2.VpcCidrBlockStateCodeAssociated},
-		}},
+		CidrBlock:                   new(v.CIDR.String()),
+		CidrBlockAssociationSet:     []ec2.VpcCidrBlockAssociation{},
 		Ipv6CidrBlockAssociationSet: []ec2.VpcIpv6CidrBlockAssociation{},
 		DhcpOptionsId:               new(v.DHCPOptionsID()),
 		InstanceTenancy:             ec2.Tenancy(v.Tenancy),
 		IsDefault:                   new(v.Default),
 		Tags:                        renderTags(a.Tags.Of(r, v.ID)),
 	}
+	for _, b := range v.CIDRs() {
+		v4, v6 := a.vpcAssociation(r, v.Account, v.Region, b, ec2.VpcCidrBlockStateCodeAssociated)
+		if v4 != nil {
+			out.CidrBlockAssociationSet = append(out.CidrBlockAssociationSet, *v4)
+		} else {
+			out.Ipv6CidrBlockAssociationSet = append(out.Ipv6CidrBlockAssociationSet, *v6)
+		}
+	}
+	return out
 }
 
 func (a *API) deleteVPC(ctx context.Context, c *wire.Call, in *ec2.DeleteVpcInput) (*ec2.DeleteVpcOutput, error) {

@@ -148,7 +148,7 @@ func TestRefusals(t *testing.T) {
 		{"a VPC with half a CIDR", "InvalidParameterValue", "CreateVpc", []string{"CidrBlock", "10.0.0.0"}},
 		{"a VPC too large", "InvalidVpcRange", "CreateVpc", []string{"CidrBlock", "10.0.0.0/15"}},
 		{"a VPC on a host", "InvalidParameterValue", "CreateVpc", []string{"CidrBlock", "10.0.0.0/16", "InstanceTenancy", "host"}},
-		{"a VPC from a pool", "UnsupportedOperation", "CreateVpc", []string{"Ipv4IpamPoolId", "ipam-pool-1"}},
+		{"a VPC from a pool of the other kind", "InvalidVpcRange", "CreateVpc", []string{"Ipv4IpamPoolId", "ipam-pool-1"}},
 		{"a VPC with tags of a subnet", "InvalidParameterValue", "CreateVpc", []string{"CidrBlock", "10.0.0.0/16", "TagSpecification.1.ResourceType", "subnet", "TagSpecification.1.Tag.1.Key", "a"}},
 		{"a tag key of ours", "InvalidTagKey.Malformed", "CreateVpc", []string{"CidrBlock", "10.0.0.0/16", "TagSpecification.1.ResourceType", "vpc", "TagSpecification.1.Tag.1.Key", "aws:a"}},
 		{"a second default VPC", "DefaultVpcAlreadyExists", "CreateDefaultVpc", nil},

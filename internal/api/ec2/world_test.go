@@ -55,8 +55,12 @@ func (p noPools) Draw(ctx context.Context, w vpc.Want, record func(*store.Tx, vp
 		return record(tx, vpc.Drawn{PoolID: w.PoolID, AllocationID: w.ResourceID, Block: netip.MustParsePrefix("192.0.2.144/32"), Seq: 1})
 	})
 }
+func (noPools) DrawWithin(*store.Tx, vpc.Want) (vpc.Drawn, error) {
+	return vpc.Drawn{}, vpc.ErrPoolNotFound
+}
 func (noPools) Return(*store.Tx, vpc.Drawn) error { return nil }
 func (noPools) ProviderPool(string) string        { return "hidden" }
+func (noPools) ProviderIPv6Pool(string) string    { return "hidden" }
 
 // world is the API served over HTTP, as clients meet it.
 type world struct {
