@@ -46,6 +46,17 @@ func TestChangesOfCIDRsThatExcludeEachOther(t *testing.T) {
 	route := func(r *room) error {
 		return r.CreateRoute(ctx, account, reg, r.mainTable("vpc-1").ID, vpc.Route{Destination: cidr("10.60.1.0/24"), GatewayID: "igw-1"})
 	}
+	main := func(tableID string) change {
+		return func(r *room) error {
+			_, err := r.ReplaceRouteTableAssociation(ctx, account, reg, r.mainTable("vpc-1").MainAssociationID(), tableID, "rtbassoc-"+tableID)
+			return err
+		}
+	}
+	deleteTable := func(r *room) error { return r.DeleteRouteTable(ctx, account, reg, "rtb-1") }
+	retarget := func(r *room) error {
+		_, err := r.ReplaceRouteTableAssociation(ctx, account, reg, "rtbassoc-2", "rtb-1", "rtbassoc-3")
+		return err
+	}
 	rename := func(r *room) error {
 		return r.ModifyRules(ctx, account, reg, "sg-2", []vpc.Rule{{ID: r.firstRule("sg-2"), Protocol: vpc.AllProtocols, FromPort: -1, ToPort: -1, GroupID: "sg-1"}})
 	}
@@ -62,6 +73,9 @@ func TestChangesOfCIDRsThatExcludeEachOther(t *testing.T) {
 		{"two CIDRs that overlap", [2]change{associate("vpc-cidr-assoc-a", "10.60.0.0/16"), associate("vpc-cidr-assoc-b", "10.60.0.0/20")}},
 		{"a CIDR, and a route to a part of it", [2]change{associate("vpc-cidr-assoc-a", "10.60.0.0/16"), route}},
 		{"a subnet in a CIDR, and the CIDR's end", [2]change{subnet("subnet-a", "10.32.10.0/24", "2001:db8::/64"), disassociate}},
+		{"another main table, and its end", [2]change{main("rtb-1"), deleteTable}},
+		{"two main tables", [2]change{main("rtb-1"), main("rtb-2")}},
+		{"an association that changes to a table, and the table's end", [2]change{retarget, deleteTable}},
 		{"a rule that comes to name a group, and that group's end", [2]change{rename, deleteGroup}},
 	} {
 		for order, name := range []string{"", ", the other way round"} {
@@ -74,6 +88,14 @@ func TestChangesOfCIDRsThatExcludeEachOther(t *testing.T) {
 					t.Fatal(err)
 				}
 				a.makeGateway(t, "igw-1", "vpc-1")
+				for _, id := range []string{"rtb-1", "rtb-2"} {
+					if _, err := a.CreateRouteTable(ctx, vpc.RouteTableSpec{ID: id, Account: account, Region: reg, VPCID: "vpc-1"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if _, err := a.AssociateRouteTable(ctx, account, reg, "rtb-2", "subnet-2", "rtbassoc-2"); err != nil {
+					t.Fatal(err)
+				}
 				for _, id := range []string{"sg-1", "sg-2"} {
 					if _, err := a.CreateSecurityGroup(ctx, vpc.SecurityGroupSpec{ID: id, Account: account, Region: reg, VPCID: "vpc-1", Name: id}); err != nil {
 						t.Fatal(err)

@@ -76,6 +76,30 @@ func routeExists(destination netip.Prefix) error {
 	return fail(RouteExists, KindRouteTable, "The route identified by %s already exists.", destination)
 }
 
+// ReplaceRoute gives a route another target. A local route has none but itself.
+func (s *Service) ReplaceRoute(ctx context.Context, account, region, tableID string, r Route) error {
+	r.Destination = r.Destination.Masked()
+	return s.changeRoutes(ctx, account, region, tableID, func(tx *store.Tx, v VPC, t *RouteTable) error {
+		local := slices.ContainsFunc(v.CIDRs(), func(b CIDRBlock) bool { return b.CIDR == r.Destination })
+		i := t.index(r.Destination)
+		switch {
+		case local && r.Local:
+			return nil
+		case local:
+			return fail(InvalidValue, KindRouteTable, "The local route %s of route table %s can't have an internet gateway as its target.", r.Destination, tableID)
+		case i < 0:
+			return fail(InvalidValue, KindRouteTable, "There is no route defined for '%s' in the route table. Use CreateRoute instead.", r.Destination)
+		case r.Local:
+			return fail(InvalidValue, KindRouteTable, "The route %s of route table %s can't be local: it is to no CIDR of the VPC.", r.Destination, tableID)
+		}
+		if err := s.checkTarget(tx, *t, r); err != nil {
+			return err
+		}
+		t.Routes[i] = r
+		return nil
+	})
+}
+
 // DeleteRoute removes the route to a destination.
 func (s *Service) DeleteRoute(ctx context.Context, account, region, tableID string, destination netip.Prefix) error {
 	destination = destination.Masked()

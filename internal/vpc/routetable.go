@@ -15,11 +15,17 @@ type RouteTable struct {
 	ID, Account, Region string
 	VPCID               string
 	Main                bool
+	MainAssociation     string  // of a table that became main; "" for one that its VPC came with
 	Routes              []Route // those that were made, in that order; see Service.Routes
 }
 
 // MainAssociationID names the association of a main table with its VPC.
-func (t RouteTable) MainAssociationID() string { return derived("rtbassoc", t.ID) }
+func (t RouteTable) MainAssociationID() string {
+	if t.MainAssociation != "" {
+		return t.MainAssociation
+	}
+	return derived("rtbassoc", t.ID)
+}
 
 // RouteTableSpec is a route table to be made.
 type RouteTableSpec struct {
@@ -116,6 +122,54 @@ func (s *Service) DisassociateRouteTable(ctx context.Context, account, region, a
 		}
 		return &NotFoundError{KindTableAssociation, associationID}
 	})
+}
+
+// ReplaceRouteTableAssociation has what an association is about, a subnet or a
+// VPC whose main table it names, follow another table of its VPC, under a new
+// association.
+func (s *Service) ReplaceRouteTableAssociation(ctx context.Context, account, region, associationID, tableID, newID string) (id string, err error) {
+	err = s.update(ctx, func(tx *store.Tx) error {
+		t, err := s.table(tx, account, region, tableID)
+		if err != nil {
+			return err
+		}
+		id = newID
+		for subnetID := range s.subnetsByAssociation.Each(tx, associationID) {
+			n, err := s.subnet(tx, account, region, subnetID)
+			switch {
+			case err != nil || n.AssociationID != associationID:
+			case n.VPCID != t.VPCID:
+				return fail(InvalidValue, KindRouteTable, "route table %s and subnet %s belong to different networks", tableID, subnetID)
+			case n.RouteTableID == tableID:
+				id = associationID
+				return nil
+			default:
+				n.RouteTableID, n.AssociationID = tableID, newID
+				s.subnets.Put(tx, subnetID, n)
+				s.tables.Put(tx, tableID, t) // stands for the set of its subnets
+				return nil
+			}
+		}
+		for mainID := range s.tablesByMain.Each(tx, associationID) {
+			main, err := s.table(tx, account, region, mainID)
+			switch {
+			case err != nil || !main.Main || main.MainAssociationID() != associationID:
+			case main.VPCID != t.VPCID:
+				return fail(InvalidValue, KindRouteTable, "route table %s and network %s belong to different networks", tableID, main.VPCID)
+			case mainID == tableID:
+				id = associationID
+				return nil
+			default:
+				main.Main, main.MainAssociation = false, ""
+				t.Main, t.MainAssociation = true, newID
+				s.tables.Put(tx, mainID, main)
+				s.tables.Put(tx, tableID, t)
+				return nil
+			}
+		}
+		return &NotFoundError{KindTableAssociation, associationID}
+	})
+	return id, err
 }
 
 // RouteTable returns a route table of the account.

@@ -13,6 +13,7 @@ import (
 
 func (a *API) registerRoutes(svc *wire.Service) {
 	network(a, svc, "CreateRoute", a.createRoute)
+	network(a, svc, "ReplaceRoute", a.replaceRoute)
 	network(a, svc, "DeleteRoute", a.deleteRoute)
 }
 
@@ -43,6 +44,25 @@ func routeRefusal(err error) error {
 		return apierr.New("InvalidGatewayID.NotFound", "The gateway ID '%s' does not exist", nf.ID)
 	}
 	return err
+}
+
+func (a *API) replaceRoute(ctx context.Context, c *wire.Call, in *ec2.ReplaceRouteInput) (*ec2.ReplaceRouteOutput, error) {
+	if err := refuseUnserved(c, otherTargets...); err != nil {
+		return nil, err
+	}
+	destination, err := routeDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock)
+	if err != nil {
+		return nil, err
+	}
+	local := value(in.LocalTarget)
+	switch {
+	case in.GatewayId == nil && !local:
+		return nil, missing("GatewayId")
+	case in.GatewayId != nil && local:
+		return nil, apierr.New("InvalidParameterCombination", "The parameters GatewayId and LocalTarget cannot be used together")
+	}
+	err = a.vpc(c).ReplaceRoute(ctx, c.Account, c.Region, *in.RouteTableId, vpc.Route{Destination: destination, GatewayID: value(in.GatewayId), Local: local})
+	return &ec2.ReplaceRouteOutput{}, routeRefusal(err)
 }
 
 func (a *API) deleteRoute(ctx context.Context, c *wire.Call, in *ec2.DeleteRouteInput) (*ec2.DeleteRouteOutput, error) {

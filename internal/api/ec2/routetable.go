@@ -17,6 +17,7 @@ func (a *API) registerRouteTables(svc *wire.Service) {
 	network(a, svc, "DeleteRouteTable", a.deleteRouteTable)
 	network(a, svc, "AssociateRouteTable", a.associateRouteTable)
 	network(a, svc, "DisassociateRouteTable", a.disassociateRouteTable)
+	network(a, svc, "ReplaceRouteTableAssociation", a.replaceRouteTableAssociation)
 }
 
 func (a *API) createRouteTable(ctx context.Context, c *wire.Call, in *ec2.CreateRouteTableInput) (*ec2.CreateRouteTableOutput, error) {
@@ -168,4 +169,12 @@ func (a *API) associateRouteTable(ctx context.Context, c *wire.Call, in *ec2.Ass
 
 func (a *API) disassociateRouteTable(ctx context.Context, c *wire.Call, in *ec2.DisassociateRouteTableInput) (*ec2.DisassociateRouteTableOutput, error) {
 	return &ec2.DisassociateRouteTableOutput{}, a.vpc(c).DisassociateRouteTable(ctx, c.Account, c.Region, *in.AssociationId)
+}
+
+func (a *API) replaceRouteTableAssociation(ctx context.Context, c *wire.Call, in *ec2.ReplaceRouteTableAssociationInput) (*ec2.ReplaceRouteTableAssociationOutput, error) {
+	id, err := a.vpc(c).ReplaceRouteTableAssociation(ctx, c.Account, c.Region, *in.AssociationId, *in.RouteTableId, ids.EC2("rtbassoc"))
+	if err != nil {
+		return nil, err
+	}
+	return &ec2.ReplaceRouteTableAssociationOutput{NewAssociationId: new(id), AssociationState: associated()}, nil
 }
