@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -87,4 +88,38 @@ func (s *Service) addDefaultVPC(tx *store.Tx, account, reg string, now time.Time
 	t.Routes = []Route{{Destination: anyIPv4, GatewayID: g.ID}}
 	s.tables.Put(tx, t.ID, t)
 	return v, nil
+}
+
+// CreateDefaultSubnet gives the default VPC a default subnet in a zone where it
+// has none: the lowest /20 that is free (EC2 CreateDefaultSubnet).
+func (s *Service) CreateDefaultSubnet(ctx context.Context, account, region, id, zone string) (n Subnet, err error) {
+	err = s.update(ctx, func(tx *store.Tx) error {
+		v, ok := s.DefaultVPC(tx, account, region)
+		if !ok {
+			return fail(NoDefaultVPC, KindVPC, "No default VPC exists for this account in this region.")
+		}
+		if zones := s.opts.Zones(region); !slices.Contains(zones, zone) {
+			return noZone(zone, zones)
+		}
+		var taken []netip.Prefix
+		for _, o := range s.subnetsByVPC.Each(tx, v.ID) {
+			if o.DefaultForZone && o.Zone == zone {
+				return fail(DefaultSubnetExists, KindSubnet, "'%s' is already the default subnet in %s.", o.ID, zone)
+			}
+			taken = append(taken, o.CIDR)
+		}
+		for i := range 1 << (defaultSubnetLength - v.CIDR.Bits()) {
+			p := netip.PrefixFrom(addressAt(v.CIDR, i<<(32-defaultSubnetLength)), defaultSubnetLength)
+			if slices.ContainsFunc(taken, p.Overlaps) {
+				continue
+			}
+			n = Subnet{
+				ID: id, Account: account, Region: region, VPCID: v.ID, Zone: zone,
+				CIDR: p, DefaultForZone: true, MapPublicAddress: true,
+			}
+			return s.addSubnet(tx, &n)
+		}
+		return fail(SubnetConflict, KindSubnet, "The default VPC has no free /%d for another default subnet.", defaultSubnetLength)
+	})
+	return n, err
 }

@@ -56,8 +56,10 @@ const (
 	DefaultExists            // a default VPC
 	NoDefault                // VPC, where the call names none
 
-	NoCapacity   // of the region's own addresses
-	NotPermitted // on what stays as it is
+	NoDefaultVPC        // for what only a default VPC has
+	DefaultSubnetExists // in the zone
+	NoCapacity          // of the region's own addresses
+	NotPermitted        // on what stays as it is
 )
 
 // Error is a call's fault.

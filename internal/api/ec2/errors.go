@@ -31,8 +31,10 @@ var faultCodes = map[vpc.Fault]string{
 	vpc.DefaultExists:      "DefaultVpcAlreadyExists",
 	vpc.NoDefault:          "VPCIdNotSpecified",
 
-	vpc.NoCapacity:   "InsufficientAddressCapacity",
-	vpc.NotPermitted: "OperationNotPermitted",
+	vpc.NoDefaultVPC:        "DefaultVpcDoesNotExist",
+	vpc.DefaultSubnetExists: "DefaultSubnetAlreadyExistsInAvailabilityZone",
+	vpc.NoCapacity:          "InsufficientAddressCapacity",
+	vpc.NotPermitted:        "OperationNotPermitted",
 }
 
 // limitCodes are the codes for vpc.LimitExceeded, by what there would be too many of.

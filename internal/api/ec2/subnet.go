@@ -17,6 +17,7 @@ import (
 
 func (a *API) registerSubnets(svc *wire.Service) {
 	network(a, svc, "CreateSubnet", a.createSubnet)
+	network(a, svc, "CreateDefaultSubnet", a.createDefaultSubnet)
 	network(a, svc, "DescribeSubnets", a.describeSubnets)
 	network(a, svc, "DeleteSubnet", a.deleteSubnet)
 	network(a, svc, "ModifySubnetAttribute", a.modifySubnetAttribute)
@@ -80,6 +81,24 @@ func (a *API) zoneOf(c *wire.Call, name, id *string) (string, error) {
 		return "", invalid(*id, "availabilityZoneId", "There is no such zone in the region.")
 	}
 	return zones[i], nil
+}
+
+func (a *API) createDefaultSubnet(ctx context.Context, c *wire.Call, in *ec2.CreateDefaultSubnetInput) (*ec2.CreateDefaultSubnetOutput, error) {
+	if err := refuseUnserved(c, "Ipv6Native"); err != nil {
+		return nil, err
+	}
+	zone, err := a.zoneOf(c, in.AvailabilityZone, in.AvailabilityZoneId)
+	if err != nil {
+		return nil, err
+	}
+	if zone == "" {
+		return nil, missing("AvailabilityZone")
+	}
+	n, err := a.vpc(c).CreateDefaultSubnet(ctx, c.Account, c.Region, ids.EC2("subnet"), zone)
+	if err != nil {
+		return nil, err
+	}
+	return &ec2.CreateDefaultSubnetOutput{Subnet: new(a.renderNewSubnet(n))}, nil
 }
 
 func (a *API) describeSubnets(_ context.Context, c *wire.Call, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSubnetsOutput, error) {
