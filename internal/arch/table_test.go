@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"store/etcd":      {"store", "failpoint"},
 	"store/memstore":  {"store"},
 	"store/storetest": {"store"},
+	"history":         {"store"},
 	"idempotency":     {"store"},
 	"tags":            {"store"},
 
