@@ -57,7 +57,7 @@ func (s *Service) addDefaultVPC(tx *store.Tx, account, reg string, now time.Time
 	v := VPC{
 		ID:      derived("vpc", "default", account, reg, strconv.Itoa(generation)),
 		Account: account, Region: reg,
-		CIDR: defaultCIDR, Default: true, Tenancy: "default",
+		CIDR: defaultCIDR, Default: true, Tenancy: "default", Created: now,
 		DNSSupport: true, DNSHostnames: true,
 	}
 	if err := s.addVPC(tx, v); err != nil {
@@ -78,6 +78,7 @@ func (s *Service) addDefaultVPC(tx *store.Tx, account, reg string, now time.Time
 			CIDR:             netip.PrefixFrom(addressAt(defaultCIDR, i<<(32-defaultSubnetLength)), defaultSubnetLength),
 			DefaultForZone:   true,
 			MapPublicAddress: true,
+			Created:          now,
 		}
 		s.subnets.Put(tx, n.ID, n)
 	}

@@ -128,6 +128,13 @@ func (s *Service) ReleaseServiceInterface(ctx context.Context, id string) error 
 		if n, ok := s.subnets.Get(tx, i.SubnetID); ok {
 			s.returnHost(tx, n, i.Private)
 		}
+		err := s.ended(tx, Ended{
+			Kind: KindInterface, ID: id, Account: i.Account, Region: i.Region, VPCID: i.VPCID,
+			CIDR: netip.PrefixFrom(i.Private, i.Private.BitLen()), Since: i.Created,
+		})
+		if err != nil {
+			return err
+		}
 		s.interfaces.Delete(tx, id)
 		s.tags.Clear(tx, id)
 		return nil

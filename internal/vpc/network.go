@@ -19,6 +19,7 @@ type VPC struct {
 	Drawn   Drawn        `json:",omitzero"` // what CIDR is given back as; zero if it came from no pool
 	Blocks  []CIDRBlock  // the other CIDRs, as they were associated
 	Default bool         // the account's default VPC of the region
+	Created time.Time    // zero for one that was made before this was written
 	Tenancy string       // "default" or "dedicated"; kept, of no effect
 
 	NoDHCPOptions bool // EC2 AssociateDhcpOptions "default"; kept, of no effect
@@ -59,7 +60,7 @@ type VPCSpec struct {
 // CreateVPC makes a VPC with its main route table and default security group.
 // What it draws from pools is drawn in the same transaction.
 func (s *Service) CreateVPC(ctx context.Context, spec VPCSpec) (VPC, error) {
-	v := VPC{ID: spec.ID, Account: spec.Account, Region: spec.Region, Tenancy: spec.Tenancy, DNSSupport: true}
+	v := VPC{ID: spec.ID, Account: spec.Account, Region: spec.Region, Tenancy: spec.Tenancy, DNSSupport: true, Created: spec.Time}
 	asker := Want{For: ForVPC, ResourceID: v.ID, Account: v.Account, Region: v.Region, Tags: spec.Tags, Time: spec.Time}
 	blocks := []BlockSpec{{CIDR: spec.CIDR, PoolID: spec.PoolID, NetmaskLength: spec.NetmaskLength}, spec.IPv6}
 	err := s.obtain(ctx, asker, blocks, func(tx *store.Tx, got []CIDRBlock) error {
@@ -121,6 +122,9 @@ func (s *Service) DeleteVPC(ctx context.Context, account, region, id string) err
 			s.regions.Put(tx, owner(account, region), r)
 		}
 		for _, b := range v.CIDRs() {
+			if err := s.ended(tx, Ended{Kind: KindVPC, ID: id, Account: account, Region: region, VPCID: id, CIDR: b.CIDR, Since: v.Created}); err != nil {
+				return err
+			}
 			if err := s.giveBack(tx, b); err != nil {
 				return err
 			}

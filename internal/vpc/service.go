@@ -19,6 +19,10 @@ type Options struct {
 	// that doesn't exist.
 	Zones  func(region string) []string
 	Quotas Quotas // the zero value stands for DefaultQuotas
+
+	// Ended is told of each CIDR that a resource no longer has, as a part of the
+	// transaction in which it ends; an error ends that. nil: nobody is told.
+	Ended func(tx *store.Tx, e Ended) error
 }
 
 // Quotas are the most there may be of each thing.

@@ -37,6 +37,8 @@ type Subnet struct {
 
 	Held      int  // addresses that interfaces have
 	FullPages page // of its addresses; see hosts.go
+
+	Created time.Time // zero for one that was made before this was written
 }
 
 // CIDRs returns the subnet's CIDRs, the IPv4 one first.
@@ -82,7 +84,7 @@ func (s *Service) CreateSubnet(ctx context.Context, spec SubnetSpec) (Subnet, er
 	err := s.obtain(ctx, asker, blocks, func(tx *store.Tx, got []CIDRBlock) error {
 		n = Subnet{
 			ID: spec.ID, Account: spec.Account, Region: spec.Region, VPCID: spec.VPCID, Zone: spec.Zone,
-			CIDR: got[0].CIDR, Drawn: got[0].Drawn,
+			CIDR: got[0].CIDR, Drawn: got[0].Drawn, Created: spec.Time,
 		}
 		if b := got[1]; b.CIDR.IsValid() {
 			b.AssociationID = spec.IPv6AssociationID
@@ -174,6 +176,9 @@ func (s *Service) DeleteSubnet(ctx context.Context, account, region, id string) 
 			return dependency(KindSubnet, "subnet", id)
 		}
 		for _, b := range n.CIDRs() {
+			if err := s.ended(tx, Ended{Kind: KindSubnet, ID: id, Account: account, Region: region, VPCID: n.VPCID, CIDR: b.CIDR, Since: n.Created}); err != nil {
+				return err
+			}
 			if err := s.giveBack(tx, b); err != nil {
 				return err
 			}
