@@ -37,7 +37,7 @@ func hour(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
 // held is a source of fixed records.
 type held []history.Record
 
-func (h held) Held(_ store.Reader, account string, a netip.Addr) iter.Seq[history.Record] {
+func (h held) Held(_ store.Snapshot, account string, a netip.Addr) iter.Seq[history.Record] {
 	return func(yield func(history.Record) bool) {
 		for _, rec := range h {
 			if rec.CIDR.Contains(a) && (account == "" || rec.Account == account) && !yield(rec) {

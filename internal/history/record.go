@@ -53,6 +53,9 @@ type Sighting struct {
 	PoolID     string `json:"p,omitempty"` // "": no pool of its gave the CIDR
 	Compliance string `json:"c,omitempty"` // EC2 IpamComplianceStatus
 	Overlap    string `json:"o,omitempty"` // EC2 IpamOverlapStatus
+
+	// Since is when the holding came to the scope, if that was after it began.
+	Since time.Time `json:"b,omitzero"`
 }
 
 // In returns the sighting in a scope.

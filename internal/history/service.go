@@ -29,7 +29,7 @@ const (
 type Source interface {
 	// Held yields an open record of every holding that the address is in, of an
 	// account, or of all if that is "".
-	Held(r store.Reader, account string, a netip.Addr) iter.Seq[Record]
+	Held(r store.Snapshot, account string, a netip.Addr) iter.Seq[Record]
 }
 
 // Service stores closed records and finds open ones.
@@ -57,7 +57,7 @@ func (s *Service) Close(tx *store.Tx, rec Record) { s.closed.Put(tx, rec.key(), 
 // Between yields who of an account had exactly the CIDR at any time from one
 // instant to another, both included: what is held now, and then what was, the
 // most recent first. The keys are to go on from.
-func (s *Service) Between(r store.Reader, account string, p netip.Prefix, from, to time.Time, key string) iter.Seq2[string, Record] {
+func (s *Service) Between(r store.Snapshot, account string, p netip.Prefix, from, to time.Time, key string) iter.Seq2[string, Record] {
 	return func(yield func(string, Record) bool) {
 		for _, rec := range s.open(r, account, p.Addr()) {
 			k := openKey(rec)
@@ -78,7 +78,7 @@ func (s *Service) Between(r store.Reader, account string, p netip.Prefix, from, 
 }
 
 // At returns who of an account had exactly the CIDR at an instant.
-func (s *Service) At(r store.Reader, account string, p netip.Prefix, t time.Time) []Record {
+func (s *Service) At(r store.Snapshot, account string, p netip.Prefix, t time.Time) []Record {
 	var recs []Record
 	for _, rec := range s.Between(r, account, p, t, t, "") {
 		recs = append(recs, rec)
@@ -97,7 +97,7 @@ func openKey(rec Record) string { return openMark + descending(rec.Start) + "/" 
 // Covering returns every record of an account, or of all if that is "", whose
 // CIDR the address is in: what is held now first, and then the most recent
 // first. It costs a look-up for each prefix length, and what it returns.
-func (s *Service) Covering(r store.Reader, account string, a netip.Addr) []Record {
+func (s *Service) Covering(r store.Snapshot, account string, a netip.Addr) []Record {
 	recs := s.open(r, account, a)
 	held := len(recs)
 	for bits := range a.BitLen() + 1 {
@@ -114,7 +114,7 @@ func (s *Service) Covering(r store.Reader, account string, a netip.Addr) []Recor
 }
 
 // open returns what is held now at an address, the latest beginning first.
-func (s *Service) open(r store.Reader, account string, a netip.Addr) []Record {
+func (s *Service) open(r store.Snapshot, account string, a netip.Addr) []Record {
 	var recs []Record
 	for _, src := range s.sources {
 		recs = slices.AppendSeq(recs, src.Held(r, account, a))
