@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 	"account": {"arn", "store"},
 	"dns":     {"snapshot", "store"},
 	"elb":     {"arn", "failpoint", "idempotency", "ids", "snapshot", "store", "tags"},
-	"ipam":    {"arn", "failpoint", "idempotency", "ids", "ipam/space", "store", "tags"},
+	"ipam":    {"arn", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
 	"vpc":     {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
 
 	// The wire.

@@ -238,6 +238,7 @@ func (s *Service) Return(tx *store.Tx, ref AllocationRef, now time.Time) error {
 		return nil
 	}
 	failpoint.Hit("ipam.return")
+	s.ended(tx, a, now)
 	s.tags.Clear(tx, a.ID)
 	if s.opts.Quarantine <= 0 {
 		s.allocs.Delete(tx, key)

@@ -442,6 +442,7 @@ func (s *Service) vacate(tx *store.Tx, p Pool, c PoolCIDR) error {
 	if !ok || a.Holder.ResourceID != p.ID {
 		return fmt.Errorf("vacate %s: pool %s has no allocation of it for pool %s", c.CIDR, source, p.ID)
 	}
+	s.ended(tx, a, time.Now())
 	s.allocs.Delete(tx, key)
 	if p.fromProvider() && p.Family == IPv4 {
 		scope, _ := s.scopes.Get(tx, p.ScopeID)

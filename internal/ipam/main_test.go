@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/fairlead/fairlead/internal/history"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/ipam"
@@ -43,10 +44,11 @@ type world struct {
 func open(t testing.TB, e store.Engine, change ...func(*ipam.Options)) *world {
 	t.Helper()
 	o := ipam.Options{Log: testLogs, IsRegion: func(r string) bool { return r == home || r == abroad }}
+	st := store.New(e, "test", testLogs)
+	o.History = history.New(st, history.Options{})
 	for _, c := range change {
 		c(&o)
 	}
-	st := store.New(e, "test", testLogs)
 	w := &world{store: st, tags: tags.New(st), t: t}
 	w.Service = ipam.New(st, w.tags, idempotency.New(st), o)
 	if err := st.Start(t.Context()); err != nil {

@@ -290,8 +290,13 @@ func (s *Service) beginDeletion(tx *store.Tx, p Pool) {
 	s.pools.Put(tx, p.ID, p)
 }
 
-// deletionChunk is how many allocations one transaction deletes, with their tags.
-const deletionChunk = store.MaxTxnOps / 2
+// deletionChunk is how many allocations one transaction deletes, with their
+// tags, and writes the history of.
+const deletionChunk = store.MaxTxnOps / 3
+
+// vacatedChunk is how many CIDRs one transaction takes from a pool: each has a
+// record, its block in the source pool, and a line of the history.
+const vacatedChunk = store.MaxTxnOps / 4
 
 // finishPool ends what beginDeletion has begun, the pool's children first. It
 // may be repeated.
@@ -313,6 +318,7 @@ func (s *Service) finishPool(ctx context.Context, id string) error {
 				if n++; n > deletionChunk {
 					break
 				}
+				s.ended(tx, a, time.Now())
 				s.allocs.Delete(tx, key)
 				s.tags.Clear(tx, a.ID)
 			}
@@ -323,24 +329,32 @@ func (s *Service) finishPool(ctx context.Context, id string) error {
 			return fmt.Errorf("delete the allocations of pool %s: %w", id, err)
 		}
 	}
-	err := s.store.Update(ctx, func(tx *store.Tx) error {
-		p, ok := s.pools.Get(tx, id)
-		if !ok {
+	for more := true; more; {
+		err := s.store.Update(ctx, func(tx *store.Tx) error {
+			more = false
+			p, ok := s.pools.Get(tx, id)
+			if !ok {
+				return nil
+			}
+			n := 0
+			for _, c := range s.cidrsByPool.Each(tx, id) {
+				if c.State == FailedProvision {
+					continue
+				}
+				if n++; n > vacatedChunk {
+					more = true
+					return nil
+				}
+				if err := s.vacate(tx, p, c); err != nil {
+					return err
+				}
+			}
+			s.removePool(tx, p)
 			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("delete pool %s: %w", id, err)
 		}
-		for _, c := range s.cidrsByPool.Each(tx, id) {
-			if c.State == FailedProvision {
-				continue
-			}
-			if err := s.vacate(tx, p, c); err != nil {
-				return err
-			}
-		}
-		s.removePool(tx, p)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("delete pool %s: %w", id, err)
 	}
 	return nil
 }

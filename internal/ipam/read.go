@@ -153,3 +153,16 @@ func (s *Service) usage(r store.Reader, p Pool) Usage {
 func size(p netip.Prefix) *big.Int {
 	return new(big.Int).Lsh(big.NewInt(1), uint(p.Addr().BitLen()-p.Bits()))
 }
+
+// IPAMIn returns the IPAM of an account that has its home in a region. From a Tx
+// it is guarded that there is none, too.
+func (s *Service) IPAMIn(r store.Reader, account, region string) (IPAM, bool) {
+	id, ok := s.homes.Get(r, owner(account, region))
+	if !ok {
+		return IPAM{}, false
+	}
+	return s.ipams.Get(r, id)
+}
+
+// PoolOf returns the pool that an allocation is made in, be it the provider's.
+func (s *Service) PoolOf(r store.Reader, a Allocation) (Pool, bool) { return s.pools.Get(r, a.PoolID) }

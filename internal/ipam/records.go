@@ -159,10 +159,12 @@ func (p Pool) fromProvider() bool {
 // public is one domain, whoever brought it.
 func (p Pool) routingDomain() string {
 	if p.ScopeType == Public {
-		return "public"
+		return publicDomain
 	}
 	return p.ScopeID
 }
+
+const publicDomain = "public"
 
 // CIDRState is where a pool CIDR is in its life (EC2 IpamPoolCidrState).
 type CIDRState string

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/history"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
@@ -25,6 +26,8 @@ type Options struct {
 	// IsRegion says whether there is such a region.
 	IsRegion func(string) bool
 
+	History *history.Service // keeps what ended; nil: nothing is kept
+
 	Log *slog.Logger
 }
 
@@ -39,30 +42,31 @@ type Service struct {
 	tokens *idempotency.Service
 	opts   Options
 
-	ipams         *store.Collection[IPAM]
-	ipamsByOwner  *store.Index[IPAM]
-	ipamsLeaving  *store.Index[IPAM]        // deleting
-	homes         *store.Collection[string] // account/region → its one IPAM's id
-	scopes        *store.Collection[Scope]
-	scopesByOwner *store.Index[Scope]
-	pools         *store.Collection[Pool]
-	poolsByOwner  *store.Index[Pool] // account/region: home, and locale if it is another
-	poolsByScope  *store.Index[Pool]
-	poolsBySource *store.Index[Pool]
-	poolsLeaving  *store.Index[Pool]        // deleting
-	ledgers       *store.Collection[Ledger] // by pool
-	cidrs         *store.Collection[PoolCIDR]
-	cidrsByPool   *store.Index[PoolCIDR]
-	cidrsLeaving  *store.Index[PoolCIDR] // PendingDeprovision
-	cidrsWaiting  *store.Index[PoolCIDR]
-	spans         *store.Collection[span]
-	domains       *store.Collection[domain] // by routing domain
-	allocs        *store.Collection[Allocation]
-	allocsByID    *store.Index[Allocation] // held ones
-	allocsByUser  *store.Index[Allocation] // held ones, by Holder.ResourceID
-	allocsCooling *store.Index[Allocation]
-	imports       *store.Collection[Import]
-	staged        *store.Collection[stagedBlock] // by import and address
+	ipams          *store.Collection[IPAM]
+	ipamsByOwner   *store.Index[IPAM]
+	ipamsByAccount *store.Index[IPAM]
+	ipamsLeaving   *store.Index[IPAM]        // deleting
+	homes          *store.Collection[string] // account/region → its one IPAM's id
+	scopes         *store.Collection[Scope]
+	scopesByOwner  *store.Index[Scope]
+	pools          *store.Collection[Pool]
+	poolsByOwner   *store.Index[Pool] // account/region: home, and locale if it is another
+	poolsByScope   *store.Index[Pool]
+	poolsBySource  *store.Index[Pool]
+	poolsLeaving   *store.Index[Pool]        // deleting
+	ledgers        *store.Collection[Ledger] // by pool
+	cidrs          *store.Collection[PoolCIDR]
+	cidrsByPool    *store.Index[PoolCIDR]
+	cidrsLeaving   *store.Index[PoolCIDR] // PendingDeprovision
+	cidrsWaiting   *store.Index[PoolCIDR]
+	spans          *store.Collection[span]
+	domains        *store.Collection[domain] // by routing domain
+	allocs         *store.Collection[Allocation]
+	allocsByID     *store.Index[Allocation] // held ones
+	allocsByUser   *store.Index[Allocation] // held ones, by Holder.ResourceID
+	allocsCooling  *store.Index[Allocation]
+	imports        *store.Collection[Import]
+	staged         *store.Collection[stagedBlock] // by import and address
 
 	feed     feed
 	refiller refiller // the sweep's
@@ -89,6 +93,7 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 	}
 	s.ipams = store.NewCollection[IPAM](st, "ipam.ipam", 1)
 	s.ipamsByOwner = s.ipams.Index(func(i IPAM) []string { return []string{owner(i.Account, i.Region)} })
+	s.ipamsByAccount = s.ipams.Index(func(i IPAM) []string { return []string{i.Account} })
 	s.ipamsLeaving = s.ipams.Index(func(i IPAM) []string { return only(i.State == DeleteInProgress, leaving) })
 	s.homes = store.NewCollection[string](st, "ipam.home", 1)
 	s.scopes = store.NewCollection[Scope](st, "ipam.scope", 1)
