@@ -102,8 +102,8 @@ func (s *Service) allocate(t *turn, req Allocate, bits int, dryRun func() error)
 	}
 	block := req.CIDR
 	if block.IsValid() {
-		if !t.index.inside(block) || !t.index.space.Free(block) {
-			return Allocation{}, notAvailable(block, req.PoolID)
+		if err := t.checkFree(block); err != nil {
+			return Allocation{}, err
 		}
 	} else {
 		var ok bool
@@ -199,10 +199,8 @@ func (t *turn) choose(w Want) (netip.Prefix, error) {
 			return netip.Prefix{}, ErrPoolExhausted
 		}
 		return block, nil
-	case !t.index.inside(w.CIDR) || !t.index.space.Free(w.CIDR):
-		return netip.Prefix{}, notAvailable(w.CIDR, w.PoolID)
 	}
-	return w.CIDR, nil
+	return w.CIDR, t.checkFree(w.CIDR)
 }
 
 // hasTags says whether the tags include all that the pool asks of a resource.

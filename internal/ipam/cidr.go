@@ -325,7 +325,7 @@ func (s *Service) carve(t *turn, p Pool, c *PoolCIDR, req ProvisionCIDR, live in
 		}()
 	}
 	block := c.CIDR
-	ok := t.exists && block.IsValid() && t.index.inside(block) && t.index.space.Free(block)
+	ok := t.exists && block.IsValid() && t.checkFree(block) == nil
 	if t.exists && !block.IsValid() {
 		block, ok = t.lowest(c.NetmaskLength, nil, nil)
 	}

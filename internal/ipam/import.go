@@ -180,6 +180,11 @@ func (s *Service) stage(t *turn, m Import, blocks []ImportBlock, now time.Time) 
 		if reason == "" && slices.ContainsFunc(t.granted, b.CIDR.Overlaps) {
 			reason = fmt.Sprintf("%s overlaps a block that is being allocated", b.CIDR)
 		}
+		for _, v := range t.waiting {
+			if reason == "" && v.CIDR.Overlaps(b.CIDR) {
+				reason = fmt.Sprintf("%s overlaps %s of %s, which the pool is to import", b.CIDR, v.CIDR, v.VPCID)
+			}
+		}
 		if reason != "" {
 			conflicts = append(conflicts, ImportConflict{n, reason})
 			continue

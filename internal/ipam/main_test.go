@@ -49,6 +49,9 @@ func open(t testing.TB, e store.Engine, change ...func(*ipam.Options)) *world {
 	for _, c := range change {
 		c(&o)
 	}
+	if v, ok := o.Networks.(*vpcs); ok {
+		v.all, v.guard = store.NewCollection[ipam.Network](st, "vpcs", 1), store.NewCollection[int](st, "guard", 1)
+	}
 	w := &world{store: st, tags: tags.New(st), t: t}
 	w.Service = ipam.New(st, w.tags, idempotency.New(st), o)
 	if err := st.Start(t.Context()); err != nil {

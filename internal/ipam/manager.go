@@ -70,8 +70,13 @@ func (s *Service) CreateIPAM(ctx context.Context, req CreateIPAM, dryRun func() 
 		if err := check(dryRun); err != nil {
 			return err
 		}
+		if s.opts.Companions != nil {
+			if id := s.opts.Companions.Existing(tx, i.Account, i.Region); id != "" {
+				made.DiscoveryID = id
+			}
+		}
 		s.homes.Put(tx, home, i.ID)
-		s.ipams.Put(tx, i.ID, i)
+		s.ipams.Put(tx, i.ID, made)
 		for _, sc := range []Scope{
 			{ID: i.PublicScopeID, Type: Public},
 			{ID: i.PrivateScopeID, Type: Private},
@@ -169,6 +174,19 @@ func (s *Service) removeIPAM(tx *store.Tx, i IPAM) {
 		s.tags.Clear(tx, scope)
 	}
 	s.tags.Clear(tx, i.ID)
+	if s.opts.Companions != nil {
+		s.opts.Companions.Gone(tx, i)
+	}
+}
+
+// Companions is who has things that come and go with IPAMs.
+type Companions interface {
+	// Existing returns the resource discovery that an account has in a region
+	// already, which becomes the default one of a new IPAM there, or "".
+	Existing(tx *store.Tx, account, region string) (discoveryID string)
+
+	// Gone is told that an IPAM is deleted with tx.
+	Gone(tx *store.Tx, i IPAM)
 }
 
 // repeated returns what an earlier call with the token made.

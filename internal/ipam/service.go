@@ -26,7 +26,9 @@ type Options struct {
 	// IsRegion says whether there is such a region.
 	IsRegion func(string) bool
 
-	History *history.Service // keeps what ended; nil: nothing is kept
+	History    *history.Service // keeps what ended; nil: nothing is kept
+	Networks   Networks         // what AutoImport imports; nil: nothing
+	Companions Companions       // who goes along with IPAMs; nil: nobody
 
 	Log *slog.Logger
 }
@@ -53,6 +55,7 @@ type Service struct {
 	poolsByOwner   *store.Index[Pool] // account/region: home, and locale if it is another
 	poolsByScope   *store.Index[Pool]
 	poolsBySource  *store.Index[Pool]
+	poolsImporting *store.Index[Pool]        // with AutoImport, by account
 	poolsLeaving   *store.Index[Pool]        // deleting
 	ledgers        *store.Collection[Ledger] // by pool
 	cidrs          *store.Collection[PoolCIDR]
@@ -111,6 +114,7 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 	})
 	s.poolsByScope = s.pools.Index(func(p Pool) []string { return only(!p.Hidden, p.ScopeID) })
 	s.poolsBySource = s.pools.Index(func(p Pool) []string { return only(p.SourcePoolID != "", p.SourcePoolID) })
+	s.poolsImporting = s.pools.Index(func(p Pool) []string { return only(p.AutoImport && p.State == CreateComplete, p.Account) })
 	s.poolsLeaving = s.pools.Index(func(p Pool) []string { return only(p.State == DeleteInProgress, leaving) })
 	s.ledgers = store.NewCollection[Ledger](st, "ipam.ledger", 1)
 	s.cidrs = store.NewCollection[PoolCIDR](st, "ipam.cidr", 1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/failpoint"
@@ -20,13 +21,17 @@ const (
 	forgetAfter = 10 * time.Minute
 )
 
-// Run frees blocks whose quarantine is over and carries on deletions that a
-// crash interrupted, until ctx ends. Then it refuses new requests and returns
+// Run frees blocks whose quarantine is over, carries on deletions that a
+// crash interrupted, and imports what is to be imported, until ctx ends. Then it refuses new requests and returns
 // when those under way are done. Several servers may run it at once: a step that two take
 // fails for one of them.
 func (s *Service) Run(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	var imports sync.WaitGroup
+	if s.opts.Networks != nil {
+		imports.Go(func() { s.runImports(ctx) })
+	}
 	for {
 		if err := s.sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			s.opts.Log.Error("ipam: sweep", "error", err)
@@ -36,6 +41,7 @@ func (s *Service) Run(ctx context.Context) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			imports.Wait()
 			s.close()
 			return
 		}

@@ -17,6 +17,9 @@ type turn struct {
 	exists  bool // pool is there, and not being deleted
 	ledger  Ledger
 	granted []netip.Prefix // by this transaction
+
+	imported bool      // granted are imports, and the transaction is for nothing else
+	waiting  []Network // in the pool's CIDRs, not imported: nobody else gets their space
 }
 
 // newTurn guards the pool's ledger and brings the index to tx's past or later.
@@ -45,10 +48,26 @@ func (t *turn) settle(from int) {
 // lowest returns the lowest free block of the length, in one of allowed, if
 // there are any, and clear of disallowed.
 func (t *turn) lowest(bits int, allowed, disallowed []netip.Prefix) (netip.Prefix, bool) {
+	for _, n := range t.waiting {
+		disallowed = append(disallowed[:len(disallowed):len(disallowed)], n.CIDR)
+	}
 	if len(allowed)+len(disallowed) == 0 {
 		return t.index.space.Lowest(bits)
 	}
 	return t.index.space.LowestWhere(bits, allowed, disallowed)
+}
+
+// checkFree says whether a block that was asked for may be given.
+func (t *turn) checkFree(p netip.Prefix) error {
+	if !t.index.inside(p) || !t.index.space.Free(p) {
+		return notAvailable(p, t.pool.ID)
+	}
+	for _, n := range t.waiting {
+		if n.CIDR.Overlaps(p) {
+			return refuse(InvalidValue, "The CIDR '%s' is not available in ipam-pool '%s': it overlaps the CIDR '%s' of %s.", p, t.pool.ID, n.CIDR, n.VPCID)
+		}
+	}
+	return nil
 }
 
 // MaxAllocations is the most blocks that a pool may have (IPAM quota).

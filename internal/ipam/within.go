@@ -31,6 +31,7 @@ func (s *Service) drawWithin(tx *store.Tx, w Want) (Allocation, error) {
 	if err := t.index.rebuild(s, t.base, w.PoolID, t.ledger); err != nil {
 		return Allocation{}, err
 	}
+	t.waiting = s.candidates(tx, t.pool, t.exists, t.index.cidrs)
 	block, err := t.choose(w)
 	if err != nil {
 		return Allocation{}, err

@@ -141,6 +141,9 @@ func (s *Service) commit(wr *writer, batch []*work) (n int, err error) {
 				return err
 			}
 			t = next
+			if err = t.meetNetworks(); err != nil {
+				return err
+			}
 			n, err = t.run(batch)
 			failpoint.Hit("ipam.commit")
 			return err
@@ -166,6 +169,9 @@ func (s *Service) commit(wr *writer, batch []*work) (n int, err error) {
 // run does works in order until one no longer fits into the transaction, and
 // returns how many it has done.
 func (t *turn) run(batch []*work) (int, error) {
+	if t.imported {
+		return 0, nil
+	}
 	for i, w := range batch {
 		if w.err = w.ctx.Err(); w.err != nil {
 			continue
