@@ -222,8 +222,10 @@ func TestNobodyIsGivenTheSpaceOfALiveVPC(t *testing.T) {
 	w.allocate(p, exactly("10.0.1.0/25")) // the second VPC can't be imported for it
 	w.vpc("vpc-1", "10.0.0.0/24")
 	w.vpc("vpc-2", "10.0.1.0/24")
-	if a := w.allocate(p, length(24)); a.CIDR.String() != "10.0.2.0/24" {
-		t.Errorf("the lowest free block: got %s, want 10.0.2.0/24", a.CIDR)
+	for _, want := range []string{"10.0.2.0/25", "10.0.2.128/25"} { // not the other half of the second VPC's
+		if a := w.allocate(p, length(25)); a.CIDR.String() != want {
+			t.Errorf("the lowest free block: got %s, want %s", a.CIDR, want)
+		}
 	}
 	for _, cidr := range []string{"10.0.0.0/28", "10.0.1.128/28", "10.0.0.0/20"} {
 		_, err := w.Allocate(t.Context(), allocateRequest(p, exactly(cidr)), nil)
@@ -240,7 +242,7 @@ func TestNobodyIsGivenTheSpaceOfALiveVPC(t *testing.T) {
 	if preview.CIDR.String() != "10.0.3.0/24" {
 		t.Errorf("the preview: got %s, want 10.0.3.0/24", preview.CIDR)
 	}
-	if got, want := w.holders(p.ID), "10.0.0.0/24 vpc-1, 10.0.1.0/25, 10.0.2.0/24"; got != want {
+	if got, want := w.holders(p.ID), "10.0.0.0/24 vpc-1, 10.0.1.0/25, 10.0.2.0/25, 10.0.2.128/25"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
