@@ -27,11 +27,12 @@ var allowed = map[string][]string{
 	"tags":            {"store"},
 
 	// What is decided.
-	"account": {"arn", "store"},
-	"dns":     {"snapshot", "store"},
-	"elb":     {"arn", "failpoint", "idempotency", "ids", "snapshot", "store", "tags"},
-	"ipam":    {"arn", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
-	"vpc":     {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
+	"account":   {"arn", "store"},
+	"discovery": {"history", "idempotency", "store", "tags"},
+	"dns":       {"snapshot", "store"},
+	"elb":       {"arn", "failpoint", "idempotency", "ids", "snapshot", "store", "tags"},
+	"ipam":      {"arn", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
+	"vpc":       {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
 
 	// The wire.
 	"wire":            {"apierr", "arn"},
@@ -41,7 +42,7 @@ var allowed = map[string][]string{
 	"shapes/fairlead": {},
 	"shapes/gen":      {},
 	"shapes/sts":      {},
-	"api/ec2":         {"account", "apierr", "arn", "idempotency", "ids", "ipam", "shapes/ec2", "store", "tags", "vpc", "wire"},
+	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "ipam", "shapes/ec2", "store", "tags", "vpc", "wire"},
 	"api/elbv2":       {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
 	"api/fairlead":    {"apierr", "ids", "ipam", "shapes/fairlead", "store", "tags", "wire"},
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
@@ -60,8 +61,8 @@ var allowed = map[string][]string{
 	"config": {},
 	"status": {},
 	"server": {
-		"account", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "config", "dns", "dnsserver",
-		"elb", "failpoint", "health", "idempotency", "ids", "ipam", "node", "proxy", "snapshot", "status", "store",
+		"account", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "config", "discovery", "dns", "dnsserver",
+		"elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "node", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself

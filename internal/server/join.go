@@ -49,8 +49,14 @@ func drawError(w vpc.Want, err error) error {
 	return err
 }
 
+// Return takes it for done if the block has a later holder: an allocation for a
+// VPC ends before its VPC does when that is ignored.
 func (d drawing) Return(tx *store.Tx, w vpc.Drawn) error {
-	return d.ipam.Return(tx, ipam.AllocationRef{PoolID: w.PoolID, ID: w.AllocationID, CIDR: w.Block, Seq: w.Seq}, time.Now())
+	err := d.ipam.Return(tx, ipam.AllocationRef{PoolID: w.PoolID, ID: w.AllocationID, CIDR: w.Block, Seq: w.Seq}, time.Now())
+	if errors.Is(err, ipam.ErrStale) {
+		return nil
+	}
+	return err
 }
 
 func (d drawing) ProviderPool(region string) string { return d.ipam.ProviderPool(region) }

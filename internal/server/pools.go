@@ -20,7 +20,7 @@ func (s *Server) pools(r store.Reader) []status.Pool {
 		p := status.Pool{
 			ID: u.Pool.ID, Source: u.Pool.SourcePoolID, Scope: u.Pool.ScopeID, ScopeType: string(u.Pool.ScopeType), Description: u.Pool.Description,
 			Account: u.Pool.Account, Locale: u.Pool.Locale, Family: string(u.Pool.Family), Provider: u.Pool.Hidden, CIDRs: []status.CIDR{},
-			Total: u.Total.String(), Taken: u.Taken.String(), Share: share(u.Taken, u.Total), Pooled: share(u.Pooled, u.Total), Cooling: u.Cooling,
+			Total: u.Total.String(), Taken: u.Taken.String(), Share: portion(u.Taken, u.Total), Pooled: portion(u.Pooled, u.Total), Cooling: u.Cooling,
 		}
 		for _, c := range s.rooms.ipam.CIDRs(r, u.Pool.ID, "") {
 			if c.CIDR.IsValid() {
@@ -32,8 +32,8 @@ func (s *Server) pools(r store.Reader) []status.Pool {
 	return all
 }
 
-// share returns part of whole, 0 of nothing.
-func share(part, whole *big.Int) float64 {
+// portion returns part of whole, 0 of nothing.
+func portion(part, whole *big.Int) float64 {
 	if whole.Sign() == 0 {
 		return 0
 	}

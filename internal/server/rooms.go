@@ -10,7 +10,9 @@ import (
 	"github.com/fairlead/fairlead/internal/api/fairlead"
 	"github.com/fairlead/fairlead/internal/api/sts"
 	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/history"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/store"
@@ -25,6 +27,8 @@ type rooms struct {
 	regions     *regions
 	tags        *tags.Service
 	idempotency *idempotency.Service
+	history     *history.Service
+	discovery   *discovery.Service
 	ipam        *ipam.Service
 	vpc         *vpc.Service
 	elb         *elb.Service
@@ -41,14 +45,24 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.regions = newRegions(cfg, r.store)
 	r.tags = tags.New(r.store)
 	r.idempotency = idempotency.New(r.store)
+	r.history = history.New(r.store, history.Options{})
 	r.ipam = ipam.New(r.store, r.tags, r.idempotency, ipam.Options{
 		Quarantine: cfg.QuarantineTime(),
 		// byoip.verification none: the operator's own prefixes need no proof.
-		IsRegion: r.regions.Has,
-		Log:      log,
+		IsRegion:   r.regions.Has,
+		History:    r.history,
+		Networks:   watched{r},
+		Companions: watched{r},
+		Log:        log,
 	})
 	r.regions.ipam = r.ipam
-	r.vpc = vpc.New(r.store, r.tags, r.idempotency, drawing{r.ipam}, vpc.Options{Zones: r.regions.Zones})
+	r.vpc = vpc.New(r.store, r.tags, r.idempotency, drawing{r.ipam}, vpc.Options{Zones: r.regions.Zones, Ended: r.ended})
+	r.discovery = discovery.New(r.store, r.tags, r.idempotency, discovery.Options{
+		Networks: networks{r.vpc}, Managers: managers{r.ipam}, Pools: managers{r.ipam},
+		History: r.history, IsRegion: r.regions.Has,
+	})
+	r.history.AddSource(r.ipam)
+	r.history.AddSource(r.discovery)
 	r.elb = elb.New(r.store, r.tags, network{r.vpc}, pools{r.ipam}, elb.Options{
 		BaseDomain:           cfg.DNS.BaseDomain,
 		DNSTTL:               cfg.DNS.TTL,
@@ -59,7 +73,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)
 	r.wire = wire.NewServer(
 		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Log: log},
-		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Tags: r.tags, Regions: r.regions}).Service(),
+		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, Tags: r.tags, Regions: r.regions}).Service(),
 		elbv2.New(r.store, r.elb).Service(),
 		sts.Service(),
 		fairlead.New(r.store, r.ipam),

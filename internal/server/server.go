@@ -144,6 +144,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	r := s.rooms
 
 	tasks.Go(func() { r.ipam.Run(ctx) })
+	tasks.Go(func() { r.history.Run(ctx, s.log) })
 	if err := r.regions.ensureProviders(ctx); err != nil {
 		return err
 	}
@@ -235,6 +236,9 @@ func (s *Server) sweep(ctx context.Context) {
 		case now := <-tick.C:
 			if err := s.rooms.idempotency.Sweep(ctx, now); err != nil && ctx.Err() == nil {
 				s.log.Warn("forgetting client tokens failed", "error", err)
+			}
+			if err := s.rooms.discovery.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("forgetting what was decided about the resources of former IPAMs failed", "error", err)
 			}
 		}
 	}

@@ -180,7 +180,7 @@ func formValue(form url.Values, p Protocol, name string, v reflect.Value) {
 		}
 	case reflect.Struct:
 		if v.Type() == timeType {
-			form.Set(name, v.Interface().(time.Time).UTC().Format(timestamp))
+			form.Set(name, v.Interface().(time.Time).UTC().Format(sentTimestamp))
 			return
 		}
 		formMembers(form, p, name, v)

@@ -62,8 +62,12 @@ func enumValues(t reflect.Type) []string {
 	return nil
 }
 
-// timestamp is the form of times in replies: UTC with milliseconds.
-const timestamp = "2006-01-02T15:04:05.000Z"
+// The forms of times: UTC, in replies always with milliseconds, in requests with
+// as many as there are, as the SDKs send them.
+const (
+	timestamp     = "2006-01-02T15:04:05.000Z"
+	sentTimestamp = "2006-01-02T15:04:05.999Z"
+)
 
 // itemName is the element that a reply's lists repeat.
 func (p Protocol) itemName() string {

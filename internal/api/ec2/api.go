@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/store"
@@ -29,11 +30,12 @@ type Regions interface {
 
 // Deps are the rooms that the API speaks for.
 type Deps struct {
-	Store   *store.Store
-	VPC     *vpc.Service
-	IPAM    *ipam.Service
-	Tags    *tags.Service
-	Regions Regions
+	Store     *store.Store
+	VPC       *vpc.Service
+	IPAM      *ipam.Service
+	Discovery *discovery.Service
+	Tags      *tags.Service
+	Regions   Regions
 }
 
 // API answers EC2 calls.
@@ -61,6 +63,8 @@ func (a *API) Service() *wire.Service {
 	a.registerAddresses(svc)
 	a.registerTags(svc)
 	a.registerIPAM(svc)
+	a.registerIPAMDiscovery(svc)
+	a.registerIPAMResources(svc)
 	return svc
 }
 

@@ -102,6 +102,9 @@ func refusal(err error) error {
 		// Clients retry this code by themselves.
 		return apierr.New("RequestLimitExceeded", "Request limit exceeded.").WithStatus(http.StatusServiceUnavailable)
 	}
+	if e, ok := discoveryRefusal(err); ok {
+		return e
+	}
 	return ipamRefusal(err)
 }
 

@@ -107,7 +107,7 @@ func (a *API) renderIPAM(r store.Reader, i ipam.IPAM) ec2.Ipam {
 		IpamId: new(i.ID), OwnerId: new(i.Account), IpamRegion: new(i.Region), IpamArn: new(ipamARN(i.Account, i.ID, ipam.NounIPAM)),
 		PublicDefaultScopeId: new(i.PublicScopeID), PrivateDefaultScopeId: new(i.PrivateScopeID), ScopeCount: new(int32(scopes)),
 		DefaultResourceDiscoveryId: new(i.DiscoveryID), DefaultResourceDiscoveryAssociationId: new(i.DiscoveryAssociationID),
-		ResourceDiscoveryAssociationCount: new(int32(1)),
+		ResourceDiscoveryAssociationCount: new(int32(a.Discovery.Associated(r, i.ID))),
 		Description:                       unlessEmpty(i.Description),
 		OperatingRegions:                  []ec2.IpamOperatingRegion{},
 		State:                             ec2.IpamState(i.State), Tier: ec2.IpamTier(i.Tier),

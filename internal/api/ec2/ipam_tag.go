@@ -1,6 +1,9 @@
 package ec2
 
-import "github.com/fairlead/fairlead/internal/store"
+import (
+	"github.com/fairlead/fairlead/internal/discovery"
+	"github.com/fairlead/fairlead/internal/store"
+)
 
 // ipamTaggables are IPAM's resources that tags can be put on, each in the
 // region that its calls belong to.
@@ -17,6 +20,14 @@ func (a *API) ipamTaggables() []taggable {
 		{"ipam-pool", "ipam-pool", func(r store.Reader, account, region, id string) bool {
 			_, err := a.IPAM.HomePool(r, account, region, id)
 			return err == nil
+		}},
+		{discoveryPrefix, string(discovery.NounDiscovery), func(r store.Reader, account, region, id string) bool {
+			_, ok := a.Discovery.Discovery(r, account, region, id)
+			return ok
+		}},
+		{discoveryAssociationPrefix, string(discovery.NounAssociation), func(r store.Reader, account, region, id string) bool {
+			_, ok := a.Discovery.Association(r, account, region, id)
+			return ok
 		}},
 		{"ipam-pool-alloc", "ipam-pool-allocation", func(r store.Reader, account, region, id string) bool {
 			al, ok := a.IPAM.Allocation(r, id)

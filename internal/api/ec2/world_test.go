@@ -16,6 +16,7 @@ import (
 
 	ec2api "github.com/fairlead/fairlead/internal/api/ec2"
 	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/store"
@@ -75,8 +76,9 @@ func newWorld(t *testing.T) *world {
 	tg, idem := tags.New(st), idempotency.New(st)
 	rooms := ec2api.Deps{
 		Store: st, Tags: tg, Regions: geography{},
-		VPC:  vpc.New(st, tg, idem, noPools{st}, vpc.Options{Zones: geography{}.Zones}),
-		IPAM: ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, Log: log}),
+		VPC:       vpc.New(st, tg, idem, noPools{st}, vpc.Options{Zones: geography{}.Zones}),
+		Discovery: discovery.New(st, tg, idem, discovery.Options{}), // its calls are tested where the rooms are joined
+		IPAM:      ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, Log: log}),
 	}
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
