@@ -123,12 +123,3 @@ func (s *Service) History(r store.Snapshot, q HistoryQuery, key string) iter.Seq
 		}
 	}
 }
-
-func (v *View) watches(region string) bool {
-	for _, r := range v.regions {
-		if r == region {
-			return true
-		}
-	}
-	return false
-}

@@ -70,9 +70,10 @@ func (s *Service) ModifyResourceCIDR(ctx context.Context, req ModifyResourceCIDR
 
 // find returns the CIDR that a request names, as it is now.
 func (s *Service) find(r store.Snapshot, i IPAM, req ModifyResourceCIDR) (ResourceCIDR, error) {
+	v := s.View(r, i)
 	for _, res := range s.opts.Networks.Of(r, req.Account, req.ResourceRegion, req.ResourceID) {
-		if res.CIDR == req.CIDR && res.Type != ENI {
-			return s.View(r, i).Judge(res), nil
+		if res.CIDR == req.CIDR && res.Type != ENI && v.watches(req.ResourceRegion) {
+			return v.Judge(res), nil
 		}
 	}
 	return ResourceCIDR{}, refuse(InvalidValue, "The resource '%s' with the CIDR '%s' was not found in region '%s'.", req.ResourceID, req.CIDR, req.ResourceRegion)

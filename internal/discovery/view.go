@@ -70,9 +70,9 @@ type View struct {
 	s       *Service
 	r       store.Snapshot
 	ipam    IPAM
-	regions []string            // watched, sorted
-	placed  map[string][]placed // by VPC
-	scopes  map[string]cidrSet  // the VPCs' CIDRs by scope, but for ignored ones
+	regions []string             // watched, sorted
+	placed  map[string][]*placed // by VPC
+	scopes  map[string]cidrSet   // the VPCs' CIDRs by scope, but for ignored ones
 }
 
 // placed is a CIDR of a VPC with where it belongs.
@@ -81,16 +81,17 @@ type placed struct {
 	scopeID string
 	held    *Allocation // nil: no pool of the IPAM's
 	chosen  placement   // zero: nothing
+	alone   *bool       // nothing is allocated in it but for itself; nil: not looked at
 }
 
 // View returns what an IPAM sees.
 func (s *Service) View(r store.Snapshot, i IPAM) *View {
-	v := &View{s: s, r: r, ipam: i, regions: s.regionsOf(r, i), placed: map[string][]placed{}, scopes: map[string]cidrSet{}}
+	v := &View{s: s, r: r, ipam: i, regions: s.regionsOf(r, i), placed: map[string][]*placed{}, scopes: map[string]cidrSet{}}
 	members := map[string][]member{}
 	for _, region := range v.regions {
 		for res := range s.opts.Networks.Resources(r, i.Account, region, VPC, "") {
 			p := s.place(r, i, res)
-			v.placed[res.ID] = append(v.placed[res.ID], p)
+			v.placed[res.ID] = append(v.placed[res.ID], &p)
 			if !p.chosen.Ignored {
 				members[p.scopeID] = append(members[p.scopeID], member{res.CIDR, res.ID})
 			}
@@ -122,6 +123,9 @@ func (s *Service) ScopeIn(r store.Reader, account, region, id string) (Scope, er
 	}
 	return sc, nil
 }
+
+// watches says whether the IPAM looks into a region.
+func (v *View) watches(region string) bool { return slices.Contains(v.regions, region) }
 
 // place finds where a CIDR of a VPC's belongs in an IPAM.
 func (s *Service) place(r store.Snapshot, i IPAM, res Resource) placed {
@@ -163,43 +167,40 @@ func (i IPAM) defaultScope(res Resource) string {
 }
 
 // home returns the CIDR of its VPC that a subnet or an interface lies in.
-func (v *View) home(res Resource) (placed, bool) {
+func (v *View) home(res Resource) (*placed, bool) {
+	if res.Type == EIP {
+		return nil, false // though a VPC may have the same addresses for its own
+	}
 	for _, p := range v.placed[res.VPCID] {
 		if p.CIDR.Bits() <= res.CIDR.Bits() && p.CIDR.Contains(res.CIDR.Addr()) {
 			return p, true
 		}
 	}
-	return placed{}, false
+	return nil, false
 }
 
 // Judge says what the IPAM makes of a resource's CIDR.
 func (v *View) Judge(res Resource) ResourceCIDR {
 	c := ResourceCIDR{Resource: res, IPAMID: v.ipam.ID, Tags: v.s.tags.Of(v.r, res.ID)}
-	var held *Allocation
-	ignored := false
-	switch res.Type {
-	case VPC:
-		p, ok := v.home(res)
-		if !ok { // of a region that isn't watched any more
-			p = v.s.place(v.r, v.ipam, res)
-		}
-		c.ScopeID, held, ignored = p.scopeID, p.held, p.chosen.Ignored
-	case Subnet, ENI:
-		p, ok := v.home(res)
-		if !ok {
-			p.scopeID = v.ipam.defaultScope(res)
-		}
-		c.ScopeID, ignored = p.scopeID, p.chosen.Ignored
-		held = v.s.heldIn(v.r, v.ipam, res)
-	case EIP:
-		c.ScopeID = v.ipam.PublicScope
-		held = v.s.heldIn(v.r, v.ipam, res)
-	}
-	c.Management, c.Compliance = v.state(res, held, ignored, c.Tags)
+	held := v.s.heldIn(v.r, v.ipam, res)
 	if held != nil {
 		c.PoolID = held.PoolID
 	}
-	c.Overlap = v.overlap(c, ignored)
+	c.ScopeID = v.ipam.defaultScope(res)
+	at, ok := v.home(res)
+	ignored := false
+	if ok {
+		c.ScopeID, ignored = at.scopeID, at.chosen.Ignored
+	}
+	c.Management, c.Compliance = v.state(res, held, ignored, c.Tags)
+	switch {
+	case ignored:
+		c.Overlap = OverlapIgnored
+	case v.overlaps(c, at):
+		c.Overlap = Overlapping
+	default:
+		c.Overlap = Nonoverlapping
+	}
 	return c
 }
 
@@ -219,23 +220,34 @@ func (v *View) state(res Resource, held *Allocation, ignored bool, tg []tags.Tag
 	return Unmanaged, Compliance(Unmanaged)
 }
 
-func (v *View) overlap(c ResourceCIDR, ignored bool) Overlap {
-	if ignored {
-		return OverlapIgnored
-	}
+// overlaps says whether a CIDR, which lies in one of a VPC's if at isn't nil,
+// shares an address with what isn't its own.
+func (v *View) overlaps(c ResourceCIDR, at *placed) bool {
 	if v.scopes[c.ScopeID].overlaps(c.CIDR, c.VPCID) {
-		return Overlapping
+		return true
 	}
+	if at == nil {
+		return v.allocatedTo(c, c.CIDR)
+	}
+	// Where a VPC's CIDR meets no allocation none of its many subnets does.
+	if at.alone == nil {
+		at.alone = new(!v.allocatedTo(c, at.CIDR))
+	}
+	return !*at.alone && v.allocatedTo(c, c.CIDR)
+}
+
+// allocatedTo says whether a part of a CIDR is allocated in the scope to others
+// than c and its VPC.
+func (v *View) allocatedTo(c ResourceCIDR, p netip.Prefix) bool {
 	sc, _ := v.s.opts.Managers.Scope(v.r, v.ipam.Account, c.ScopeID)
-	for a := range v.s.opts.Pools.Overlapping(v.r, sc, c.CIDR) {
-		// A subnet's allocation lies in its VPC, whose CIDR has been looked at; so
-		// have the VPCs of other accounts, once there is sharing, and theirs not.
+	for a := range v.s.opts.Pools.Overlapping(v.r, sc, p) {
+		// A subnet's allocation lies in its VPC, whose CIDR counts for it.
 		own := a.ResourceID != "" && (a.ResourceID == c.ID || a.ResourceID == c.VPCID)
 		if !own && a.Kind != string(Subnet) {
-			return Overlapping
+			return true
 		}
 	}
-	return Nonoverlapping
+	return false
 }
 
 // typesOf are what may be in a scope, in the order of a view.

@@ -545,3 +545,26 @@ func (s *site) stored(collection string) (n int) {
 	}
 	return n
 }
+
+// What was decided in an IPAM is forgotten after it.
+func TestTheDecisionsOfAnIPAMAreSweptAfterIt(t *testing.T) {
+	s := open(t)
+	i := s.newIPAM()
+	kept, gone := s.newVPC("10.0.0.0/16"), s.newVPC("10.1.0.0/16")
+	s.monitor(i.PrivateDefaultScopeId, kept, "10.0.0.0/16", false)
+	s.monitor(i.PrivateDefaultScopeId, gone, "10.1.0.0/16", false)
+	s.deleteVPC(gone)
+	sweep := func() int {
+		if err := s.discovery.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return s.stored("discovery.placement") + s.stored("discovery.guard")
+	}
+	if n := sweep(); n != 2 {
+		t.Errorf("while the IPAM is there: %d records, want a placement and a guard", n)
+	}
+	call[shapes.DeleteIpamOutput](s, "DeleteIpam", &shapes.DeleteIpamInput{IpamId: i.IpamId})
+	if n := sweep(); n != 0 {
+		t.Errorf("after it: %d records, want none", n)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	ec2api "github.com/fairlead/fairlead/internal/api/ec2"
+	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/vpc"
 )
 
@@ -27,6 +28,11 @@ func TestEveryFaultOfTheVPCRoomHasACode(t *testing.T) {
 	} {
 		if _, ok := ec2api.Absences[k]; !ok {
 			t.Errorf("the absence of %s has no code", k)
+		}
+	}
+	for _, n := range []discovery.Noun{discovery.NounIPAM, discovery.NounScope, discovery.NounDiscovery, discovery.NounAssociation} {
+		if _, ok := ec2api.DiscoveryAbsences[n]; !ok {
+			t.Errorf("the absence of %s has no code", n)
 		}
 	}
 }

@@ -5,4 +5,6 @@ var (
 	FaultCodes = faultCodes
 	LimitCodes = limitCodes
 	Absences   = absences
+
+	DiscoveryAbsences = discoveryAbsences
 )
