@@ -60,19 +60,32 @@ func yieldAll(all []discovery.Resource, yield func(discovery.Resource) bool) boo
 }
 
 func (n networks) ofVPC(r store.Reader, v vpc.VPC) []discovery.Resource {
-	res := discovery.Resource{
-		Type: discovery.VPC, ID: v.ID, CIDR: v.CIDR, Account: v.Account, Region: v.Region, VPCID: v.ID, Since: v.Created,
-	}
-	res.Usage = func() float64 {
-		covered := 0.0
-		for _, s := range n.vpc.SubnetsOf(r, v.ID) {
-			if res.CIDR.Contains(s.CIDR.Addr()) {
-				covered += share(s.CIDR, res.CIDR)
+	return eachCIDR(v.CIDRs(), func(cidr netip.Prefix) discovery.Resource {
+		usage := func() float64 {
+			covered := 0.0
+			for _, s := range n.vpc.SubnetsOf(r, v.ID) {
+				for _, b := range s.CIDRs() {
+					if cidr.Contains(b.CIDR.Addr()) {
+						covered += share(b.CIDR, cidr)
+					}
+				}
 			}
+			return covered
 		}
-		return covered
+		return discovery.Resource{
+			Type: discovery.VPC, ID: v.ID, CIDR: cidr, Account: v.Account, Region: v.Region, VPCID: v.ID, Since: v.Created, Usage: usage,
+		}
+	})
+}
+
+// eachCIDR makes a resource of each of a network's CIDRs, in order of address.
+func eachCIDR(blocks []vpc.CIDRBlock, of func(netip.Prefix) discovery.Resource) []discovery.Resource {
+	all := make([]discovery.Resource, 0, len(blocks))
+	for _, b := range blocks {
+		all = append(all, of(b.CIDR))
 	}
-	return []discovery.Resource{res}
+	slices.SortFunc(all, func(a, b discovery.Resource) int { return a.CIDR.Compare(b.CIDR) })
+	return all
 }
 
 // share returns how much of a CIDR one inside it is.
@@ -85,13 +98,16 @@ func share(inner, outer netip.Prefix) float64 {
 }
 
 func ofSubnet(s vpc.Subnet) []discovery.Resource {
-	res := discovery.Resource{
-		Type: discovery.Subnet, ID: s.ID, CIDR: s.CIDR, Account: s.Account, Region: s.Region,
-		VPCID: s.VPCID, SubnetID: s.ID, Zone: s.Zone, Since: s.Created,
-	}
-	one := netip.PrefixFrom(s.CIDR.Addr(), s.CIDR.Addr().BitLen())
-	res.Usage = func() float64 { return float64(s.Held) * share(one, s.CIDR) }
-	return []discovery.Resource{res}
+	return eachCIDR(s.CIDRs(), func(cidr netip.Prefix) discovery.Resource {
+		res := discovery.Resource{
+			Type: discovery.Subnet, ID: s.ID, CIDR: cidr, Account: s.Account, Region: s.Region,
+			VPCID: s.VPCID, SubnetID: s.ID, Zone: s.Zone, Since: s.Created,
+		}
+		if cidr.Addr().Is4() { // of IPv6 addresses in use nobody asks (IpamResourceCidr)
+			res.Usage = func() float64 { return float64(s.Held) * share(single(cidr.Addr()), cidr) }
+		}
+		return res
+	})
 }
 
 func ofInterface(i vpc.Interface) discovery.Resource {

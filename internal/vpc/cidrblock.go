@@ -192,6 +192,10 @@ func (s *Service) AssociateVPCCIDR(ctx context.Context, spec CIDRSpec) (CIDRBloc
 		if err := s.checkRoom(tx, v, b.CIDR); err != nil {
 			return err
 		}
+		// The region stands for the set of its VPCs' CIDRs, see GuardVPCs.
+		if err := s.touchRegion(tx, spec.Account, spec.Region); err != nil {
+			return err
+		}
 		v.Blocks = append(slices.Clone(v.Blocks), b)
 		s.vpcs.Put(tx, v.ID, v)
 		return nil
@@ -244,6 +248,9 @@ func (s *Service) DisassociateVPCCIDR(ctx context.Context, account, region, asso
 				if slices.ContainsFunc(n.CIDRs(), func(c CIDRBlock) bool { return within(c.CIDR, b.CIDR) }) {
 					return fail(Dependency, KindCIDRBlock, "The CIDR '%s' of the VPC '%s' has subnets in it, %s among them, and cannot be disassociated.", b.CIDR, id, n.ID)
 				}
+			}
+			if err := s.ended(tx, Ended{Kind: KindVPC, ID: id, Account: account, Region: region, VPCID: id, CIDR: b.CIDR}); err != nil {
+				return err
 			}
 			if err := s.giveBack(tx, b); err != nil {
 				return err

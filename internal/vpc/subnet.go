@@ -275,6 +275,9 @@ func (s *Service) DisassociateSubnetCIDR(ctx context.Context, account, region, a
 				break
 			}
 			b = n.Blocks[i]
+			if err := s.ended(tx, Ended{Kind: KindSubnet, ID: id, Account: account, Region: region, VPCID: n.VPCID, CIDR: b.CIDR}); err != nil {
+				return err
+			}
 			if err := s.giveBack(tx, b); err != nil {
 				return err
 			}
