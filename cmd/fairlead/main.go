@@ -37,14 +37,16 @@ type streams struct{ out, err io.Writer }
 
 // commands is the command line.
 type commands struct {
-	Server  serverCmd  `cmd:"" help:"Run the server: the AWS APIs, DNS, and the load balancers' nodes."`
-	Demo    demoCmd    `cmd:"" help:"Take the tour: a server, three targets and a load balancer with addresses out of a pool, all on this machine's loopback." set:"data_dir=a new one, removed at the end" set:"log_level=warn"` //nolint:staticcheck // kong reads every set tag
-	Status  statusCmd  `cmd:"" help:"Show what a running server says of itself: its pools and its load balancers."`
-	Pools   poolsCmd   `cmd:"" help:"Show all pools as a tree, with how full they are."`
-	Map     mapCmd     `cmd:"" help:"Draw who holds what in a pool."`
-	Import  importCmd  `cmd:"" help:"Allocate what a CSV file or an export of NetBox names, all of it or nothing; tells first what it would do."`
-	Export  exportCmd  `cmd:"" help:"Write pools and what is held in them, as CSV or JSON."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Server   serverCmd   `cmd:"" help:"Run the server: the AWS APIs, DNS, and the load balancers' nodes."`
+	Demo     demoCmd     `cmd:"" help:"Take the tour: a server, three targets and a load balancer with addresses out of a pool, all on this machine's loopback." set:"data_dir=a new one, removed at the end" set:"log_level=warn"` //nolint:staticcheck // kong reads every set tag
+	Status   statusCmd   `cmd:"" help:"Show what a running server says of itself: its pools and its load balancers."`
+	Pools    poolsCmd    `cmd:"" help:"Show all pools as a tree, with how full they are."`
+	Map      mapCmd      `cmd:"" help:"Draw who holds what in a pool."`
+	History  historyCmd  `cmd:"" help:"Show who has and had an address, and when."`
+	Forecast forecastCmd `cmd:"" help:"Tell when a pool will be exhausted, and how sure that is."`
+	Import   importCmd   `cmd:"" help:"Allocate what a CSV file or an export of NetBox names, all of it or nothing; tells first what it would do."`
+	Export   exportCmd   `cmd:"" help:"Write pools and what is held in them, as CSV or JSON."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // run carries out the command line and returns the exit code: 0, or 1 after one

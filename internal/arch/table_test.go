@@ -62,7 +62,7 @@ var allowed = map[string][]string{
 	"status": {},
 	"server": {
 		"account", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "config", "discovery", "dns", "dnsserver",
-		"elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "node", "proxy", "snapshot", "status", "store",
+		"elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "node", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself

@@ -260,3 +260,24 @@ func TestTheOldestGoWhenThereAreTooMany(t *testing.T) {
 		t.Errorf("one too many: %d are left: %s", n, got)
 	}
 }
+
+func TestWhatWasHeldInsideACIDR(t *testing.T) {
+	w := newWorld(t, history.Options{})
+	for _, c := range []string{"10.0.0.0/8", "10.0.0.0/24", "10.0.0.9/32", "10.0.1.0/24", "10.1.0.0/16", "9.255.255.255/32", "a00:0:ffff::/48", "a00::/16"} {
+		w.end(history.Record{CIDR: netip.MustParsePrefix(c), Kind: history.VPC, ResourceID: "vpc-1", Account: account, Start: noon, End: hour(1)})
+	}
+	for within, want := range map[string]string{
+		"10.0.0.0/16": "10.0.0.0/24 10.0.0.9/32 10.0.1.0/24",
+		"10.0.0.8/30": "10.0.0.9/32",
+		"a00::/16":    "a00::/16 a00:0:ffff::/48",
+		"11.0.0.0/8":  "",
+	} {
+		var got []string
+		for rec := range w.Within(w.store.Snapshot(), netip.MustParsePrefix(within)) {
+			got = append(got, rec.CIDR.String())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %q, want %q", within, got, want)
+		}
+	}
+}

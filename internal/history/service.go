@@ -122,3 +122,20 @@ func (s *Service) open(r store.Snapshot, account string, a netip.Addr) []Record 
 	slices.SortFunc(recs, func(a, b Record) int { return strings.Compare(openKey(a), openKey(b)) })
 	return recs
 }
+
+// Within yields the records, of all accounts, of what was held inside a CIDR and
+// has ended, in order of address.
+func (s *Service) Within(r store.Snapshot, p netip.Prefix) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		for _, rec := range s.closed.From(r, cidrKey(p.Masked())) {
+			switch {
+			case rec.CIDR.Addr().BitLen() != p.Addr().BitLen():
+				continue // the other family's addresses sort among ours
+			case !p.Contains(rec.CIDR.Addr()):
+				return
+			case rec.CIDR.Bits() >= p.Bits() && !yield(rec):
+				return
+			}
+		}
+	}
+}

@@ -125,6 +125,9 @@ func (s *Service) Pools(r store.Reader) iter.Seq[Usage] {
 	}
 }
 
+// Usage returns how full a pool is. It costs the number of its allocations.
+func (s *Service) Usage(r store.Reader, p Pool) Usage { return s.usage(r, p) }
+
 func (s *Service) usage(r store.Reader, p Pool) Usage {
 	u := Usage{Pool: p, Total: new(big.Int), Taken: new(big.Int), Pooled: new(big.Int)}
 	for _, c := range s.activeCIDRs(r, p.ID) {

@@ -21,6 +21,8 @@ func (s *Server) opsHandler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /status", s.serveStatus)
+	mux.HandleFunc("GET /history", s.serveHistory)
+	mux.HandleFunc("GET /pools/{pool}/forecast", s.serveForecast)
 	mux.HandleFunc("GET /pools", s.servePools)
 	mux.HandleFunc("GET /pools/{pool}/map", s.serveMap)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
