@@ -56,6 +56,9 @@ func (c Config) Check() error {
 	if c.QuarantineTime() < 0 {
 		bad("ipam.quarantine", "%v is negative", c.QuarantineTime())
 	}
+	if q := c.IPAM.FreeTierQuarantine; q != nil && *q < 0 {
+		bad("ipam.free-tier-quarantine", "%v is negative", *q)
+	}
 	c.checkAccounts(bad)
 	c.checkRegions(bad)
 	return errors.Join(errs...)

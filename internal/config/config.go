@@ -67,6 +67,10 @@ type IPAM struct {
 	// nothing with the loopback driver, where no cache outside the machine can
 	// know an address, and to 60 s with any other.
 	Quarantine *time.Duration `yaml:"quarantine"`
+
+	// FreeTierQuarantine is the same for pools of IPAMs of the free tier. It
+	// defaults to Quarantine; AWS takes up to 48 hours.
+	FreeTierQuarantine *time.Duration `yaml:"free-tier-quarantine"`
 }
 
 // Drivers and verifications that exist.

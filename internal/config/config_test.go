@@ -69,6 +69,7 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		"one zone":           {"regions: [{name: a-1, zones: [a-1a], provider-pools: [10.0.0.0/8]}]\n", "needs two zones"},
 		"overlapping pools":  {"regions: [{name: a-1, zones: [a-1a, a-1b], provider-pools: [10.0.0.0/8], provider-blocks: [10.1.0.0/16]}]\n", "10.1.0.0/16 overlaps 10.0.0.0/8"},
 		"host bits":          {"regions: [{name: a-1, zones: [a-1a, a-1b], provider-pools: [10.0.0.1/8]}]\n", "without host bits"},
+		"a short wait":       {"ipam: {free-tier-quarantine: -1s}\n", "ipam.free-tier-quarantine: -1s is negative"},
 		"unknown driver":     {"attachment: {driver: magic}\n", `attachment.driver: "magic" is not one of loopback`},
 		"account id":         {"accounts: [{id: \"12\"}]\n", `accounts[0].id: "12" is not 12 digits`},
 	} {

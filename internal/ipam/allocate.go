@@ -238,11 +238,12 @@ func (s *Service) Return(tx *store.Tx, ref AllocationRef, now time.Time) error {
 	failpoint.Hit("ipam.return")
 	s.ended(tx, a, now)
 	s.tags.Clear(tx, a.ID)
-	if s.opts.Quarantine <= 0 {
+	quarantine := s.quarantine(tx.Snapshot(), ref.PoolID)
+	if quarantine <= 0 {
 		s.allocs.Delete(tx, key)
 		return nil
 	}
-	a.State, a.Until = Cooling, now.Add(s.opts.Quarantine)
+	a.State, a.Until = Cooling, now.Add(quarantine)
 	s.allocs.Put(tx, key, a)
 	return nil
 }

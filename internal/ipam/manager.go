@@ -94,7 +94,8 @@ func (s *Service) CreateIPAM(ctx context.Context, req CreateIPAM, dryRun func() 
 }
 
 // DeleteIPAM deletes an IPAM with its default scopes. cascade takes its private
-// pools along; a public pool forbids the deletion either way (DeleteIpam).
+// pools and its other scopes along; a public pool forbids the deletion either way
+// (DeleteIpam).
 func (s *Service) DeleteIPAM(ctx context.Context, account, region, id string, cascade bool, dryRun func() error) (IPAM, error) {
 	var i IPAM
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
@@ -105,27 +106,27 @@ func (s *Service) DeleteIPAM(ctx context.Context, account, region, id string, ca
 		if i.State == DeleteInProgress {
 			return refuse(WrongState, "The ipam '%s' is being deleted.", id)
 		}
-		// A pool's creation and deletion change its scope.
-		private, _ := s.scopes.Get(tx, i.PrivateScopeID)
-		public, _ := s.scopes.Get(tx, i.PublicScopeID)
+		pools := map[ScopeType]int{}
+		for _, sc := range s.scopesOf(tx, i) {
+			pools[sc.Type] += sc.PoolCount
+		}
 		switch {
-		case public.PoolCount > 0 && cascade:
+		case pools[Public] > 0 && cascade:
 			return refuse(Dependency, "The specified action is not valid for %s. There are one or more pools in its public scope.", id)
-		case public.PoolCount+private.PoolCount > 0 && !cascade:
+		case pools[Public]+pools[Private] > 0 && !cascade:
 			return refuse(Dependency, "The specified action is not valid for %s. There are one or more pools in the ipam.", id)
+		case i.ExtraScopes > 0 && !cascade:
+			return refuse(Dependency, "The specified action is not valid for %s. There are one or more scopes in the ipam beside its default ones.", id)
 		}
 		if err := check(dryRun); err != nil {
 			return err
 		}
-		if private.PoolCount == 0 {
+		if pools[Private] == 0 {
 			s.removeIPAM(tx, i)
 			return nil
 		}
 		i.State = DeleteInProgress
 		s.ipams.Put(tx, id, i)
-		for _, p := range s.poolsByScope.Each(tx, i.PrivateScopeID) {
-			s.beginDeletion(tx, p)
-		}
 		return nil
 	})
 	if err != nil {
@@ -145,9 +146,12 @@ func (s *Service) finishIPAM(ctx context.Context, id string) error {
 	if !ok || i.State != DeleteInProgress {
 		return nil
 	}
-	for _, p := range s.poolsByScope.Each(snap, i.PrivateScopeID) {
-		if p.SourcePoolID == "" {
-			if err := s.finishPool(ctx, p.ID); err != nil {
+	for _, sc := range s.scopesOf(snap, i) {
+		for _, p := range s.poolsByScope.Each(snap, sc.ID) {
+			if p.SourcePoolID != "" {
+				continue // it goes with its source
+			}
+			if err := s.deleteTree(ctx, p); err != nil {
 				return err
 			}
 		}
@@ -157,8 +161,10 @@ func (s *Service) finishIPAM(ctx context.Context, id string) error {
 		if !ok {
 			return nil
 		}
-		if sc, _ := s.scopes.Get(tx, i.PrivateScopeID); sc.PoolCount > 0 {
-			return fmt.Errorf("delete ipam %s: %d pools remain", id, sc.PoolCount)
+		for _, sc := range s.scopesOf(tx, i) {
+			if sc.PoolCount > 0 {
+				return fmt.Errorf("delete ipam %s: %d pools remain in scope %s", id, sc.PoolCount, sc.ID)
+			}
 		}
 		s.removeIPAM(tx, i)
 		return nil
@@ -168,10 +174,8 @@ func (s *Service) finishIPAM(ctx context.Context, id string) error {
 func (s *Service) removeIPAM(tx *store.Tx, i IPAM) {
 	s.homes.Delete(tx, owner(i.Account, i.Region))
 	s.ipams.Delete(tx, i.ID)
-	for _, scope := range []string{i.PublicScopeID, i.PrivateScopeID} {
-		s.scopes.Delete(tx, scope)
-		s.domains.Delete(tx, scope) // the private one's; public CIDRs share another
-		s.tags.Clear(tx, scope)
+	for _, sc := range s.scopesOf(tx, i) {
+		s.removeScope(tx, sc)
 	}
 	s.tags.Clear(tx, i.ID)
 	if s.opts.Companions != nil {

@@ -95,8 +95,10 @@ func plan(req CreatePool, i IPAM, scope Scope, parent *Pool) (Pool, error) {
 	if i.State != CreateComplete {
 		return p, refuse(WrongState, "The ipam '%s' is being deleted.", i.ID)
 	}
-	if i.Tier == Free && scope.Type == Private {
-		return p, refuse(Unsupported, "Pools in a private scope require the advanced tier.")
+	if scope.Type == Private {
+		if err := i.needsAdvanced("Pools in a private scope require"); err != nil {
+			return p, err
+		}
 	}
 	if parent != nil {
 		if err := p.descend(*parent); err != nil {
@@ -150,11 +152,13 @@ func (p *Pool) descend(parent Pool) error {
 	return nil
 }
 
+var errImportWithoutLocale = refuse(InvalidCombination, "AutoImport requires a locale.")
+
 func checkLocale(p Pool, i IPAM) error {
 	switch {
 	case p.Locale == NoLocale:
 		if p.AutoImport {
-			return refuse(InvalidCombination, "AutoImport requires a locale.")
+			return errImportWithoutLocale
 		}
 	case p.Locale == GlobalLocale:
 		if p.ScopeType != Public || p.AWSService != GlobalServices {
@@ -162,8 +166,8 @@ func checkLocale(p Pool, i IPAM) error {
 		}
 	case !slices.Contains(i.OperatingRegions, p.Locale):
 		return refuse(InvalidValue, "The locale '%s' is not an operating region of the ipam '%s'.", p.Locale, i.ID)
-	case i.Tier == Free && p.Locale != i.Region:
-		return refuse(Unsupported, "A locale other than the home region requires the advanced tier.")
+	case p.Locale != i.Region:
+		return i.needsAdvanced("A locale other than the home region requires")
 	}
 	return nil
 }
@@ -278,6 +282,22 @@ func (s *Service) family(r store.Snapshot, p Pool) []Pool {
 		}
 	}
 	return all
+}
+
+// deleteTree deletes a pool of an IPAM that is being deleted, with all below it.
+func (s *Service) deleteTree(ctx context.Context, p Pool) error {
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		for _, q := range s.family(tx.Snapshot(), p) {
+			if q, ok := s.pools.Get(tx, q.ID); ok && q.State != DeleteInProgress {
+				s.beginDeletion(tx, q)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("mark pool %s and those below it: %w", p.ID, err)
+	}
+	return s.finishPool(ctx, p.ID)
 }
 
 // beginDeletion marks a pool, from when on nothing is allocated in it or

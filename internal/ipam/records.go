@@ -15,6 +15,17 @@ const (
 	DeleteInProgress State = "delete-in-progress" // a cascade that the sweep carries on
 )
 
+// ModifyComplete is told of what has been modified since it was made. It is
+// stored as CreateComplete: what may be done with a thing doesn't depend on it.
+const ModifyComplete State = "modify-complete"
+
+func told(s State, modified bool) State {
+	if modified && s == CreateComplete {
+		return ModifyComplete
+	}
+	return s
+}
+
 // Tier says which features an IPAM has.
 type Tier string
 
@@ -38,9 +49,14 @@ type IPAM struct {
 	PrivateScopeID         string
 	DiscoveryID            string
 	DiscoveryAssociationID string
+	ExtraScopes            int `json:",omitempty"` // beside the two default ones
 	State                  State
+	Modified               bool `json:",omitempty"`
 	Created                time.Time
 }
+
+// ToldState is the state that a describe tells.
+func (i IPAM) ToldState() State { return told(i.State, i.Modified) }
 
 // ScopeType tells public addresses from private ones.
 type ScopeType string
@@ -62,6 +78,21 @@ type Scope struct {
 	Description  string `json:",omitempty"`
 	PoolCount    int
 	AmazonBlocks int // contiguous IPv4 blocks of the provider's in its pools
+
+	Authority *ExternalAuthority `json:",omitempty"`
+	Modified  bool               `json:",omitempty"`
+}
+
+// ToldState is the state that a describe tells. A scope has no other: it is
+// deleted by the call that asks for it.
+func (c Scope) ToldState() State { return told(CreateComplete, c.Modified) }
+
+// ExternalAuthority names another system that gives CIDRs to a private scope's
+// top-level pools (EC2 IpamScopeExternalAuthorityConfiguration). It is kept and
+// told; nobody asks that system.
+type ExternalAuthority struct {
+	Type       string // Infoblox
+	Identifier string // VERSION.identity.account.REALM.ID
 }
 
 // Family is the kind of addresses in a pool.
@@ -135,8 +166,12 @@ type Pool struct {
 	PublicSource   PublicSource    `json:",omitempty"` // "" in a private scope
 	State          State
 	Created        time.Time
+	Modified       bool `json:",omitempty"`
 	Hidden         bool `json:",omitempty"` // the provider's own; in no describe
 }
+
+// ToldState is the state that a describe tells.
+func (p Pool) ToldState() State { return told(p.State, p.Modified) }
 
 // blockSource returns the pool that blocks provisioned to p come out of, "" if
 // they come from outside.

@@ -18,6 +18,10 @@ type Options struct {
 	// once, which suits addresses that only this host sees.
 	Quarantine time.Duration
 
+	// FreeTierQuarantine is the same in pools of IPAMs of the free tier, where it
+	// is longer. nil: it isn't.
+	FreeTierQuarantine *time.Duration
+
 	// VerifyBYOIP proves that an account controls a CIDR that it brings; an
 	// error's text goes to the caller. nil believes everyone: a private network
 	// has no registry to ask.

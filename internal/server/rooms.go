@@ -47,7 +47,8 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.idempotency = idempotency.New(r.store)
 	r.history = history.New(r.store, history.Options{})
 	r.ipam = ipam.New(r.store, r.tags, r.idempotency, ipam.Options{
-		Quarantine: cfg.QuarantineTime(),
+		Quarantine:         cfg.QuarantineTime(),
+		FreeTierQuarantine: cfg.IPAM.FreeTierQuarantine,
 		// byoip.verification none: the operator's own prefixes need no proof.
 		IsRegion:   r.regions.Has,
 		History:    r.history,
