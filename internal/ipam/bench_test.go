@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/ipam"
@@ -28,7 +29,7 @@ func benchmarkDraw(b *testing.B, goroutines int) {
 	for range goroutines {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
-				_, err := w.Draw(b.Context(), ipam.Want{PoolID: p.ID, NetmaskLength: new(32), Holder: h, Time: t0}, func(*store.Tx, ipam.Allocation) error { return nil })
+				_, err := w.Draw(b.Context(), ipam.Want{PoolID: p.ID, NetmaskLength: new(32), Holder: h, Time: time.Now()}, func(*store.Tx, ipam.Allocation) error { return nil })
 				if err != nil {
 					b.Error(err)
 					return
