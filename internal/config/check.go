@@ -59,6 +59,15 @@ func (c Config) Check() error {
 	if q := c.IPAM.FreeTierQuarantine; q != nil && *q < 0 {
 		bad("ipam.free-tier-quarantine", "%v is negative", *q)
 	}
+	for key, n := range map[string]int{
+		"pools-per-scope":      c.IPAM.Quotas.PoolsPerScope,
+		"cidrs-per-pool":       c.IPAM.Quotas.CIDRsPerPool,
+		"allocations-per-pool": c.IPAM.Quotas.AllocationsPerPool,
+	} {
+		if n < 1 {
+			bad("ipam.quotas."+key, "%d is not a number from 1 on", n)
+		}
+	}
 	c.checkAccounts(bad)
 	c.checkRegions(bad)
 	return errors.Join(errs...)

@@ -71,6 +71,15 @@ type IPAM struct {
 	// FreeTierQuarantine is the same for pools of IPAMs of the free tier. It
 	// defaults to Quarantine; AWS takes up to 48 hours.
 	FreeTierQuarantine *time.Duration `yaml:"free-tier-quarantine"`
+
+	Quotas IPAMQuotas `yaml:"quotas"`
+}
+
+// IPAMQuotas are limits that AWS raises on request.
+type IPAMQuotas struct {
+	PoolsPerScope      int `yaml:"pools-per-scope"`
+	CIDRsPerPool       int `yaml:"cidrs-per-pool"`
+	AllocationsPerPool int `yaml:"allocations-per-pool"`
 }
 
 // Drivers and verifications that exist.
@@ -99,6 +108,7 @@ func Default() Config {
 		DNS:        DNS{BaseDomain: "elb.fairlead.test", TTL: 60 * time.Second},
 		Attachment: Attachment{Driver: DriverLoopback},
 		BYOIP:      BYOIP{Verification: VerificationNone},
+		IPAM:       IPAM{Quotas: IPAMQuotas{PoolsPerScope: 50, CIDRsPerPool: 50, AllocationsPerPool: 550_000}},
 	}
 }
 

@@ -40,6 +40,8 @@ regions:
     provider-pools: [10.20.0.0/24]
 ipam:
   quarantine: 90s
+  quotas:
+    pools-per-scope: 200000
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +54,9 @@ ipam:
 	}
 	if len(cfg.Regions) != 1 || cfg.Regions[0].Zones[1] != "home-1b" {
 		t.Errorf("regions: got %+v", cfg.Regions)
+	}
+	if got := cfg.IPAM.Quotas; got.PoolsPerScope != 200_000 || got.AllocationsPerPool != 550_000 {
+		t.Errorf("quotas: got %+v", got)
 	}
 	if got := cfg.QuarantineTime(); got != 90*time.Second {
 		t.Errorf("quarantine: got %v", got)
@@ -71,6 +76,7 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		"host bits":          {"regions: [{name: a-1, zones: [a-1a, a-1b], provider-pools: [10.0.0.1/8]}]\n", "without host bits"},
 		"a short wait":       {"ipam: {free-tier-quarantine: -1s}\n", "ipam.free-tier-quarantine: -1s is negative"},
 		"unknown driver":     {"attachment: {driver: magic}\n", `attachment.driver: "magic" is not one of loopback`},
+		"quota of nothing":   {"ipam: {quotas: {pools-per-scope: 0}}\n", "ipam.quotas.pools-per-scope: 0 is not a number from 1 on"},
 		"account id":         {"accounts: [{id: \"12\"}]\n", `accounts[0].id: "12" is not 12 digits`},
 	} {
 		t.Run(name, func(t *testing.T) {

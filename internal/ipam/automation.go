@@ -35,6 +35,10 @@ const (
 // maxNotice is the longest notice period.
 const maxNotice = 366 * 24 * time.Hour
 
+// maxRefillCIDRs is the most that TagRefillMax may say: a pool's CIDRs, if the
+// operator hasn't raised the quota.
+const maxRefillCIDRs = 50
+
 // Automation is what a pool's tags ask for.
 type Automation struct {
 	Notice time.Duration
@@ -68,7 +72,7 @@ func ParseAutomation(tg []tags.Tag) (Automation, error) {
 			ok = ok && n >= 1 && n <= 128
 			a.RefillNetmask = n
 		case TagRefillMax:
-			ok = ok && n >= 1 && n <= maxCIDRsPerPool
+			ok = ok && n >= 1 && n <= maxRefillCIDRs
 			a.RefillMax = n
 		case TagNotice:
 			a.Notice, ok = parseNotice(t.Value)
@@ -86,7 +90,7 @@ func ParseAutomation(tg []tags.Tag) (Automation, error) {
 var automationValues = map[string]string{
 	TagRefillBelow:   "it must be the free percentage of the pool, from 1 to 99",
 	TagRefillNetmask: "it must be a netmask length, from 1 to 128",
-	TagRefillMax:     fmt.Sprintf("it must be a number of CIDRs, from 1 to %d", maxCIDRsPerPool),
+	TagRefillMax:     fmt.Sprintf("it must be a number of CIDRs, from 1 to %d", maxRefillCIDRs),
 	TagNotice:        "it must be a number of hours or days, such as 72h or 14d, of at most 366 days",
 }
 

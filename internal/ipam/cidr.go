@@ -15,7 +15,6 @@ import (
 
 // Quotas of CIDRs (IPAM quotas).
 const (
-	maxCIDRsPerPool = 50
 	maxAmazonBlocks = 2  // contiguous IPv4 blocks of one IPAM
 	maxAmazonIPv6   = 1  // IPv6 blocks of one pool
 	maxFailed       = 10 // failed provisions that a pool remembers; AWS tells no figure
@@ -220,8 +219,8 @@ func (s *Service) provision(t *turn, req ProvisionCIDR, dryRun func() error) (Po
 		return PoolCIDR{}, refuse(WrongState, "The ipam-pool '%s' is being deleted.", p.ID)
 	}
 	live, failed := s.cidrsOf(t.base, p.ID)
-	if len(live) >= maxCIDRsPerPool {
-		return PoolCIDR{}, refuse(OverLimit, "You've reached the limit for CIDRs in ipam-pool '%s'. You are limited to %d.", p.ID, maxCIDRsPerPool)
+	if len(live) >= s.opts.Quotas.CIDRsPerPool {
+		return PoolCIDR{}, refuse(OverLimit, "You've reached the limit for CIDRs in ipam-pool '%s'. You are limited to %d.", p.ID, s.opts.Quotas.CIDRsPerPool)
 	}
 	if req.refill != nil && len(live) != req.refill.live {
 		return PoolCIDR{}, errRefilled

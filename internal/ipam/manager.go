@@ -146,15 +146,16 @@ func (s *Service) finishIPAM(ctx context.Context, id string) error {
 	if !ok || i.State != DeleteInProgress {
 		return nil
 	}
+	var top []Pool
 	for _, sc := range s.scopesOf(snap, i) {
 		for _, p := range s.poolsByScope.Each(snap, sc.ID) {
-			if p.SourcePoolID != "" {
-				continue // it goes with its source
-			}
-			if err := s.deleteTree(ctx, p); err != nil {
-				return err
+			if p.SourcePoolID == "" { // else it goes with its source
+				top = append(top, p)
 			}
 		}
+	}
+	if err := s.deletePools(ctx, top); err != nil {
+		return err
 	}
 	return s.store.Update(ctx, func(tx *store.Tx) error {
 		i, ok := s.ipams.Get(tx, id)

@@ -11,11 +11,9 @@ import (
 	"github.com/fairlead/fairlead/internal/tags"
 )
 
-// Quotas of pools (IPAM quotas).
-const (
-	maxPoolsPerScope = 50
-	maxPoolDepth     = 10
-)
+// maxPoolDepth is how many pools may be above each other, the pool among them
+// (IPAM quotas).
+const maxPoolDepth = 10
 
 // CreatePool is a request for a pool. Absent values are "" and nil.
 type CreatePool struct {
@@ -63,8 +61,8 @@ func (s *Service) CreatePool(ctx context.Context, req CreatePool, dryRun func() 
 		if p, err = plan(req, i, scope, parent); err != nil {
 			return err
 		}
-		if scope.PoolCount >= maxPoolsPerScope {
-			return refuse(OverLimit, "You've reached the limit for pools in ipam-scope '%s'. You are limited to %d.", scope.ID, maxPoolsPerScope)
+		if scope.PoolCount >= s.opts.Quotas.PoolsPerScope {
+			return refuse(OverLimit, "You've reached the limit for pools in ipam-scope '%s'. You are limited to %d.", scope.ID, s.opts.Quotas.PoolsPerScope)
 		}
 		if err := check(dryRun); err != nil {
 			return err
@@ -245,9 +243,7 @@ func (s *Service) DeletePool(ctx context.Context, account, region, id string, ca
 			s.removePool(tx, p)
 			return nil
 		}
-		for _, q := range s.family(tx.Snapshot(), p) {
-			s.beginDeletion(tx, q)
-		}
+		s.beginDeletion(tx, p)
 		return nil
 	})
 	if err != nil {
@@ -272,36 +268,8 @@ func (s *Service) checkEmpty(r store.Snapshot, p Pool) error {
 	return nil
 }
 
-// family returns p and all pools below it. A scope has at most
-// maxPoolsPerScope, few enough for one transaction.
-func (s *Service) family(r store.Snapshot, p Pool) []Pool {
-	all := []Pool{p}
-	for n := 0; n < len(all); n++ {
-		for _, c := range s.poolsBySource.Each(r, all[n].ID) {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
-// deleteTree deletes a pool of an IPAM that is being deleted, with all below it.
-func (s *Service) deleteTree(ctx context.Context, p Pool) error {
-	err := s.store.Update(ctx, func(tx *store.Tx) error {
-		for _, q := range s.family(tx.Snapshot(), p) {
-			if q, ok := s.pools.Get(tx, q.ID); ok && q.State != DeleteInProgress {
-				s.beginDeletion(tx, q)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("mark pool %s and those below it: %w", p.ID, err)
-	}
-	return s.finishPool(ctx, p.ID)
-}
-
 // beginDeletion marks a pool, from when on nothing is allocated in it or
-// provisioned to it.
+// provisioned to it, and no pool made below it.
 func (s *Service) beginDeletion(tx *store.Tx, p Pool) {
 	l, _ := s.ledgers.Get(tx, p.ID)
 	l.Seq++
@@ -318,6 +286,34 @@ const deletionChunk = store.MaxTxnOps / 3
 // record, its block in the source pool, and a line of the history.
 const vacatedChunk = store.MaxTxnOps / 4
 
+// deletePools deletes pools whose source, or whose IPAM, is being deleted, with
+// all that is in them.
+func (s *Service) deletePools(ctx context.Context, pools []Pool) error {
+	// A mark is two records. The pools are marked before any of them is gone, so
+	// that who looks sees that all are going.
+	for rest := pools; len(rest) > 0; {
+		n := min(len(rest), store.MaxTxnOps/2)
+		err := s.store.Update(ctx, func(tx *store.Tx) error {
+			for _, p := range rest[:n] {
+				if p, ok := s.pools.Get(tx, p.ID); ok && p.State != DeleteInProgress {
+					s.beginDeletion(tx, p)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("mark %d pools: %w", n, err)
+		}
+		rest = rest[n:]
+	}
+	for _, p := range pools {
+		if err := s.finishPool(ctx, p.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // finishPool ends what beginDeletion has begun, the pool's children first. It
 // may be repeated.
 func (s *Service) finishPool(ctx context.Context, id string) error {
@@ -326,10 +322,12 @@ func (s *Service) finishPool(ctx context.Context, id string) error {
 	if !ok || p.State != DeleteInProgress {
 		return nil
 	}
+	var children []Pool
 	for _, c := range s.poolsBySource.Each(snap, id) {
-		if err := s.finishPool(ctx, c.ID); err != nil {
-			return err
-		}
+		children = append(children, c)
+	}
+	if err := s.deletePools(ctx, children); err != nil {
+		return err
 	}
 	for more := true; more; {
 		err := s.store.Update(ctx, func(tx *store.Tx) error {

@@ -34,6 +34,8 @@ type Options struct {
 	Networks   Networks         // what AutoImport imports; nil: nothing
 	Companions Companions       // who goes along with IPAMs; nil: nobody
 
+	Quotas Quotas
+
 	Log *slog.Logger
 }
 
@@ -93,6 +95,7 @@ const leaving = "leaving"
 // New declares the room's collections in st, before its Start.
 func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Options) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
+	opts.Quotas = opts.Quotas.orDefaults()
 	s := &Service{
 		store: st, tags: tg, tokens: tokens, opts: opts,
 		ctx: ctx, cancel: cancel, writers: map[string]*writer{},

@@ -70,17 +70,14 @@ func (t *turn) checkFree(p netip.Prefix) error {
 	return nil
 }
 
-// MaxAllocations is the most blocks that a pool may have (IPAM quota).
-const MaxAllocations = 550_000
-
 // grant gives the block a.CIDR, which the index believes to be free, to a.Holder. It
 // proves what the index only believes: that no block of the transaction's past
 // and none of the transaction's own overlaps it. errBehind says that the past
 // has one that has been released since.
 func (t *turn) grant(a Allocation) (Allocation, error) {
 	p, pool := a.CIDR, t.pool.ID
-	if t.index.count >= MaxAllocations && !t.pool.Hidden {
-		return a, refuse(OverLimit, "You've reached the limit for allocations in ipam-pool '%s'. You are limited to %d.", pool, MaxAllocations)
+	if most := t.s.opts.Quotas.AllocationsPerPool; t.index.count >= most && !t.pool.Hidden {
+		return a, refuse(OverLimit, "You've reached the limit for allocations in ipam-pool '%s'. You are limited to %d.", pool, most)
 	}
 	if _, taken := overlapping(t.base, t.s.allocs, pool, p, t.ledger.Lengths); taken {
 		return a, errBehind

@@ -54,6 +54,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		History:    r.history,
 		Networks:   watched{r},
 		Companions: watched{r},
+		Quotas:     ipam.Quotas(cfg.IPAM.Quotas),
 		Log:        log,
 	})
 	r.regions.ipam = r.ipam
