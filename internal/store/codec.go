@@ -40,17 +40,26 @@ func encode(version int, v any) ([]byte, error) {
 }
 
 func decode[T any](newest int, b []byte) (*T, error) {
-	head, body, ok := bytes.Cut(b, []byte{' '})
-	version, err := strconv.Atoi(string(head))
-	if !ok || err != nil {
-		return nil, fmt.Errorf("record has no version")
-	}
-	if version > newest {
-		return nil, fmt.Errorf("record has format %d, newer than this program's %d", version, newest)
+	_, body, err := formatOf(newest, b)
+	if err != nil {
+		return nil, err
 	}
 	v := new(T)
 	if err := json.Unmarshal(body, v); err != nil {
 		return nil, err
 	}
 	return v, nil
+}
+
+// formatOf takes the format's version off a record.
+func formatOf(newest int, b []byte) (version int, body []byte, err error) {
+	head, body, ok := bytes.Cut(b, []byte{' '})
+	version, err = strconv.Atoi(string(head))
+	if !ok || err != nil {
+		return 0, nil, fmt.Errorf("record has no version")
+	}
+	if version > newest {
+		return 0, nil, fmt.Errorf("record has format %d, newer than this program's %d", version, newest)
+	}
+	return version, body, nil
 }

@@ -5,20 +5,23 @@ import (
 	"iter"
 )
 
-// definition is a collection without its type.
+// definition is a collection without its type. Its records are *T, or *packed
+// where the collection has a form of its own.
 type definition struct {
 	name      string
 	n         int    // in views' tables
 	prefix    string // of its keys in the engine
-	version   int
-	decode    func([]byte) (any, error)
-	indexKeys []func(any) []string
+	encode    func(record any) (value []byte, err error)
+	decode    func(key string, value []byte) (record any, err error)
+	indexKeys []func(row) []string
+	tallyKeys []func(row) string
 }
 
 // Collection is the records of one kind, ordered by key.
 type Collection[T any] struct {
 	def   *definition
 	store *Store
+	pack  *Packing[T] // nil: records are kept as they are
 }
 
 // NewCollection declares a collection whose records have the given format
@@ -26,9 +29,9 @@ type Collection[T any] struct {
 // being mistakes in the program.
 func NewCollection[T any](s *Store, name string, version int) *Collection[T] {
 	d := &definition{
-		name:    name,
-		version: version,
-		decode:  func(b []byte) (any, error) { return decode[T](version, b) },
+		name:   name,
+		encode: func(v any) ([]byte, error) { return encode(version, v) },
+		decode: func(_ string, b []byte) (any, error) { return decode[T](version, b) },
 	}
 	s.declare(d)
 	return &Collection[T]{def: d, store: s}
@@ -51,7 +54,15 @@ func (c *Collection[T]) Get(r Reader, key string) (T, bool) {
 		var zero T
 		return zero, false
 	}
-	return *rw.value.(*T), true
+	return c.record(rw), true
+}
+
+// record returns what a row holds.
+func (c *Collection[T]) record(rw row) T {
+	if c.pack != nil {
+		return c.pack.unpack(rw)
+	}
+	return *rw.value.(*T)
 }
 
 // All yields every record in order of key. From a Tx it yields what was
@@ -62,7 +73,7 @@ func (c *Collection[T]) All(r Reader) iter.Seq2[string, T] { return c.From(r, ""
 func (c *Collection[T]) From(r Reader, from string) iter.Seq2[string, T] {
 	return func(yield func(string, T) bool) {
 		r.state().tables[c.def.n].rows.AscendGreaterOrEqual(row{key: from}, func(rw row) bool {
-			return yield(rw.key, *rw.value.(*T))
+			return yield(rw.key, c.record(rw))
 		})
 	}
 }
@@ -71,7 +82,13 @@ func (c *Collection[T]) From(r Reader, from string) iter.Seq2[string, T] {
 func (c *Collection[T]) Len(r Reader) int { return r.state().tables[c.def.n].rows.Len() }
 
 // Put writes the record at key, whether or not there is one.
-func (c *Collection[T]) Put(tx *Tx, key string, v T) { tx.put(c.def, key, &v) }
+func (c *Collection[T]) Put(tx *Tx, key string, v T) {
+	if c.pack != nil {
+		tx.put(c.def, key, c.pack.pack(v))
+		return
+	}
+	tx.put(c.def, key, &v)
+}
 
 // Delete removes the record at key, if there is one.
 func (c *Collection[T]) Delete(tx *Tx, key string) { tx.del(c.def, key) }
@@ -89,7 +106,7 @@ func (c *Collection[T]) Index(keys func(T) []string) *Index[T] {
 	if c.store.view.Load() != nil {
 		panic(fmt.Sprintf("store: index on %s declared after Start", c.def.name))
 	}
-	c.def.indexKeys = append(c.def.indexKeys, func(v any) []string { return keys(*v.(*T)) })
+	c.def.indexKeys = append(c.def.indexKeys, func(rw row) []string { return keys(c.record(rw)) })
 	return &Index[T]{collection: c, n: len(c.def.indexKeys) - 1}
 }
 
@@ -105,7 +122,7 @@ func (ix *Index[T]) From(r Reader, value, from string) iter.Seq2[string, T] {
 				return false
 			}
 			rw, _ := t.rows.Get(row{key: e.key})
-			return yield(e.key, *rw.value.(*T))
+			return yield(e.key, ix.collection.record(rw))
 		})
 	}
 }

@@ -111,7 +111,7 @@ func (tx *Tx) add(k recordKey, modRevision int64) int {
 }
 
 func (tx *Tx) put(d *definition, key string, value any) {
-	enc, err := encode(d.version, value)
+	enc, err := d.encode(value)
 	if err != nil {
 		// A record type that JSON can't hold is a mistake in the program.
 		panic(fmt.Sprintf("store: encode %s/%s: %v", d.name, key, err))

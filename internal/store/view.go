@@ -14,15 +14,17 @@ type view struct {
 	tables   []*table // by definition.n
 }
 
-// table is one collection's rows, and an index for each that was declared.
+// table is one collection's rows, and an index and a tally for each that was
+// declared.
 type table struct {
 	rows    *btree.BTreeG[row]
 	indexes []*btree.BTreeG[indexEntry]
+	tallies []*btree.BTreeG[tallyEntry]
 }
 
 type row struct {
 	key         string
-	value       any // *T of the collection
+	value       any // a record as its definition has it
 	modRevision int64
 }
 
@@ -35,23 +37,35 @@ type indexEntry struct{ value, key string }
 // and 64, at the same rate (BenchmarkUpdate).
 const btreeDegree = 32
 
-func newTable(indexes int) *table {
+func newTable(d *definition) *table {
 	t := &table{rows: btree.NewG(btreeDegree, func(a, b row) bool { return a.key < b.key })}
-	for range indexes {
-		t.indexes = append(t.indexes, btree.NewG(btreeDegree, func(a, b indexEntry) bool {
-			if c := strings.Compare(a.value, b.value); c != 0 {
-				return c < 0
-			}
-			return a.key < b.key
-		}))
+	for range d.indexKeys {
+		t.indexes = append(t.indexes, btree.NewG(btreeDegree, func(a, b indexEntry) bool { return a.compare(b) < 0 }))
+	}
+	for range d.tallyKeys {
+		t.tallies = append(t.tallies, btree.NewG(btreeDegree, func(a, b tallyEntry) bool { return a.value < b.value }))
 	}
 	return t
 }
 
+func (a indexEntry) compare(b indexEntry) int {
+	if c := strings.Compare(a.value, b.value); c != 0 {
+		return c
+	}
+	return strings.Compare(a.key, b.key)
+}
+
 func (t *table) clone() *table {
-	c := &table{rows: t.rows.Clone(), indexes: make([]*btree.BTreeG[indexEntry], len(t.indexes))}
+	c := &table{
+		rows:    t.rows.Clone(),
+		indexes: make([]*btree.BTreeG[indexEntry], len(t.indexes)),
+		tallies: make([]*btree.BTreeG[tallyEntry], len(t.tallies)),
+	}
 	for i, ix := range t.indexes {
 		c.indexes[i] = ix.Clone()
+	}
+	for i, ta := range t.tallies {
+		c.tallies[i] = ta.Clone()
 	}
 	return c
 }
@@ -84,11 +98,21 @@ func (e *edit) table(d *definition) *table {
 func (e *edit) set(d *definition, r row) {
 	t := e.table(d)
 	old, had := t.rows.ReplaceOrInsert(r)
+	for i, key := range d.tallyKeys {
+		before, now := "", key(r)
+		if had {
+			before = key(old)
+		}
+		if before != now {
+			t.count(i, before, -1)
+			t.count(i, now, 1)
+		}
+	}
 	for i, keys := range d.indexKeys {
 		var before []string
-		now := keys(r.value)
+		now := keys(r)
 		if had {
-			before = keys(old.value)
+			before = keys(old)
 			if slices.Equal(before, now) {
 				continue
 			}
@@ -108,8 +132,11 @@ func (e *edit) remove(d *definition, key string) {
 	if !had {
 		return
 	}
+	for i, key := range d.tallyKeys {
+		t.count(i, key(old), -1)
+	}
 	for i, keys := range d.indexKeys {
-		for _, k := range keys(old.value) {
+		for _, k := range keys(old) {
 			t.indexes[i].Delete(indexEntry{k, key})
 		}
 	}

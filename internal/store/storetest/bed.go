@@ -26,6 +26,9 @@ type bed struct {
 	gadgets *store.Collection[int]
 	byColor *store.Index[widget]
 	byPart  *store.Index[widget]
+	bySize  *store.Tally[widget] // by how many parts they have
+	parcels *store.Collection[parcel]
+	byTown  *store.Index[parcel]
 	logged  *records
 }
 
@@ -47,6 +50,9 @@ func declare(t *testing.T, ctx context.Context, e store.Engine) *bed {
 	b.widgets = store.NewCollection[widget](b.Store, "widgets", 1)
 	b.byColor = b.widgets.Index(func(w widget) []string { return []string{w.Color} })
 	b.byPart = b.widgets.Index(func(w widget) []string { return w.Parts })
+	b.bySize = b.widgets.Tally(sized)
+	b.parcels = store.NewPackedCollection(b.Store, "parcels", 2, parcelPacking)
+	b.byTown = b.parcels.Index(func(p parcel) []string { return []string{p.Town} })
 	b.gadgets = store.NewCollection[int](b.Store, "gadgets", 1)
 	return b
 }

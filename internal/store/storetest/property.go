@@ -185,6 +185,9 @@ func (b *bed) checkTokens(s store.Snapshot, want int) {
 			}
 		}
 	}
+	if got, want := maps.Collect(b.bySize.Each(s, "")), b.recount(s); !maps.Equal(got, want) {
+		b.t.Errorf("at %d the tally is %v, the records make %v", s.Revision(), got, want)
+	}
 	if len(in) != want {
 		b.t.Errorf("at %d there are %d tokens, want %d", s.Revision(), len(in), want)
 	}
