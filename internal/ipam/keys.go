@@ -32,15 +32,31 @@ func parseBlockKey(key string) (owner string, a netip.Addr, err error) {
 	if i < 0 {
 		return "", a, fmt.Errorf("block key %q has no owner", key)
 	}
-	raw, err := hex.DecodeString(key[i+1:])
-	if err != nil {
-		return "", a, fmt.Errorf("block key %q: %w", key, err)
+	var raw [16]byte
+	n, digits := 0, key[i+1:]
+	for ; n < len(raw) && 2*n+1 < len(digits); n++ {
+		hi, lo := nibble(digits[2*n]), nibble(digits[2*n+1])
+		if hi|lo > 0xf {
+			break
+		}
+		raw[n] = hi<<4 | lo
 	}
-	a, ok := netip.AddrFromSlice(raw)
-	if !ok {
+	a, ok := netip.AddrFromSlice(raw[:n])
+	if !ok || 2*n != len(digits) {
 		return "", a, fmt.Errorf("block key %q: not an address", key)
 	}
 	return key[:i], a, nil
+}
+
+// nibble returns a hex digit's value; more than 15 for what is none.
+func nibble(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 0xff
 }
 
 // spanOwner begins the keys of a routing domain's spans of one family: those

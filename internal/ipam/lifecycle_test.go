@@ -576,15 +576,3 @@ func gone(w *world, i ipam.IPAM) bool {
 	}
 	return !ipamThere && !scopeThere
 }
-
-func TestUsageCountsAddresses(t *testing.T) {
-	w := single(t)
-	p := w.private("10.0.0.0/24", "10.0.4.0/24")
-	w.allocate(p, length(25))
-	w.allocate(p, length(32))
-	for u := range w.Pools(w.store.Snapshot()) {
-		if u.Pool.ID == p.ID && (u.Total.Int64() != 512 || u.Taken.Int64() != 129 || u.Blocks != 2) {
-			t.Errorf("got %v of %v in %d blocks, want 129 of 512 in 2", u.Taken, u.Total, u.Blocks)
-		}
-	}
-}

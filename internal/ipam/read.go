@@ -2,8 +2,6 @@ package ipam
 
 import (
 	"iter"
-	"math/big"
-	"net/netip"
 
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -101,60 +99,6 @@ func (s *Service) Allocation(r store.Reader, id string) (Allocation, bool) {
 // HeldBy yields what a resource holds, in whatever pools.
 func (s *Service) HeldBy(r store.Reader, resourceID string) iter.Seq2[string, Allocation] {
 	return s.allocsByUser.Each(r, resourceID)
-}
-
-// Usage is how full a pool is.
-type Usage struct {
-	Pool    Pool
-	Total   *big.Int // addresses in CIDRs that can be allocated from
-	Taken   *big.Int // of Total, in blocks that are held or cooling
-	Pooled  *big.Int // of Taken, in child pools' hands
-	Blocks  int      // that are held
-	Cooling int      // that are released and not free yet
-}
-
-// Pools yields every pool, the provider's too, and how full it is, by id. It
-// costs the number of the allocations.
-func (s *Service) Pools(r store.Reader) iter.Seq[Usage] {
-	return func(yield func(Usage) bool) {
-		for _, p := range s.pools.All(r) {
-			if !yield(s.usage(r, p)) {
-				return
-			}
-		}
-	}
-}
-
-// Usage returns how full a pool is. It costs the number of its allocations.
-func (s *Service) Usage(r store.Reader, p Pool) Usage { return s.usage(r, p) }
-
-func (s *Service) usage(r store.Reader, p Pool) Usage {
-	u := Usage{Pool: p, Total: new(big.Int), Taken: new(big.Int), Pooled: new(big.Int)}
-	for _, c := range s.activeCIDRs(r, p.ID) {
-		u.Total.Add(u.Total, size(c))
-		byLength := map[int]int64{}
-		for _, a := range s.allocationsWithin(r, p.ID, c) {
-			byLength[a.CIDR.Bits()]++
-			if a.Holder.Type == ChildPool && a.State == Held { // few, unlike the others
-				u.Pooled.Add(u.Pooled, size(a.CIDR))
-			}
-			if a.State == Cooling {
-				u.Cooling++
-			} else {
-				u.Blocks++
-			}
-		}
-		for bits, n := range byLength {
-			one := size(netip.PrefixFrom(c.Addr(), bits))
-			u.Taken.Add(u.Taken, one.Mul(one, big.NewInt(n)))
-		}
-	}
-	return u
-}
-
-// size returns the number of addresses in p.
-func size(p netip.Prefix) *big.Int {
-	return new(big.Int).Lsh(big.NewInt(1), uint(p.Addr().BitLen()-p.Bits()))
 }
 
 // IPAMIn returns the IPAM of an account that has its home in a region. From a Tx

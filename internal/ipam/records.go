@@ -284,8 +284,9 @@ const (
 	Staged  AllocationState = "staged"  // of an import that isn't decided: taken, and not shown
 )
 
-// Allocation is one block of a pool in one holder's hands. The names of its
-// fields are short where it is stored: there are a million of them.
+// Allocation is one block of a pool in one holder's hands. It is stored packed
+// (pack.go), which a new field needs to be added to; the JSON is what earlier
+// programs stored.
 type Allocation struct {
 	ID          string          `json:"i"` // "ipam-pool-alloc-" and 33 hex digits
 	PoolID      string          `json:"p"`

@@ -74,6 +74,7 @@ type Service struct {
 	allocsByID     *store.Index[Allocation] // held ones
 	allocsByUser   *store.Index[Allocation] // held ones, by Holder.ResourceID
 	allocsCooling  *store.Index[Allocation]
+	allocsTally    *store.Tally[Allocation] // by pool, kind and length, see usage
 	imports        *store.Collection[Import]
 	staged         *store.Collection[stagedBlock] // by import and address
 
@@ -130,11 +131,12 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 	s.cidrsWaiting = s.cidrs.Index(func(c PoolCIDR) []string { return only(c.Waiting, leaving) })
 	s.spans = store.NewCollection[span](st, "ipam.span", 1)
 	s.domains = store.NewCollection[domain](st, "ipam.domain", 1)
-	s.allocs = store.NewCollection[Allocation](st, "ipam.allocation", 1)
+	s.allocs = store.NewPackedCollection(st, "ipam.allocation", allocationFormat, allocationPacking)
 	s.allocsByID = s.allocs.Index(func(a Allocation) []string { return only(a.State == Held, a.ID) })
 	s.allocsByUser = s.allocs.Index(func(a Allocation) []string {
 		return only(a.State == Held && a.Holder.ResourceID != "", a.Holder.ResourceID)
 	})
+	s.allocsTally = s.allocs.Tally(tallied)
 	s.allocsCooling = s.allocs.Index(func(a Allocation) []string { return only(a.State == Cooling, leaving) })
 	s.imports = store.NewCollection[Import](st, "ipam.import", 1)
 	s.staged = store.NewCollection[stagedBlock](st, "ipam.staged", 1)
