@@ -145,7 +145,7 @@ func (s *Service) repeatedAllocation(tx *store.Tx, t idempotency.Token) (a Alloc
 
 // Want is what a resource is to be given out of a pool.
 type Want struct {
-	PoolID        string
+	PoolID        string       // "": that which the holder may have CIDR out of
 	CIDR          netip.Prefix // zero: the lowest free block of the length
 	NetmaskLength *int         // nil, with no CIDR: the pool's default
 	Holder        Holder
@@ -155,9 +155,16 @@ type Want struct {
 
 // Draw takes a block of a pool for a resource of the holder's account and
 // region, and has record write what depends on it in the same transaction.
-// record may run several times. ErrPoolNotFound, ErrPoolExhausted; ErrNotAllowed
-// when the pool's rules refuse such a block; a CallError.
+// record may run several times. An address that cools may be had again by the
+// account that released it. ErrPoolNotFound, ErrNotHad, ErrPoolExhausted;
+// ErrNotAllowed when the pool's rules refuse such a block; a CallError.
 func (s *Service) Draw(ctx context.Context, w Want, record func(tx *store.Tx, a Allocation) error) (Allocation, error) {
+	if w.PoolID == "" {
+		var ok bool
+		if w.PoolID, ok = s.poolOf(s.store.Snapshot(), w.Holder, w.CIDR); !ok {
+			return Allocation{}, fmt.Errorf("draw %s: %w", w.CIDR, ErrNotHad)
+		}
+	}
 	id := NewAllocationID(w.Time)
 	var a Allocation
 	err := s.submit(ctx, w.PoolID, func(t *turn) error {
@@ -199,6 +206,8 @@ func (t *turn) choose(w Want) (netip.Prefix, error) {
 			return netip.Prefix{}, ErrPoolExhausted
 		}
 		return block, nil
+	case t.recovers(w):
+		return w.CIDR, nil
 	}
 	return w.CIDR, t.checkFree(w.CIDR)
 }

@@ -16,6 +16,10 @@ var (
 	// drawn from in the region.
 	ErrPoolNotFound = errors.New("no such pool")
 
+	// ErrNotHad says that the address is in no pool of the account's, and that the
+	// account hasn't released it a moment ago.
+	ErrNotHad = errors.New("not an address of the account's pools, nor one that it just released")
+
 	// ErrStale says that the block belongs to a later allocation than the one
 	// that was to be released.
 	ErrStale = errors.New("the block has a later holder")

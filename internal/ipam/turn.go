@@ -70,20 +70,21 @@ func (t *turn) checkFree(p netip.Prefix) error {
 	return nil
 }
 
-// grant gives the block a.CIDR, which the index believes to be free, to a.Holder. It
-// proves what the index only believes: that no block of the transaction's past
-// and none of the transaction's own overlaps it. errBehind says that the past
-// has one that has been released since.
+// grant gives the block a.CIDR, which the index believes to be free or which
+// a.Holder recovers, to a.Holder. It proves what the index only believes: that
+// no block of the transaction's past and none of the transaction's own overlaps
+// it. errBehind says that the past has one that has been released since.
 func (t *turn) grant(a Allocation) (Allocation, error) {
 	p, pool := a.CIDR, t.pool.ID
 	if most := t.s.opts.Quotas.AllocationsPerPool; t.index.count >= most && !t.pool.Hidden {
 		return a, refuse(OverLimit, "You've reached the limit for allocations in ipam-pool '%s'. You are limited to %d.", pool, most)
 	}
-	if _, taken := overlapping(t.base, t.s.allocs, pool, p, t.ledger.Lengths); taken {
+	frees := func(old Allocation) bool { return old.CIDR == p && old.recoverable(a.Holder) }
+	if old, taken := overlapping(t.base, t.s.allocs, pool, p, t.ledger.Lengths); taken && !frees(old) {
 		return a, errBehind
 	}
 	key := blockKey(pool, p.Addr())
-	if _, taken := t.s.allocs.Get(t.tx, key); taken || t.overlapsGranted(p) {
+	if old, taken := t.s.allocs.Get(t.tx, key); taken && !frees(old) || t.overlapsGranted(p) {
 		return a, notAvailable(p, pool)
 	}
 	t.ledger.Seq++
