@@ -136,7 +136,7 @@ func (i interfaces) Of(r store.Reader, nodeID string) (elb.Interface, bool) {
 func (i interfaces) Owned(r store.Reader) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for id, f := range i.vpc.AllInterfaces(r) {
-			if !yield(id, f.Owner) {
+			if f.RequesterManaged() && !yield(id, f.Owner) {
 				return
 			}
 		}

@@ -36,7 +36,7 @@ func (n networks) Resources(r store.Reader, account, region string, t discovery.
 			}
 		case discovery.ENI:
 			for _, i := range n.vpc.Interfaces(r, account, region, from) {
-				if !yield(ofInterface(i)) {
+				if !yieldAll(ofInterface(i), yield) {
 					return
 				}
 			}
@@ -110,11 +110,14 @@ func ofSubnet(s vpc.Subnet) []discovery.Resource {
 	})
 }
 
-func ofInterface(i vpc.Interface) discovery.Resource {
-	return discovery.Resource{
-		Type: discovery.ENI, ID: i.ID, CIDR: single(i.Private), Account: i.Account, Region: i.Region,
-		VPCID: i.VPCID, SubnetID: i.SubnetID, Zone: i.Zone, InUse: true, Since: i.Created,
+func ofInterface(i vpc.Interface) (all []discovery.Resource) {
+	for _, p := range i.Addresses() {
+		all = append(all, discovery.Resource{
+			Type: discovery.ENI, ID: i.ID, CIDR: single(p.Addr), Account: i.Account, Region: i.Region,
+			VPCID: i.VPCID, SubnetID: i.SubnetID, Zone: i.Zone, InUse: i.RequesterManaged(), Since: p.Since,
+		})
 	}
+	return all
 }
 
 func ofAddress(a vpc.Address) discovery.Resource {
@@ -133,7 +136,7 @@ func (n networks) Of(r store.Reader, account, region, id string) []discovery.Res
 		return ofSubnet(s)
 	}
 	if i, ok := n.vpc.Interface(r, account, region, id); ok {
-		return []discovery.Resource{ofInterface(i)}
+		return ofInterface(i)
 	}
 	if a, ok := n.vpc.Address(r, account, region, id); ok {
 		return []discovery.Resource{ofAddress(a)}
@@ -166,8 +169,10 @@ func (n networks) At(r store.Reader, account string, a netip.Addr) iter.Seq[disc
 // at yields the interface of a subnet's that has an address.
 func (n networks) at(r store.Reader, s vpc.Subnet, a netip.Addr, yield func(discovery.Resource) bool) bool {
 	for _, i := range n.vpc.InterfacesOf(r, s.ID) {
-		if i.Private == a && !yield(ofInterface(i)) {
-			return false
+		for _, res := range ofInterface(i) {
+			if res.CIDR.Addr() == a && !yield(res) {
+				return false
+			}
 		}
 	}
 	return true
@@ -178,12 +183,12 @@ func (n networks) PublicAddresses(r store.Reader, account, region, from string) 
 		for _, a := range n.vpc.Addresses(r, account, region, from) {
 			out := discovery.PublicAddress{
 				Address: a.Public, ID: a.ID, Account: a.Account, Region: a.Region, PoolID: a.PoolID,
-				ServiceManaged: true, InterfaceID: a.InterfaceID, VPCID: a.VPCID,
+				ServiceManaged: a.ServiceManaged() != "", InterfaceID: a.InterfaceID, VPCID: a.VPCID,
 			}
 			if i, ok := n.vpc.Interface(r, account, region, a.InterfaceID); ok {
 				out.InterfaceDescription, out.SubnetID = i.Description, i.SubnetID
 				// An interface of a load balancer's node says whose it is.
-				if id, ok := strings.CutPrefix(i.Description, "ELB "); ok {
+				if id, ok := strings.CutPrefix(i.Description, "ELB "); ok && i.RequesterManaged() {
 					out.ServiceResource = arn.New("elasticloadbalancing", region, account, "loadbalancer/"+id).String()
 				}
 				for _, id := range i.SecurityGroups {

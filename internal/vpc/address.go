@@ -1,102 +1,78 @@
 package vpc
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"iter"
 	"net/netip"
 	"time"
 
-	"github.com/fairlead/fairlead/internal/failpoint"
 	"github.com/fairlead/fairlead/internal/store"
 )
 
-// Address is a public address that an interface has (Elastic IP, service-managed).
+// Address is a public address (Elastic IP). An account allocates those that are
+// its own and associates them with its interfaces as it likes; those of load
+// balancer nodes come and go with the node's interface, and the account sees
+// them and can't change them (service-managed).
 type Address struct {
-	ID                 string // "eipalloc-…"
-	Account, Region    string
+	ID              string // "eipalloc-…"
+	Account, Region string
+	Own             bool // the account allocated it; else a service did
+	Public          netip.Addr
+	PoolID          string // that it came from; "": the provider's own
+	Drawn           Drawn  // what is given back
+	Created         time.Time
+
+	// The association with a private address of an interface; all empty but
+	// AssociationID if there is none.
 	VPCID, InterfaceID string
-	Public             netip.Addr
-	Private            netip.Addr // of the interface
-	PoolID             string     // the IPAM pool that it came from; "": the provider's own
-	Drawn              Drawn      // what is given back
-	Created            time.Time
+	Private            netip.Addr
+
+	// AssociationID names the latest association, which may have ended: ending
+	// it again is no error (EC2 DisassociateAddress).
+	AssociationID string
 }
 
-// ServiceManaged says which service manages the addresses of load balancer nodes.
-const ServiceManaged = "alb"
+// Associated says whether the address is an interface's.
+func (a Address) Associated() bool { return a.InterfaceID != "" }
 
-// AssociationID names the association of the address with its interface.
-func (a Address) AssociationID() string { return derived("eipassoc", a.ID, a.InterfaceID) }
-
-// AddressSpec is a public address to be assigned.
-type AddressSpec struct {
-	InterfaceID string
-	PoolID      string // "": the region's provider pool
-	Time        time.Time
-}
-
-var errAssigned = errors.New("interface has an address")
-
-// AssignServiceAddress draws the lowest free address of a pool for an interface
-// and associates it, in one transaction, or returns the address that the
-// interface has, wherever that came from. ErrPoolExhausted, ErrPoolNotFound,
-// *NotFoundError for the interface.
-func (s *Service) AssignServiceAddress(ctx context.Context, spec AddressSpec) (a Address, err error) {
-	snap := s.store.Snapshot()
-	if a, ok := s.AddressOf(snap, spec.InterfaceID); ok {
-		return a, nil
+// ServiceManaged says which service manages the address (EC2 ServiceManaged);
+// "" for the account itself.
+func (a Address) ServiceManaged() string {
+	if a.Own {
+		return ""
 	}
-	i, ok := s.interfaces.Get(snap, spec.InterfaceID)
+	return "alb"
+}
+
+// ended returns the address without its association.
+func (a Address) ended() Address {
+	a.VPCID, a.InterfaceID, a.Private = "", "", netip.Addr{}
+	return a
+}
+
+// ownAddress returns an address that its account may change.
+func (s *Service) ownAddress(tx *store.Tx, account, region, id string) (Address, error) {
+	a, ok := s.Address(tx, account, region, id)
 	if !ok {
-		return Address{}, fmt.Errorf("assign address: %w", &NotFoundError{KindInterface, spec.InterfaceID})
+		return Address{}, &NotFoundError{KindAddress, id}
 	}
-	pool := spec.PoolID
-	if pool == "" {
-		pool = s.pools.ProviderPool(i.Region)
-	}
-	want := Want{
-		PoolID: pool, NetmaskLength: new(32), For: ForAddress, ResourceID: addressID(i.ID),
-		Account: i.Account, Region: i.Region, Time: spec.Time,
-	}
-	err = s.pools.Draw(ctx, want, func(tx *store.Tx, d Drawn) error {
-		i, ok := s.interfaces.Get(tx, spec.InterfaceID)
-		switch {
-		case !ok:
-			return &NotFoundError{KindInterface, spec.InterfaceID}
-		case i.AddressID != "":
-			return errAssigned
-		}
-		a = Address{
-			ID: want.ResourceID, Account: i.Account, Region: i.Region, VPCID: i.VPCID, InterfaceID: i.ID,
-			Public: d.Block.Addr(), Private: i.Private, PoolID: spec.PoolID, Drawn: d, Created: spec.Time,
-		}
-		i.AddressID = a.ID
-		s.interfaces.Put(tx, i.ID, i)
-		s.addresses.Put(tx, a.ID, a)
-		return nil
-	})
-	if errors.Is(err, errAssigned) { // by a call at the same time
-		if a, ok = s.AddressOf(s.store.Snapshot(), spec.InterfaceID); !ok {
-			err = &NotFoundError{KindInterface, spec.InterfaceID} // and released since
-		} else {
-			err = nil
-		}
-	}
-	if err != nil {
-		return Address{}, fmt.Errorf("assign address to %s: %w", spec.InterfaceID, err)
-	}
-	failpoint.Hit("vpc.address-assigned")
-	return a, nil
+	return a, a.permit()
 }
 
-// addressID is the id that the address of an interface has.
-func addressID(interfaceID string) string { return derived("eipalloc", interfaceID) }
+// permit refuses a change of an address that a service manages.
+func (a Address) permit() error {
+	if !a.Own {
+		return fail(NotPermitted, KindAddress, "The address %s (%s) is managed by the service '%s' and can't be changed by its account.", a.Public, a.ID, a.ServiceManaged())
+	}
+	return nil
+}
 
-// AddressOf finds an interface's public address.
+// AddressOf finds the public address of an interface's primary private address.
 func (s *Service) AddressOf(r store.Reader, interfaceID string) (Address, bool) {
-	return s.addresses.Get(r, addressID(interfaceID))
+	i, ok := s.interfaces.Get(r, interfaceID)
+	if !ok {
+		return Address{}, false
+	}
+	return s.publicOf(r, i.Addresses()[0])
 }
 
 // Address returns a public address of the account, by allocation id.
@@ -107,8 +83,8 @@ func (s *Service) Address(r store.Reader, account, region, id string) (Address, 
 
 // AddressByPublic returns the account's address with the given value.
 func (s *Service) AddressByPublic(r store.Reader, account, region string, public netip.Addr) (Address, bool) {
-	for _, a := range s.addressesByPublic.Each(r, public.String()) {
-		if a.Account == account && a.Region == region {
+	for id := range s.addressesByPublic.Each(r, public.String()) {
+		if a, ok := s.Address(r, account, region, id); ok {
 			return a, true
 		}
 	}

@@ -21,6 +21,8 @@ const (
 	KindCIDRBlock        Kind = "vpc-cidr-block-association"
 	KindSubnetCIDRBlock  Kind = "subnet-cidr-block-association"
 	KindDHCPOptions      Kind = "dhcp-options"
+	KindAssociation      Kind = "elastic-ip-association"
+	KindPrivateAddress   Kind = "private-ip-address"
 )
 
 // NotFoundError says that the caller has no such resource.
@@ -59,7 +61,8 @@ const (
 	NoDefaultVPC        // for what only a default VPC has
 	DefaultSubnetExists // in the zone
 	NoCapacity          // of the region's own addresses
-	NotPermitted        // on what stays as it is
+	NotPermitted        // on what stays as it is, or a service manages
+	AddressInUse        // by an interface
 )
 
 // Error is a call's fault.

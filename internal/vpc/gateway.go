@@ -76,8 +76,8 @@ func (s *Service) AttachGateway(ctx context.Context, account, region, id, vpcID 
 }
 
 // DetachGateway detaches an internet gateway from a VPC in which no interface
-// has a public address. An address that is associated in the same moment may
-// come after, as it may when no gateway was ever attached.
+// has a public address. A load balancer's node that draws one in the same moment
+// may come after, as it may when no gateway was ever attached.
 func (s *Service) DetachGateway(ctx context.Context, account, region, id, vpcID string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		g, err := s.gateway(tx, account, region, id)

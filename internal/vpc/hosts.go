@@ -75,30 +75,54 @@ func (s *Service) page(tx *store.Tx, n Subnet, number int) page {
 	return emptyPage(n.CIDR, number)
 }
 
-// takeHost takes the subnet's lowest free address, and writes the subnet.
+// takeLowest takes the subnet's lowest free address, and writes the subnet.
 // ErrSubnetFull.
-func (s *Service) takeHost(tx *store.Tx, n Subnet) (netip.Addr, error) {
+func (s *Service) takeLowest(tx *store.Tx, n *Subnet) (netip.Addr, error) {
 	number, ok := n.FullPages.lowest()
 	if n.FreeAddresses() <= 0 || !ok {
 		return netip.Addr{}, fail(NoFreeAddress, KindSubnet, "The specified subnet does not have enough free addresses to satisfy the request.")
 	}
-	p := s.page(tx, n, number)
+	p := s.page(tx, *n, number)
 	i, _ := p.lowest()
+	s.markTaken(tx, n, number, p, i)
+	return addressAt(n.CIDR, number*pageSize+i), nil
+}
+
+// takeHost takes an address of the subnet that is free, and writes the subnet.
+// AddressInUse, or InvalidValue for an address that nobody gets there.
+func (s *Service) takeHost(tx *store.Tx, n *Subnet, a netip.Addr) error {
+	if !n.CIDR.Contains(a) {
+		return fail(InvalidValue, KindInterface, "Address %s does not fall within the subnet's address range", a)
+	}
+	h := indexOf(n.CIDR, a)
+	if h < reservedHosts-1 || h == hosts(n.CIDR)-1 {
+		return fail(InvalidValue, KindInterface, "Address %s is in subnet's reserved address range", a)
+	}
+	number, i := h/pageSize, h%pageSize
+	p := s.page(tx, *n, number)
+	if p.has(i) {
+		return fail(AddressInUse, KindInterface, "Address %s is in use.", a)
+	}
+	s.markTaken(tx, n, number, p, i)
+	return nil
+}
+
+// markTaken writes the page with its ith address taken, and the subnet.
+func (s *Service) markTaken(tx *store.Tx, n *Subnet, number int, p page, i int) {
 	p.set(i)
 	s.pages.Put(tx, pageKey(n.ID, number), p)
 	n.Held++
 	if p.full() {
 		n.FullPages.set(number)
 	}
-	s.subnets.Put(tx, n.ID, n)
-	return addressAt(n.CIDR, number*pageSize+i), nil
+	s.subnets.Put(tx, n.ID, *n)
 }
 
 // returnHost makes an address of the subnet free again, and writes the subnet.
-func (s *Service) returnHost(tx *store.Tx, n Subnet, a netip.Addr) {
+func (s *Service) returnHost(tx *store.Tx, n *Subnet, a netip.Addr) {
 	h := indexOf(n.CIDR, a)
 	number, i := h/pageSize, h%pageSize
-	p := s.page(tx, n, number)
+	p := s.page(tx, *n, number)
 	if !p.has(i) {
 		return
 	}
@@ -110,5 +134,5 @@ func (s *Service) returnHost(tx *store.Tx, n Subnet, a netip.Addr) {
 	}
 	n.Held--
 	n.FullPages.clear(number)
-	s.subnets.Put(tx, n.ID, n)
+	s.subnets.Put(tx, n.ID, *n)
 }

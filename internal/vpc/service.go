@@ -36,12 +36,17 @@ type Quotas struct {
 	Routes         int // per route table, the local one not included
 	Rules          int // per security group and direction
 	GroupsPerENI   int
+
+	Addresses       int // of the provider's own, that an account has allocated in a region
+	AddressesPerENI int // private ones, the primary included; a transaction must bear the end of all
 }
 
-// DefaultQuotas are Amazon VPC's published defaults.
+// DefaultQuotas are Amazon VPC's published defaults; addresses per interface
+// those of EC2's larger instances, as there are none here.
 var DefaultQuotas = Quotas{
 	VPCs: 5, Gateways: 5, SecurityGroups: 2500, CIDRs: 5, Subnets: 200,
 	RouteTables: 200, Routes: 500, Rules: 60, GroupsPerENI: 5,
+	Addresses: 5, AddressesPerENI: 30,
 }
 
 // Service changes and reads networks.
@@ -85,12 +90,16 @@ type Service struct {
 	interfacesBySubnet *store.Index[Interface]
 	interfacesByGroup  *store.Index[Interface]
 
+	interfacesByPrivate *store.Index[Interface] // see privateKey
+
 	addresses         *store.Collection[Address]
 	addressesByOwner  *store.Index[Address]
-	addressesByVPC    *store.Index[Address]
+	addressesByVPC    *store.Index[Address] // those that are associated
 	addressesByPublic *store.Index[Address]
 
-	// turn is held while an interface is made or removed. It guards nothing: two
+	addressesByAssociation *store.Index[Address] // the latest of each
+
+	// turn is held while interfaces take or return addresses. It guards nothing: two
 	// such changes in one subnet conflict in the store, and taking turns is
 	// cheaper than trying again.
 	turn chan struct{}
@@ -142,10 +151,13 @@ func New(st *store.Store, tg *tags.Service, idem *idempotency.Service, pools Poo
 	s.interfacesBySubnet = s.interfaces.Index(func(i Interface) []string { return one(i.SubnetID) })
 	s.interfacesByGroup = s.interfaces.Index(func(i Interface) []string { return i.SecurityGroups })
 
+	s.interfacesByPrivate = s.interfaces.Index(privateKeys)
+
 	s.addresses = store.NewCollection[Address](st, "vpc.address", 1)
 	s.addressesByOwner = s.addresses.Index(func(a Address) []string { return one(owner(a.Account, a.Region)) })
 	s.addressesByVPC = s.addresses.Index(func(a Address) []string { return one(a.VPCID) })
 	s.addressesByPublic = s.addresses.Index(func(a Address) []string { return one(a.Public.String()) })
+	s.addressesByAssociation = s.addresses.Index(func(a Address) []string { return one(a.AssociationID) })
 	return s
 }
 
@@ -161,12 +173,19 @@ func (s *Service) DryRun(check func() error) *Service {
 // update runs f in a transaction, and asks check before it is committed.
 func (s *Service) update(ctx context.Context, f func(tx *store.Tx) error) error {
 	return s.store.Update(ctx, func(tx *store.Tx) error {
-		err := f(tx)
-		if err == nil && s.check != nil {
-			err = s.check()
+		if err := f(tx); err != nil {
+			return err
 		}
-		return err
+		return s.lastWord()
 	})
+}
+
+// lastWord asks check, for a transaction that has passed every test.
+func (s *Service) lastWord() error {
+	if s.check == nil {
+		return nil
+	}
+	return s.check()
 }
 
 // inTurn is update for changes of which many come at once.
@@ -184,7 +203,7 @@ func (s *Service) inTurn(ctx context.Context, f func(tx *store.Tx) error) error 
 func (s *Service) Quotas() Quotas { return s.opts.Quotas }
 
 // region is what an account has in a region: the record that stands for the
-// set of its VPCs, gateways and security groups.
+// set of its VPCs, gateways, security groups and elastic IPs.
 type region struct {
 	// Generation counts the default VPCs that were made. The first is made
 	// unasked; one that its owner deleted comes back only on request.
@@ -192,6 +211,8 @@ type region struct {
 	Since      time.Time // when the last of them was made
 	DefaultVPC string    // "" for none
 	Additions  uint64    // see touchRegion
+
+	Addresses int // of the provider's own, that the account has allocated
 }
 
 func owner(account, region string) string { return account + "/" + region }

@@ -48,6 +48,9 @@ func (p *fakePools) Draw(ctx context.Context, w vpc.Want, record func(*store.Tx,
 }
 
 func (p *fakePools) DrawWithin(tx *store.Tx, w vpc.Want) (vpc.Drawn, error) {
+	if w.PoolID == "" && p.pools["pool"].Contains(w.Block.Addr()) {
+		w.PoolID = "pool"
+	}
 	cidr, ok := p.pools[w.PoolID]
 	if !ok {
 		return vpc.Drawn{}, vpc.ErrPoolNotFound
@@ -111,6 +114,7 @@ type room struct {
 	st    *store.Store
 	tags  *tags.Service
 	pools *fakePools
+	ended *store.Collection[vpc.Ended] // what Options.Ended was told of
 }
 
 // newRoom returns a room whose pools are fakes, or what around gives for them.
@@ -129,6 +133,7 @@ func newRoom(t *testing.T, engine store.Engine, quotas vpc.Quotas, around ...fun
 	for _, f := range around {
 		pools = f(p)
 	}
+	ended := store.NewCollection[vpc.Ended](st, "ended", 1)
 	s := vpc.New(st, tg, idempotency.New(st), pools, vpc.Options{
 		Zones: func(r string) []string {
 			if r != reg {
@@ -137,12 +142,13 @@ func newRoom(t *testing.T, engine store.Engine, quotas vpc.Quotas, around ...fun
 			return []string{"local-1a", "local-1b", "local-1c"}
 		},
 		Quotas: quotas,
+		Ended:  func(tx *store.Tx, e vpc.Ended) error { ended.Put(tx, e.ID+" "+e.CIDR.String(), e); return nil },
 	})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(st.Close)
-	return &room{s, st, tg, p}
+	return &room{s, st, tg, p, ended}
 }
 
 func begin(t *testing.T) *room { return newRoom(t, memstore.New(), vpc.Quotas{}) }

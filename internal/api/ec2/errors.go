@@ -35,6 +35,7 @@ var faultCodes = map[vpc.Fault]string{
 	vpc.DefaultSubnetExists: "DefaultSubnetAlreadyExistsInAvailabilityZone",
 	vpc.NoCapacity:          "InsufficientAddressCapacity",
 	vpc.NotPermitted:        "OperationNotPermitted",
+	vpc.AddressInUse:        "InvalidIPAddress.InUse",
 }
 
 // limitCodes are the codes for vpc.LimitExceeded, by what there would be too many of.
@@ -50,6 +51,8 @@ var limitCodes = map[vpc.Kind]string{
 
 	vpc.KindCIDRBlock:       "CidrLimitExceeded",
 	vpc.KindSubnetCIDRBlock: "CidrLimitExceeded",
+	vpc.KindAddress:         "AddressLimitExceeded",
+	vpc.KindPrivateAddress:  "PrivateIpAddressLimitExceeded",
 }
 
 // absences are code and message for a resource that the caller doesn't have.
@@ -63,6 +66,7 @@ var absences = map[vpc.Kind]struct{ code, format string }{
 	vpc.KindSecurityRule:     {"InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '%s' does not exist"},
 	vpc.KindInterface:        {"InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist"},
 	vpc.KindAddress:          {"InvalidAllocationID.NotFound", "The allocation ID '%s' does not exist"},
+	vpc.KindAssociation:      {"InvalidAssociationID.NotFound", "The association ID '%s' does not exist"},
 	vpc.KindNetworkACL:       {"InvalidNetworkAclID.NotFound", "The networkAcl ID '%s' does not exist"},
 
 	vpc.KindCIDRBlock:       {"InvalidVpcCidrBlockAssociationID.NotFound", "The vpc CIDR block association ID '%s' does not exist"},

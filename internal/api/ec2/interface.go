@@ -3,8 +3,14 @@ package ec2
 import (
 	"context"
 	"iter"
+	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
+	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/shapes/ec2"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/vpc"
@@ -12,7 +18,124 @@ import (
 )
 
 func (a *API) registerInterfaces(svc *wire.Service) {
+	network(a, svc, "CreateNetworkInterface", a.createInterface)
+	network(a, svc, "DeleteNetworkInterface", a.deleteInterface)
 	network(a, svc, "DescribeNetworkInterfaces", a.describeInterfaces)
+	a.registerInterfaceAttributes(svc)
+	a.registerPrivateAddresses(svc)
+	a.registerAttachments(svc)
+}
+
+func (a *API) createInterface(ctx context.Context, c *wire.Call, in *ec2.CreateNetworkInterfaceInput) (*ec2.CreateNetworkInterfaceOutput, error) {
+	if err := refuseUnserved(c, "ConnectionTrackingSpecification", "EnablePrimaryIpv6", "Ipv4Prefix", "Ipv4PrefixCount",
+		"Ipv6AddressCount", "Ipv6Addresses", "Ipv6Prefix", "Ipv6PrefixCount", "Operator"); err != nil {
+		return nil, err
+	}
+	if t := in.InterfaceType; t != "" && string(t) != string(ec2.NetworkInterfaceTypeInterface) {
+		return nil, apierr.New("UnsupportedOperation", "The value %s of InterfaceType is not supported by this installation.", t)
+	}
+	spec := vpc.InterfaceSpec{
+		ID: ids.EC2("eni"), Account: c.Account, Region: c.Region, SubnetID: *in.SubnetId,
+		Description: value(in.Description), SecurityGroups: in.Groups, Time: c.Now,
+	}
+	if err := checkInterfaceText(spec.Description, spec.SecurityGroups); err != nil {
+		return nil, err
+	}
+	err := readPrivateAddresses(in, &spec)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Tags, err = specifiedTags(in.TagSpecifications, string(vpc.KindInterface)); err != nil {
+		return nil, err
+	}
+	if spec.Token, err = token(c, in.ClientToken); err != nil {
+		return nil, err
+	}
+	i, err := a.vpc(c).CreateInterface(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	out := a.renderInterface(a.Store.Snapshot(), i)
+	out.Status = interfacePending
+	return &ec2.CreateNetworkInterfaceOutput{NetworkInterface: &out, ClientToken: in.ClientToken}, nil
+}
+
+// interfacePending is the status that EC2 answers a creation with. Its model has
+// no name for it.
+const interfacePending ec2.NetworkInterfaceStatus = "pending"
+
+// maxInterfaceText is the most characters of an interface's description.
+const maxInterfaceText = 255
+
+func checkInterfaceText(description string, groups []string) error {
+	if utf8.RuneCountInString(description) > maxInterfaceText {
+		return apierr.New("InvalidParameterValue", "The description is longer than %d characters.", maxInterfaceText)
+	}
+	for _, id := range groups {
+		if err := wellFormedGroup(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readPrivateAddresses reads which addresses a new interface is to have: the
+// primary one by itself or as the one in the list that says so, and either
+// others in the list or a count of them.
+func readPrivateAddresses(in *ec2.CreateNetworkInterfaceInput, spec *vpc.InterfaceSpec) error {
+	var err error
+	if in.PrivateIpAddress != nil {
+		if spec.Private, err = parseAddress(*in.PrivateIpAddress, "privateIpAddress"); err != nil {
+			return err
+		}
+	}
+	for _, p := range in.PrivateIpAddresses {
+		if value(p.PrivateIpAddress) == "" {
+			return missing("PrivateIpAddresses.N.PrivateIpAddress")
+		}
+		addr, err := parseAddress(*p.PrivateIpAddress, "privateIpAddresses")
+		switch {
+		case err != nil:
+			return err
+		case !value(p.Primary):
+			spec.Secondary = append(spec.Secondary, addr)
+		case spec.Private.IsValid() && spec.Private != addr:
+			return apierr.New("InvalidParameterCombination", "Only one private IP address can be designated as primary")
+		default:
+			spec.Private = addr
+		}
+	}
+	if err := eachOnce(append(slices.Clone(spec.Secondary), spec.Private)); err != nil {
+		return err
+	}
+	if in.SecondaryPrivateIpAddressCount != nil {
+		if len(spec.Secondary) > 0 {
+			return apierr.New("InvalidParameterCombination", "Secondary private IP addresses and a count of them cannot be used together")
+		}
+		spec.SecondaryCount, err = readCount(*in.SecondaryPrivateIpAddressCount, 0)
+	}
+	return err
+}
+
+// eachOnce refuses an address that a call names twice.
+func eachOnce(addrs []netip.Addr) error {
+	for n, addr := range addrs {
+		if slices.Contains(addrs[:n], addr) {
+			return invalid(addr, "privateIpAddresses", "The address is named twice.")
+		}
+	}
+	return nil
+}
+
+func readCount(n int32, least int) (int, error) {
+	if int(n) < least {
+		return 0, invalid(n, "secondaryPrivateIpAddressCount", "It must be at least "+strconv.Itoa(least)+".")
+	}
+	return int(n), nil
+}
+
+func (a *API) deleteInterface(ctx context.Context, c *wire.Call, in *ec2.DeleteNetworkInterfaceInput) (*ec2.DeleteNetworkInterfaceOutput, error) {
+	return &ec2.DeleteNetworkInterfaceOutput{}, a.vpc(c).DeleteInterface(ctx, c.Account, c.Region, *in.NetworkInterfaceId)
 }
 
 func (a *API) describeInterfaces(_ context.Context, c *wire.Call, in *ec2.DescribeNetworkInterfacesInput) (*ec2.DescribeNetworkInterfacesOutput, error) {
@@ -63,34 +186,36 @@ func (a *API) interfaceAttribute(r store.Reader, i vpc.Interface, name string) (
 	case "owner-id":
 		return some(i.Account), true
 	case "private-ip-address", "addresses.private-ip-address":
-		return some(i.Private.String()), true
-	case "addresses.primary", "requester-managed", "source-dest-check":
-		return yesNo(true), true
+		for _, p := range i.Addresses() {
+			values = append(values, p.Addr.String())
+		}
+		return values, true
+	case "addresses.primary":
+		for n := range i.Addresses() {
+			values = append(values, yesNo(n == 0)...)
+		}
+		return values, true
+	case "source-dest-check":
+		return yesNo(!i.Transit), true
+	case "requester-managed":
+		return yesNo(i.RequesterManaged()), true
 	case "operator.managed":
 		return yesNo(false), true
 	case "requester-id":
-		return some(vpc.RequesterID), true
+		return some(requester(i)), true
 	case "status":
-		return some(string(ec2.NetworkInterfaceStatusInUse)), true
+		return some(string(interfaceStatus(i))), true
 	case "subnet-id":
 		return some(i.SubnetID), true
 	case "vpc-id":
 		return some(i.VPCID), true
-	case "attachment.attachment-id":
-		return some(i.AttachmentID()), true
-	case "attachment.status":
-		return some(string(ec2.AttachmentStatusAttached)), true
-	case "attachment.instance-owner-id":
-		return some(vpc.RequesterID), true
-	case "attachment.device-index":
-		return some("1"), true
-	case "attachment.delete-on-termination":
-		return yesNo(false), true
-	case "attachment.instance-id", "attachment.nat-gateway-id", "ipv6-addresses.ipv6-address", "private-dns-name",
-		"association.public-dns-name", "addresses.association.public-dns-name", "operator.principal":
+	case "ipv6-addresses.ipv6-address", "private-dns-name", "association.public-dns-name",
+		"addresses.association.public-dns-name", "operator.principal":
 		return nil, true
 	}
-	// An interface has one address, so its association is the interface's.
+	if attribute, ok := strings.CutPrefix(name, "attachment."); ok {
+		return attachmentAttribute(i, attribute)
+	}
 	if attribute, ok := strings.CutPrefix(strings.TrimPrefix(name, "addresses."), "association."); ok {
 		return a.associationAttribute(r, i, attribute)
 	}
@@ -98,62 +223,85 @@ func (a *API) interfaceAttribute(r store.Reader, i vpc.Interface, name string) (
 }
 
 // associationAttribute returns an interface's values for what follows
-// "association." in a filter's name.
-func (a *API) associationAttribute(r store.Reader, i vpc.Interface, name string) ([]string, bool) {
-	as := ec2.NetworkInterfaceAssociation{}
-	if ad, ok := a.VPC.AddressOf(r, i.ID); ok {
-		as = *renderAssociation(ad)
+// "association." in a filter's name: one of each of its addresses that is
+// associated with a public one.
+func (a *API) associationAttribute(r store.Reader, i vpc.Interface, name string) (values []string, known bool) {
+	pick := map[string]func(as *ec2.NetworkInterfaceAssociation) *string{
+		"allocation-id":  func(as *ec2.NetworkInterfaceAssociation) *string { return as.AllocationId },
+		"association-id": func(as *ec2.NetworkInterfaceAssociation) *string { return as.AssociationId },
+		"ip-owner-id":    func(as *ec2.NetworkInterfaceAssociation) *string { return as.IpOwnerId },
+		"owner-id":       func(as *ec2.NetworkInterfaceAssociation) *string { return as.IpOwnerId },
+		"public-ip":      func(as *ec2.NetworkInterfaceAssociation) *string { return as.PublicIp },
+	}[name]
+	if pick == nil {
+		return nil, false
 	}
-	switch name {
-	case "allocation-id":
-		return some(value(as.AllocationId)), true
-	case "association-id":
-		return some(value(as.AssociationId)), true
-	case "ip-owner-id", "owner-id":
-		return some(value(as.IpOwnerId)), true
-	case "public-ip":
-		return some(value(as.PublicIp)), true
+	for _, p := range i.Addresses() {
+		if as := a.renderAssociation(r, i, p); as != nil {
+			values = append(values, *pick(as))
+		}
 	}
-	return nil, false
+	return values, true
 }
 
-// renderAssociation shows whose an interface's public address is: the
-// account's, from its pool, or the service's.
-func renderAssociation(ad vpc.Address) *ec2.NetworkInterfaceAssociation {
+// renderAssociation shows whose the public address of a private one is: the
+// account's, allocated or from its pool, or the service's. nil: there is none.
+func (a *API) renderAssociation(r store.Reader, i vpc.Interface, p vpc.PrivateAddress) *ec2.NetworkInterfaceAssociation {
+	ad, ok := a.VPC.Address(r, i.Account, i.Region, p.AddressID)
+	if !ok {
+		return nil
+	}
 	ipOwner := vpc.RequesterID
-	if ad.PoolID != "" {
+	if ad.Own || ad.PoolID != "" {
 		ipOwner = ad.Account
 	}
 	return &ec2.NetworkInterfaceAssociation{
-		AllocationId: new(ad.ID), AssociationId: new(ad.AssociationID()), IpOwnerId: new(ipOwner), PublicIp: new(ad.Public.String()),
+		AllocationId: new(ad.ID), AssociationId: new(ad.AssociationID), IpOwnerId: new(ipOwner), PublicIp: new(ad.Public.String()),
 	}
+}
+
+// requester is who made the interface.
+func requester(i vpc.Interface) string {
+	if i.RequesterManaged() {
+		return vpc.RequesterID
+	}
+	return i.Account
+}
+
+func interfaceStatus(i vpc.Interface) ec2.NetworkInterfaceStatus {
+	if i.RequesterManaged() {
+		return ec2.NetworkInterfaceStatusInUse
+	}
+	return ec2.NetworkInterfaceStatusAvailable
 }
 
 func (a *API) renderInterface(r store.Reader, i vpc.Interface) ec2.NetworkInterface {
 	out := ec2.NetworkInterface{
 		NetworkInterfaceId: new(i.ID), OwnerId: new(i.Account), Description: new(i.Description),
-		InterfaceType: ec2.NetworkInterfaceTypeInterface, Status: ec2.NetworkInterfaceStatusInUse,
-		RequesterId: new(vpc.RequesterID), RequesterManaged: new(true),
+		InterfaceType: ec2.NetworkInterfaceTypeInterface, Status: interfaceStatus(i),
+		RequesterId: new(requester(i)), RequesterManaged: new(i.RequesterManaged()),
 		Operator:        &ec2.OperatorResponse{Managed: new(false)},
-		SourceDestCheck: new(true), MacAddress: new(i.MAC().String()),
+		SourceDestCheck: new(!i.Transit), MacAddress: new(i.MAC().String()),
 		AvailabilityZone: new(i.Zone), AvailabilityZoneId: new(a.zoneID(i.Region, i.Zone)), SubnetId: new(i.SubnetID), VpcId: new(i.VPCID),
-		PrivateIpAddress: new(i.Private.String()),
-		Attachment: &ec2.NetworkInterfaceAttachment{
-			AttachmentId: new(i.AttachmentID()), AttachTime: new(i.Created), DeleteOnTermination: new(false), DeviceIndex: new(int32(1)),
-			InstanceOwnerId: new(vpc.RequesterID), Status: ec2.AttachmentStatusAttached,
-		},
-		Groups: []ec2.GroupIdentifier{}, Ipv6Addresses: []ec2.NetworkInterfaceIpv6Address{},
+		PrivateIpAddress: new(i.Private.String()), Attachment: renderAttachment(i),
+		Groups: a.renderInterfaceGroups(r, i), Ipv6Addresses: []ec2.NetworkInterfaceIpv6Address{},
 		TagSet: renderTags(a.Tags.Of(r, i.ID)),
 	}
+	for n, p := range i.Addresses() {
+		private := ec2.NetworkInterfacePrivateIpAddress{
+			Primary: new(n == 0), PrivateIpAddress: new(p.Addr.String()), Association: a.renderAssociation(r, i, p),
+		}
+		out.PrivateIpAddresses = append(out.PrivateIpAddresses, private)
+	}
+	out.Association = out.PrivateIpAddresses[0].Association
+	return out
+}
+
+func (a *API) renderInterfaceGroups(r store.Reader, i vpc.Interface) []ec2.GroupIdentifier {
+	out := []ec2.GroupIdentifier{}
 	for _, id := range i.SecurityGroups {
 		g, _ := a.VPC.Group(r, id)
-		out.Groups = append(out.Groups, ec2.GroupIdentifier{GroupId: new(id), GroupName: new(g.Name)})
+		out = append(out, ec2.GroupIdentifier{GroupId: new(id), GroupName: new(g.Name)})
 	}
-	private := ec2.NetworkInterfacePrivateIpAddress{Primary: new(true), PrivateIpAddress: out.PrivateIpAddress}
-	if ad, ok := a.VPC.AddressOf(r, i.ID); ok {
-		out.Association = renderAssociation(ad)
-		private.Association = out.Association
-	}
-	out.PrivateIpAddresses = []ec2.NetworkInterfacePrivateIpAddress{private}
 	return out
 }

@@ -32,6 +32,8 @@ func ipamRefusal(err error) error {
 		return apierr.New(string(ipam.InvalidValue), "The allocation size is too big for the pool.")
 	case errors.Is(err, ipam.ErrNotAllowed):
 		return apierr.New(string(ipam.InvalidValue), "The netmask length is not within the allocation rules of the IPAM pool.")
+	case errors.Is(err, ipam.ErrNotHad):
+		return apierr.New("InvalidAddress.NotFound", "The address is in no pool of yours in this region, and isn't one that you have just released.")
 	case errors.Is(err, ipam.ErrClosed):
 		return apierr.New("Unavailable", "The server is stopping. Retry the request.").WithStatus(http.StatusServiceUnavailable)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -48,12 +49,20 @@ func (geography) Zones(r string) []string {
 	return nil
 }
 
-// noPools gives one address of 192.0.2.0/24 for each draw, and takes all back.
-type noPools struct{ st *store.Store }
+// noPools gives the next address from 192.0.2.144 on for each draw, or the one
+// that is asked for, and takes all back.
+type noPools struct {
+	st    *store.Store
+	given *atomic.Uint32
+}
 
 func (p noPools) Draw(ctx context.Context, w vpc.Want, record func(*store.Tx, vpc.Drawn) error) error {
+	block := w.Block
+	if !block.IsValid() {
+		block = netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(143 + p.given.Add(1))}), 32)
+	}
 	return p.st.Update(ctx, func(tx *store.Tx) error {
-		return record(tx, vpc.Drawn{PoolID: w.PoolID, AllocationID: w.ResourceID, Block: netip.MustParsePrefix("192.0.2.144/32"), Seq: 1})
+		return record(tx, vpc.Drawn{PoolID: w.PoolID, AllocationID: w.ResourceID, Block: block, Seq: 1})
 	})
 }
 func (noPools) DrawWithin(*store.Tx, vpc.Want) (vpc.Drawn, error) {
@@ -76,7 +85,7 @@ func newWorld(t *testing.T) *world {
 	tg, idem := tags.New(st), idempotency.New(st)
 	rooms := ec2api.Deps{
 		Store: st, Tags: tg, Regions: geography{},
-		VPC:       vpc.New(st, tg, idem, noPools{st}, vpc.Options{Zones: geography{}.Zones}),
+		VPC:       vpc.New(st, tg, idem, noPools{st, new(atomic.Uint32)}, vpc.Options{Zones: geography{}.Zones}),
 		Discovery: discovery.New(st, tg, idem, discovery.Options{}), // its calls are tested where the rooms are joined
 		IPAM:      ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, Log: log}),
 	}
