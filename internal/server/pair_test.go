@@ -1,0 +1,116 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/api/ec2"
+	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/config"
+	shapes "github.com/fairlead/fairlead/internal/shapes/ec2"
+	"github.com/fairlead/fairlead/internal/store/memstore"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+const locale = "local-1" // of a pair
+
+// pair is two servers' control planes over one engine, and a tenant that has a
+// pool of eight addresses, 192.0.2.144 to 151, and a network with a subnet of
+// eleven, 10.0.0.4 to 14, whose gateway isn't attached yet.
+type pair struct {
+	rooms [2]*rooms
+
+	pool, vpc, subnet, gateway string
+}
+
+func newPair(t testing.TB, quarantine time.Duration) *pair {
+	t.Helper()
+	p := &pair{}
+	engine := memstore.New()
+	for n := range p.rooms {
+		cfg := config.Default()
+		cfg.Dev, cfg.IPAM.Quarantine = true, &quarantine
+		r := build(cfg, engine, nil, slog.New(slog.DiscardHandler))
+		if err := r.store.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { r.ipam.Run(ctx) })
+		t.Cleanup(func() {
+			cancel()
+			running.Wait()
+			r.store.Close()
+		})
+		if err := r.regions.ensureProviders(ctx); err != nil {
+			t.Fatal(err)
+		}
+		p.rooms[n] = r
+	}
+
+	var manager shapes.CreateIpamOutput
+	p.must(t, "CreateIpam", &shapes.CreateIpamInput{}, &manager)
+	var pool shapes.CreateIpamPoolOutput
+	p.must(t, "CreateIpamPool", &shapes.CreateIpamPoolInput{
+		IpamScopeId: manager.Ipam.PublicDefaultScopeId, AddressFamily: "ipv4", Locale: new(locale), AwsService: "ec2", PublicIpSource: "byoip",
+	}, &pool)
+	p.pool = *pool.IpamPool.IpamPoolId
+	p.must(t, "ProvisionIpamPoolCidr", &shapes.ProvisionIpamPoolCidrInput{IpamPoolId: &p.pool, Cidr: new("192.0.2.144/29")}, nil)
+	var v shapes.CreateVpcOutput
+	p.must(t, "CreateVpc", &shapes.CreateVpcInput{CidrBlock: new("10.0.0.0/16")}, &v)
+	p.vpc = *v.Vpc.VpcId
+	var n shapes.CreateSubnetOutput
+	p.must(t, "CreateSubnet", &shapes.CreateSubnetInput{VpcId: &p.vpc, CidrBlock: new("10.0.0.0/28")}, &n)
+	p.subnet = *n.Subnet.SubnetId
+	var g shapes.CreateInternetGatewayOutput
+	p.must(t, "CreateInternetGateway", &shapes.CreateInternetGatewayInput{}, &g)
+	p.gateway = *g.InternetGateway.InternetGatewayId
+	return p
+}
+
+// carried answers requests without a socket.
+type carried struct{ http.Handler }
+
+func (c carried) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.RemoteAddr = "127.0.0.1:1"
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// call asks one of the servers, which has seen what was answered before, and
+// returns the code of its refusal.
+func (p *pair) call(server int, action string, in, out any) (code string, err error) {
+	if out == nil {
+		out = new(struct{})
+	}
+	for _, r := range p.rooms {
+		if err := p.rooms[server].store.WaitRevision(context.Background(), r.store.Snapshot().Revision()); err != nil {
+			return "", err
+		}
+	}
+	c := wire.Client{
+		Endpoint: "http://localhost", Spec: ec2.Spec, Region: locale, AccessKeyID: tenant, Secret: "any",
+		HTTP: &http.Client{Transport: carried{p.rooms[server].wire}},
+	}
+	err = c.Do(context.Background(), action, in, out)
+	if refused, ok := errors.AsType[*apierr.Error](err); ok {
+		return refused.Code, fmt.Errorf("%s: %w", action, err)
+	}
+	return "", err
+}
+
+// must asks the first server, which must agree.
+func (p *pair) must(t testing.TB, action string, in, out any) {
+	t.Helper()
+	if _, err := p.call(0, action, in, out); err != nil {
+		t.Fatal(err)
+	}
+}
