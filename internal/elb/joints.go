@@ -15,6 +15,9 @@ type Network interface {
 	SecurityGroup(r store.Reader, account, region, id string) (vpcID string, ok bool)
 	DefaultSecurityGroup(r store.Reader, vpcID string) string
 	VPC(r store.Reader, account, region, id string) bool
+	// Use has subnets and security groups stay from tx on, as long as Service.Uses
+	// says that a load balancer is in them.
+	Use(tx *store.Tx, subnets, groups []string)
 }
 
 // Subnet is where a load balancer may have nodes.

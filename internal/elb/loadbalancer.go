@@ -89,6 +89,7 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 		}
 		s.balancers.Put(tx, made.ARN, made)
 		s.names.Put(tx, key, made.ARN)
+		s.network.Use(tx, made.subnets(), groups)
 		return true, s.putTags(tx, c.Account, c.Region, made.ARN, "loadbalancer", c.Tags)
 	})
 	return made, err
@@ -187,10 +188,6 @@ func (s *Service) checkPool(r store.Reader, account, region, id string, scheme S
 }
 
 func (s *Service) sameSettings(r store.Reader, b LoadBalancer, c CreateLoadBalancer) bool {
-	subnets := make([]string, 0, len(b.Zones))
-	for _, z := range b.Zones {
-		subnets = append(subnets, z.SubnetID)
-	}
 	groups := c.SecurityGroups
 	if len(groups) == 0 {
 		if g := s.network.DefaultSecurityGroup(r, b.VPCID); g != "" {
@@ -198,7 +195,7 @@ func (s *Service) sameSettings(r store.Reader, b LoadBalancer, c CreateLoadBalan
 		}
 	}
 	return b.Scheme == c.Scheme && b.AddressType == c.AddressType && b.PoolID == c.PoolID &&
-		sameSet(subnets, c.Subnets) && sameSet(b.SecurityGroups, groups) && sameTags(s.tags.Of(r, b.ARN), c.Tags)
+		sameSet(b.subnets(), c.Subnets) && sameSet(b.SecurityGroups, groups) && sameTags(s.tags.Of(r, b.ARN), c.Tags)
 }
 
 func sameSet(a, b []string) bool {
@@ -264,6 +261,10 @@ func (s *Service) DeleteLoadBalancer(ctx context.Context, account, region, arn s
 		return nil
 	})
 }
+
+// Uses says whether a load balancer that isn't deleted is in a subnet or
+// security group; one that is, is where its nodes have interfaces.
+func (s *Service) Uses(r store.Reader, id string) bool { return s.balancersIn.Has(r, id) }
 
 // Nodes yields a load balancer's nodes by ID.
 func (s *Service) Nodes(r store.Reader, arn string) iter.Seq2[string, Node] {

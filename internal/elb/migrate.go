@@ -75,6 +75,7 @@ func (s *Service) SetSubnets(ctx context.Context, account, region, arn string, s
 		}
 		b.Zones = zones
 		s.balancers.Put(tx, b.ARN, b)
+		s.network.Use(tx, b.subnets(), nil)
 		return nil
 	})
 	return b, err

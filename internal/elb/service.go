@@ -52,6 +52,7 @@ type Service struct {
 	owners           *store.Collection[census] // account/region
 	balancers        *store.Collection[LoadBalancer]
 	balancersByOwner *store.Index[LoadBalancer] // account/region, those not deleted
+	balancersIn      *store.Index[LoadBalancer] // subnets and security groups, those not deleted
 	names            *store.Collection[string]  // account/region/kind/NAME → ARN
 	listeners        *store.Collection[Listener]
 	listenersByLB    *store.Index[Listener]    // those not deleted
@@ -80,6 +81,12 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 			return nil
 		}
 		return []string{owner(b.Account, b.Region)}
+	})
+	s.balancersIn = s.balancers.Index(func(b LoadBalancer) []string {
+		if b.Deleted {
+			return nil
+		}
+		return append(b.subnets(), b.SecurityGroups...)
 	})
 	s.names = store.NewCollection[string](st, "elb.name", 1)
 	s.listeners = store.NewCollection[Listener](st, "elb.listener", 1)

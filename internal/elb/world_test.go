@@ -48,6 +48,7 @@ func (network) SecurityGroup(_ store.Reader, _, _, id string) (string, bool) {
 	return "vpc-1", id == "sg-1"
 }
 func (network) DefaultSecurityGroup(store.Reader, string) string { return "sg-default" }
+func (network) Use(*store.Tx, []string, []string)                {}
 func (network) VPC(_ store.Reader, _, _, id string) bool         { return id == "vpc-1" || id == "vpc-3" }
 
 type pools struct{}

@@ -88,6 +88,8 @@ func (n network) VPC(r store.Reader, account, region, id string) bool {
 	return ok
 }
 
+func (n network) Use(tx *store.Tx, subnets, groups []string) { n.vpc.Use(tx, subnets, groups) }
+
 // interfaces is the vpc room's interfaces as the elb room's nodes have them.
 type interfaces struct {
 	store *store.Store

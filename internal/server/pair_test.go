@@ -15,17 +15,20 @@ import (
 	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/config"
 	shapes "github.com/fairlead/fairlead/internal/shapes/ec2"
+	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/store/memstore"
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
 const locale = "local-1" // of a pair
 
-// pair is two servers' control planes over one engine, and a tenant that has a
+// pair is two servers' control planes over one engine, of which the controllers
+// don't run, and a tenant that has a
 // pool of eight addresses, 192.0.2.144 to 151, and a network with a subnet of
 // eleven, 10.0.0.4 to 14, whose gateway isn't attached yet.
 type pair struct {
-	rooms [2]*rooms
+	rooms     [2]*rooms
+	interrupt func() // once, before the first server's next commit; nil: nothing
 
 	pool, vpc, subnet, gateway string
 }
@@ -37,7 +40,11 @@ func newPair(t testing.TB, quarantine time.Duration) *pair {
 	for n := range p.rooms {
 		cfg := config.Default()
 		cfg.Dev, cfg.IPAM.Quarantine = true, &quarantine
-		r := build(cfg, engine, nil, slog.New(slog.DiscardHandler))
+		var over store.Engine = engine
+		if n == 0 {
+			over = &interrupted{engine, p}
+		}
+		r := build(cfg, over, nil, slog.New(slog.DiscardHandler))
 		if err := r.store.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -75,6 +82,20 @@ func newPair(t testing.TB, quarantine time.Duration) *pair {
 	return p
 }
 
+// interrupted is the first server's engine.
+type interrupted struct {
+	store.Engine
+	*pair
+}
+
+func (e *interrupted) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
+	if f := e.interrupt; f != nil {
+		e.interrupt = nil
+		f()
+	}
+	return e.Engine.Commit(ctx, t)
+}
+
 // carried answers requests without a socket.
 type carried struct{ http.Handler }
 
@@ -88,6 +109,10 @@ func (c carried) RoundTrip(r *http.Request) (*http.Response, error) {
 // call asks one of the servers, which has seen what was answered before, and
 // returns the code of its refusal.
 func (p *pair) call(server int, action string, in, out any) (code string, err error) {
+	return p.callOf(ec2.Spec, server, action, in, out)
+}
+
+func (p *pair) callOf(spec wire.ServiceSpec, server int, action string, in, out any) (code string, err error) {
 	if out == nil {
 		out = new(struct{})
 	}
@@ -97,7 +122,7 @@ func (p *pair) call(server int, action string, in, out any) (code string, err er
 		}
 	}
 	c := wire.Client{
-		Endpoint: "http://localhost", Spec: ec2.Spec, Region: locale, AccessKeyID: tenant, Secret: "any",
+		Endpoint: "http://localhost", Spec: spec, Region: locale, AccessKeyID: tenant, Secret: "any",
 		HTTP: &http.Client{Transport: carried{p.rooms[server].wire}},
 	}
 	err = c.Do(context.Background(), action, in, out)

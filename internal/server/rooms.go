@@ -58,7 +58,11 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Log:        log,
 	})
 	r.regions.ipam = r.ipam
-	r.vpc = vpc.New(r.store, r.tags, r.idempotency, drawing{r.ipam}, vpc.Options{Zones: r.regions.Zones, Ended: r.ended})
+	r.vpc = vpc.New(r.store, r.tags, r.idempotency, drawing{r.ipam}, vpc.Options{
+		Zones: r.regions.Zones,
+		Ended: r.ended,
+		InUse: func(rd store.Reader, id string) bool { return r.elb.Uses(rd, id) },
+	})
 	r.discovery = discovery.New(r.store, r.tags, r.idempotency, discovery.Options{
 		Networks: networks{r.vpc}, Managers: managers{r.ipam}, Pools: managers{r.ipam},
 		History: r.history, IsRegion: r.regions.Has,

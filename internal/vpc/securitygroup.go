@@ -93,8 +93,8 @@ func (v VPC) everythingOut(groupID string) []Rule {
 	return rules
 }
 
-// DeleteSecurityGroup removes a group that no interface is in and no other
-// group's rule names.
+// DeleteSecurityGroup removes a group that no interface or load balancer is in
+// and no other group's rule names.
 func (s *Service) DeleteSecurityGroup(ctx context.Context, account, region, id string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		g, err := s.group(tx, account, region, id)
@@ -104,7 +104,7 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, account, region, id s
 		if g.Default() {
 			return fail(GroupUndeletable, KindSecurityGroup, "the specified group: %q name: %q cannot be deleted by a user", id, g.Name)
 		}
-		if s.interfacesByGroup.Has(tx, id) || s.groupsByPeer.Has(tx, id) {
+		if s.interfacesByGroup.Has(tx, id) || s.groupsByPeer.Has(tx, id) || s.inUse(tx, id) {
 			return fail(Dependency, KindSecurityGroup, "resource %s has a dependent object", id)
 		}
 		s.groups.Delete(tx, id)

@@ -23,6 +23,11 @@ type Options struct {
 	// Ended is told of each CIDR that a resource no longer has, as a part of the
 	// transaction in which it ends; an error ends that. nil: nobody is told.
 	Ended func(tx *store.Tx, e Ended) error
+
+	// InUse says whether something outside the room needs a subnet or security
+	// group that no interface may be in yet; nil: nothing does. Who adds to what
+	// needs it calls Service.Use in the same transaction.
+	InUse func(r store.Reader, id string) bool
 }
 
 // Quotas are the most there may be of each thing.

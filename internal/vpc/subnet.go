@@ -164,15 +164,15 @@ func (n Subnet) checkClear(other Subnet) error {
 	return nil
 }
 
-// DeleteSubnet removes a subnet without interfaces, and gives back what its
-// CIDRs were drawn as.
+// DeleteSubnet removes a subnet without interfaces that no load balancer is in,
+// and gives back what its CIDRs were drawn as.
 func (s *Service) DeleteSubnet(ctx context.Context, account, region, id string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		n, err := s.subnet(tx, account, region, id)
 		if err != nil {
 			return err
 		}
-		if s.interfacesBySubnet.Has(tx, id) {
+		if s.interfacesBySubnet.Has(tx, id) || s.inUse(tx, id) {
 			return dependency(KindSubnet, "subnet", id)
 		}
 		for _, b := range n.CIDRs() {

@@ -63,6 +63,7 @@ func (network) SecurityGroup(_ store.Reader, acct, _, id string) (string, bool) 
 	return "", false
 }
 func (network) DefaultSecurityGroup(store.Reader, string) string { return "sg-default" }
+func (network) Use(*store.Tx, []string, []string)                {}
 func (network) VPC(_ store.Reader, acct, _, id string) bool {
 	return acct == account && (id == "vpc-1" || id == "vpc-3")
 }
