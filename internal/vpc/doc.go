@@ -13,9 +13,15 @@
 // group, even where its content stays the same; whoever judges the set reads
 // that record. What only reads takes a store.Reader and costs no lock.
 //
+// Interfaces and public addresses are of two kinds in one record each: what a
+// load balancer's node has (node.go), which its account sees and can't change,
+// and what the account makes for itself. An association stands in both records,
+// the interface's and the address's, and changes in both at once.
+//
 // Ids that no caller gives are derived from what they belong to (derived), so
 // that a repeated step finds what it made before.
 //
-// Start reading at Service, then VPC, then Service.CreateServiceInterface.
+// Start reading at Service, then VPC, then Service.CreateInterface,
+// then Service.AssociateAddress.
 // Everything exported is safe for concurrent use.
 package vpc

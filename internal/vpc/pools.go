@@ -62,7 +62,7 @@ const (
 
 // Want is a block to be drawn from a pool for a resource.
 type Want struct {
-	PoolID          string
+	PoolID          string       // "": that which the account may have Block out of
 	Block           netip.Prefix // zero: the lowest free one of the length
 	NetmaskLength   *int         // nil, with no Block: the pool's default
 	For             Use

@@ -259,6 +259,17 @@ func TestFiltersTellOwnInterfacesFromNodes(t *testing.T) {
 	}
 }
 
+func TestTheQuotaOfAddressesIsAnAccountsAttribute(t *testing.T) {
+	w := newWorld(t)
+	got := map[string]string{}
+	for _, at := range do[ec2.DescribeAccountAttributesOutput](t, w, "DescribeAccountAttributes", &ec2.DescribeAccountAttributesInput{}).AccountAttributes {
+		got[*at.AttributeName] = *at.AttributeValues[0].AttributeValue
+	}
+	if got["vpc-max-elastic-ips"] != "5" || got["max-elastic-ips"] != "5" {
+		t.Errorf("got %v, want 5", got)
+	}
+}
+
 func TestAttributesOfAnInterface(t *testing.T) {
 	w := newAddressWorld(t)
 	id := w.names.Replace("ENI")

@@ -31,7 +31,7 @@ func (a *API) createInterface(ctx context.Context, c *wire.Call, in *ec2.CreateN
 		"Ipv6AddressCount", "Ipv6Addresses", "Ipv6Prefix", "Ipv6PrefixCount", "Operator"); err != nil {
 		return nil, err
 	}
-	if t := in.InterfaceType; t != "" && string(t) != string(ec2.NetworkInterfaceTypeInterface) {
+	if t := in.InterfaceType; t != "" { // which has no name for an ordinary one
 		return nil, apierr.New("UnsupportedOperation", "The value %s of InterfaceType is not supported by this installation.", t)
 	}
 	spec := vpc.InterfaceSpec{

@@ -154,10 +154,9 @@ func (a *API) describeAccountAttributes(_ context.Context, c *wire.Call, in *ec2
 		{"supported-platforms", "VPC"},
 		{"default-vpc", defaultVPC},
 		{"vpc-max-security-groups-per-interface", strconv.Itoa(a.VPC.Quotas().GroupsPerENI)},
-		// No instances and no addresses of one's own are to be had here.
-		{"max-instances", "0"},
-		{"max-elastic-ips", "0"},
-		{"vpc-max-elastic-ips", "0"},
+		{"max-instances", "0"}, // there are none to be had here
+		{"max-elastic-ips", strconv.Itoa(a.VPC.Quotas().Addresses)},
+		{"vpc-max-elastic-ips", strconv.Itoa(a.VPC.Quotas().Addresses)},
 	}
 	out := &ec2.DescribeAccountAttributesOutput{AccountAttributes: []ec2.AccountAttribute{}}
 	for _, at := range all {
