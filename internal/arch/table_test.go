@@ -14,6 +14,7 @@ var allowed = map[string][]string{
 	"failpoint":     {},
 	"ids":           {},
 	"ipam/forecast": {},
+	"ipam/proof":    {},
 	"ipam/space":    {},
 	"snapshot":      {},
 
@@ -101,8 +102,8 @@ type restriction struct {
 var restrictions = []restriction{
 	{path: "go.etcd.io", only: []string{"store/etcd"},
 		why: "etcd's types stop at the store"},
-	{path: "github.com/miekg/dns", only: []string{"dns", "dnsserver", "testkit"}, tests: true,
-		why: "packets are the DNS server's; tests may ask questions with it"},
+	{path: "github.com/miekg/dns", only: []string{"dns", "dnsserver", "ipam/proof", "testkit"}, tests: true,
+		why: "packets are the DNS server's, and of who asks a resolver for a proof; tests may ask questions with it"},
 	{path: "github.com/aws", only: []string{"testkit"}, tests: true,
 		why: "the SDK's clients are our tests; the binary speaks the protocols by itself"},
 	{path: "github.com/aws/aws-sdk-go-v2/service/ec2", tests: true,
