@@ -34,14 +34,6 @@ var (
 	globalUnicast       = netip.MustParsePrefix("2000::/3") // RFC 4291 §2.4
 )
 
-// Claim is an account's word that a CIDR is its own, with the proof that it
-// brings (EC2 IpamCidrAuthorizationContext).
-type Claim struct {
-	Account            string
-	CIDR               netip.Prefix
-	Message, Signature string
-}
-
 // ProvisionCIDR is a request for a pool CIDR: for exactly one of CIDR and
 // NetmaskLength.
 type ProvisionCIDR struct {
@@ -51,11 +43,14 @@ type ProvisionCIDR struct {
 	PoolID          string
 	CIDR            netip.Prefix
 	NetmaskLength   *int
-	Authorization   *Claim // nil: none
+	Method          VerificationMethod // "": RemarksX509
+	Authorization   *Authorization     // nil: none
+	TokenID         string             // of the verification token; "": none
 	Token           idempotency.Token
 	Time            time.Time
 
-	refill *refillOf // nil but for the sweep's own requests
+	refill   *refillOf // nil but for the sweep's own requests
+	unproven string    // why control isn't proven; "" if it is
 }
 
 // ProvisionCIDR gives a CIDR to a pool: to a child out of its source pool, to a
@@ -73,7 +68,7 @@ func (s *Service) ProvisionCIDR(ctx context.Context, req ProvisionCIDR, dryRun f
 	if err := s.checkProvision(req, p, i, source); err != nil {
 		return PoolCIDR{}, fmt.Errorf("provision to pool %s: %w", p.ID, err)
 	}
-	if err := s.verify(ctx, req, p); err != nil {
+	if req.unproven, err = s.prove(ctx, snap, req, p); err != nil {
 		return PoolCIDR{}, fmt.Errorf("provision to pool %s: %w", p.ID, err)
 	}
 	var c PoolCIDR
@@ -189,20 +184,23 @@ func checkBlock(p netip.Prefix, bits *int, f Family) error {
 	return nil
 }
 
-// verify asks for proof where a CIDR comes from outside into the public scope.
-func (s *Service) verify(ctx context.Context, req ProvisionCIDR, p Pool) error {
-	if s.opts.VerifyBYOIP == nil || p.PublicSource != BYOIP || p.SourcePoolID != "" {
-		return nil
+// proven says whether a proof is asked for of what is provisioned to p: where a
+// CIDR comes from outside into the public scope.
+func (p Pool) proven() bool { return p.PublicSource == BYOIP && p.SourcePoolID == "" }
+
+// prove verifies the claim that a request makes. A repeated call is told what
+// became of the first, which has been verified.
+func (s *Service) prove(ctx context.Context, r store.Reader, req ProvisionCIDR, p Pool) (unproven string, err error) {
+	if !p.proven() {
+		return "", nil
 	}
-	if req.Authorization == nil {
-		return refuse(InvalidCombination, "The request must contain a CIDR Authorization Context for a top-level pool whose PublicIpSource is byoip.")
+	if _, repeated, err := s.tokens.Find(r, req.Token); repeated || err != nil {
+		return "", err
 	}
-	claim := *req.Authorization
-	claim.Account, claim.CIDR = req.Account, req.CIDR
-	if err := s.opts.VerifyBYOIP(ctx, claim); err != nil {
-		return refuse(InvalidValue, "The CIDR Authorization Context is not valid: %s.", err)
-	}
-	return nil
+	return s.verify(ctx, r, proofOf{
+		account: req.Account, region: req.Region, cidr: req.CIDR, method: req.Method,
+		authorization: req.Authorization, tokenID: req.TokenID, time: req.Time,
+	})
 }
 
 // provision is ProvisionCIDR's part of a transaction, on the turn of the pool that the
@@ -232,9 +230,12 @@ func (s *Service) provision(t *turn, req ProvisionCIDR, dryRun func() error) (Po
 	if req.NetmaskLength != nil {
 		c.NetmaskLength = *req.NetmaskLength
 	}
-	if p.blockSource() == "" {
+	switch {
+	case req.unproven != "":
+		c.fail("", req.unproven) // neither of the codes is about proofs
+	case p.blockSource() == "":
 		err = s.bring(t, p, &c)
-	} else {
+	default:
 		err = s.carve(t, p, &c, req, len(live))
 	}
 	if err != nil {

@@ -41,6 +41,8 @@ const (
 	NounScope      Noun = "ipam-scope"
 	NounPool       Noun = "ipam-pool"
 	NounAllocation Noun = "ipam-pool-alloc"
+	NounToken      Noun = "ipam-external-resource-verification-token"
+	NounPublicPool Noun = "ipv4pool-ec2"
 	NounImport     Noun = "ipam-import"
 )
 

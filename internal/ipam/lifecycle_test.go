@@ -440,7 +440,7 @@ func TestWithoutAVerifierABroughtBlockMayBeSmall(t *testing.T) {
 }
 
 func TestBYOIPAsksForProofWhereThereIsAVerifier(t *testing.T) {
-	wrong := errors.New("the signature is somebody else's")
+	wrong := &ipam.ClaimError{Reason: "the message is somebody else's"}
 	w := single(t, func(o *ipam.Options) {
 		o.VerifyBYOIP = func(_ context.Context, c ipam.Claim) error {
 			if c.Account != account || c.CIDR.String() != "192.0.2.0/24" || c.Signature != "right" {
@@ -453,10 +453,10 @@ func TestBYOIPAsksForProofWhereThereIsAVerifier(t *testing.T) {
 	req := provisionRequest(p.ID, "192.0.2.0/24")
 	_, err := w.ProvisionCIDR(t.Context(), req, nil)
 	refused(t, err, ipam.InvalidCombination, "The request must contain a CIDR Auth")
-	req.Authorization = &ipam.Claim{Signature: "wrong"}
+	req.Authorization = &ipam.Authorization{Signature: "wrong"}
 	_, err = w.ProvisionCIDR(t.Context(), req, nil)
 	refused(t, err, ipam.InvalidValue, wrong.Error())
-	req.Authorization = &ipam.Claim{Signature: "right"}
+	req.Authorization = &ipam.Authorization{Signature: "right"}
 	if c := must(w.ProvisionCIDR(t.Context(), req, nil))(t); c.State != ipam.Provisioned {
 		t.Errorf("got %+v", c)
 	}
@@ -467,7 +467,7 @@ func TestARegionalPoolOfBroughtAddressesTakesNoSmallPieces(t *testing.T) {
 	i := w.ipam()
 	top := w.pool(i.PublicScopeID, func(r *ipam.CreatePool) { r.Locale = "" })
 	brought := provisionRequest(top.ID, "192.0.2.0/24")
-	brought.Authorization = &ipam.Claim{Signature: "right"}
+	brought.Authorization = &ipam.Authorization{Signature: "right"}
 	must(w.ProvisionCIDR(t.Context(), brought, nil))(t)
 	regional := w.pool(i.PublicScopeID, func(r *ipam.CreatePool) { r.SourcePoolID = top.ID })
 	req := provisionRequest(regional.ID, "192.0.2.0/28")

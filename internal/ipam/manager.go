@@ -121,7 +121,7 @@ func (s *Service) DeleteIPAM(ctx context.Context, account, region, id string, ca
 		if err := check(dryRun); err != nil {
 			return err
 		}
-		if pools[Private] == 0 {
+		if pools[Private] == 0 && i.Tokens == 0 {
 			s.removeIPAM(tx, i)
 			return nil
 		}
@@ -155,6 +155,9 @@ func (s *Service) finishIPAM(ctx context.Context, id string) error {
 		}
 	}
 	if err := s.deletePools(ctx, top); err != nil {
+		return err
+	}
+	if err := s.removeTokens(ctx, i); err != nil {
 		return err
 	}
 	return s.store.Update(ctx, func(tx *store.Tx) error {

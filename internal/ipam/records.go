@@ -50,6 +50,7 @@ type IPAM struct {
 	DiscoveryID            string
 	DiscoveryAssociationID string
 	ExtraScopes            int `json:",omitempty"` // beside the two default ones
+	Tokens                 int `json:",omitempty"` // verification tokens
 	State                  State
 	Modified               bool `json:",omitempty"`
 	Created                time.Time

@@ -22,9 +22,10 @@ type Options struct {
 	// is longer. nil: it isn't.
 	FreeTierQuarantine *time.Duration
 
-	// VerifyBYOIP proves that an account controls a CIDR that it brings; an
-	// error's text goes to the caller. nil believes everyone: a private network
-	// has no registry to ask.
+	// VerifyBYOIP says whether an account has proven that it controls a CIDR that
+	// it brings. A *ClaimError is the caller's, who is told its reason; for an
+	// *UnprovenError's the CIDR fails to be provisioned. nil believes everyone: a
+	// private network has no registry to ask.
 	VerifyBYOIP func(ctx context.Context, c Claim) error
 
 	// IsRegion says whether there is such a region.
@@ -77,6 +78,9 @@ type Service struct {
 	allocsTally    *store.Tally[Allocation] // by pool, kind and length, see usage
 	imports        *store.Collection[Import]
 	staged         *store.Collection[stagedBlock] // by import and address
+
+	verifications        *store.Collection[VerificationToken]
+	verificationsByOwner *store.Index[VerificationToken]
 
 	feed     feed
 	refiller refiller // the sweep's
@@ -140,6 +144,8 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 	s.allocsCooling = s.allocs.Index(func(a Allocation) []string { return only(a.State == Cooling, leaving) })
 	s.imports = store.NewCollection[Import](st, "ipam.import", 1)
 	s.staged = store.NewCollection[stagedBlock](st, "ipam.staged", 1)
+	s.verifications = store.NewCollection[VerificationToken](st, "ipam.verification-token", 1)
+	s.verificationsByOwner = s.verifications.Index(func(t VerificationToken) []string { return []string{owner(t.Account, t.Region)} })
 	s.feed = newFeed(st, s.allocs.Name())
 	return s
 }

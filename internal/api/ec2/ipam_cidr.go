@@ -29,7 +29,7 @@ func (a *API) provisionIPAMPoolCIDR(ctx context.Context, c *wire.Call, in *ec2.P
 		}
 	}
 	if auth := in.CidrAuthorizationContext; auth != nil {
-		req.Authorization = &ipam.Claim{Message: value(auth.Message), Signature: value(auth.Signature)}
+		req.Authorization = &ipam.Authorization{Message: value(auth.Message), Signature: value(auth.Signature)}
 	}
 	cidr, err := a.IPAM.ProvisionCIDR(ctx, req, c.CheckDryRun)
 	if err != nil {
