@@ -188,6 +188,9 @@ func (t *turn) choose(w Want) (netip.Prefix, error) {
 	if !t.exists || t.pool.Locale != w.Holder.Region || !t.pool.Hidden && t.pool.Account != w.Holder.Account {
 		return netip.Prefix{}, poolNotFound(w.PoolID)
 	}
+	if t.pool.PublicIPv4 && w.Holder.Type != EIP {
+		return netip.Prefix{}, poolNotFound(w.PoolID)
+	}
 	if err := checkBlock(w.CIDR, w.NetmaskLength, t.pool.Family); err != nil {
 		return netip.Prefix{}, err
 	}

@@ -245,6 +245,8 @@ func (s *Service) provision(t *turn, req ProvisionCIDR, dryRun func() error) (Po
 		return PoolCIDR{}, refuse(WrongState, "%s", c.FailureMessage) // nobody asked, so nobody is told by a record
 	}
 	if c.State == Provisioned {
+		source, _ := s.pools.Get(t.base, p.SourcePoolID)
+		c.Brought = broughtOf(p, source)
 		if notice := s.Automation(t.tx, p.ID).Notice; notice > 0 {
 			c.UsableFrom, c.Waiting = req.Time.Add(notice), true
 		}
@@ -342,9 +344,7 @@ func (s *Service) carve(t *turn, p Pool, c *PoolCIDR, req ProvisionCIDR, live in
 	}
 	c.CIDR = a.CIDR
 	l, _ := s.ledgers.Get(t.tx, p.ID)
-	l.Seq++
-	l.CIDRSeq = l.Seq
-	s.ledgers.Put(t.tx, p.ID, l)
+	s.changeCIDRsOf(t.tx, p.ID, l)
 	return nil
 }
 
@@ -371,6 +371,8 @@ func (s *Service) DeprovisionCIDR(ctx context.Context, account, region, poolID s
 			c = failed[n]
 		} else if c = live[n]; c.State == PendingDeprovision {
 			return refuse(WrongState, "The CIDR '%s' is being deprovisioned from ipam-pool '%s'.", cidr, poolID)
+		} else if c.announced() {
+			return stillAdvertised(c)
 		}
 		// The reads above came from the ledger's past; guard the record too.
 		if _, ok := s.cidrs.Get(t.tx, c.ID); !ok {
@@ -414,6 +416,9 @@ func (s *Service) deprovision(t *turn, p Pool, c PoolCIDR) (PoolCIDR, error) {
 		if err := s.vacate(t.tx, p, c); err != nil {
 			return c, err
 		}
+		if s.retire(t, c) {
+			return c, nil
+		}
 	case c.State == PendingDeprovision:
 		return c, nil // goes on waiting
 	default:
@@ -428,7 +433,7 @@ func (s *Service) deprovision(t *turn, p Pool, c PoolCIDR) (PoolCIDR, error) {
 // where it came from.
 func (s *Service) vacate(tx *store.Tx, p Pool, c PoolCIDR) error {
 	s.cidrs.Delete(tx, c.ID)
-	source := p.blockSource()
+	source := cmp.Or(c.Source, p.blockSource())
 	if source == "" {
 		name := p.routingDomain()
 		d, _ := s.domains.Get(tx, name)

@@ -53,7 +53,7 @@ func (s *Service) CreatePool(ctx context.Context, req CreatePool, dryRun func() 
 		var parent *Pool
 		if req.SourcePoolID != "" {
 			found, ok := s.pools.Get(tx, req.SourcePoolID)
-			if !ok || found.Hidden || found.Account != req.Account {
+			if !ok || !found.managed() || found.Account != req.Account {
 				return poolNotFound(req.SourcePoolID)
 			}
 			parent = &found
@@ -394,7 +394,7 @@ func (s *Service) removePool(tx *store.Tx, p Pool) {
 // region. The pool is guarded.
 func (s *Service) homePool(r store.Reader, account, region, id string) (Pool, error) {
 	p, ok := s.pools.Get(r, id)
-	if !ok || p.Hidden || p.Account != account || p.Region != region {
+	if !ok || !p.managed() || p.Account != account || p.Region != region {
 		return Pool{}, poolNotFound(id)
 	}
 	return p, nil

@@ -38,7 +38,7 @@ func (s *Service) Scope(r store.Reader, account, id string) (Scope, bool) {
 // VisiblePool returns the pool that an account names, in whatever region.
 func (s *Service) VisiblePool(r store.Reader, account, id string) (Pool, bool) {
 	p, ok := s.pools.Get(r, id)
-	return p, ok && !p.Hidden && p.Account == account
+	return p, ok && p.managed() && p.Account == account
 }
 
 // Pool returns a pool, whoever's it is, the provider's too.

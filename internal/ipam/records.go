@@ -169,6 +169,7 @@ type Pool struct {
 	Created        time.Time
 	Modified       bool `json:",omitempty"`
 	Hidden         bool `json:",omitempty"` // the provider's own; in no describe
+	PublicIPv4     bool `json:",omitempty"` // EC2's, and none of IPAM's: see publicpool.go
 }
 
 // ToldState is the state that a describe tells.
@@ -185,6 +186,9 @@ func (p Pool) blockSource() string {
 	}
 	return ""
 }
+
+// managed says whether p is one of IPAM's: only its operations know it.
+func (p Pool) managed() bool { return !p.Hidden && !p.PublicIPv4 }
 
 // fromProvider says whether p's blocks are carved from the provider's.
 func (p Pool) fromProvider() bool {
@@ -233,6 +237,8 @@ type PoolCIDR struct {
 	Created        time.Time
 	UsableFrom     time.Time `json:",omitzero"`  // the end of the notice period; zero for none
 	Waiting        bool      `json:",omitempty"` // for UsableFrom; nothing is allocated in it yet
+	Source         string    `json:",omitempty"` // of a public IPv4 pool's: the pool that it is a block of; "" if it was brought
+	Brought        *Brought  `json:",omitempty"` // nil unless the CIDR can be announced
 }
 
 // active says whether the CIDR's addresses may be allocated.
@@ -265,6 +271,8 @@ const (
 	ChildPool ResourceType = "ipam-pool"
 	VPC       ResourceType = "vpc"
 	Subnet    ResourceType = "subnet"
+
+	PublicIPv4Pool ResourceType = "ec2-public-ipv4-pool"
 )
 
 // Holder is what an allocation is made for.

@@ -79,6 +79,10 @@ type Service struct {
 	imports        *store.Collection[Import]
 	staged         *store.Collection[stagedBlock] // by import and address
 
+	publicPoolsByOwner *store.Index[Pool]
+	cidrsBrought       *store.Index[PoolCIDR] // by account and region
+	cidrsAnnounced     *store.Index[PoolCIDR]
+
 	verifications        *store.Collection[VerificationToken]
 	verificationsByOwner *store.Index[VerificationToken]
 
@@ -96,6 +100,9 @@ type Service struct {
 
 // leaving is the one value of the indexes of what the sweep has to end.
 const leaving = "leaving"
+
+// announcing is the one value of the index of what networks may know.
+const announcing = "announcing"
 
 // New declares the room's collections in st, before its Start.
 func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Options) *Service {
@@ -115,7 +122,7 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 	s.scopesByOwner = s.scopes.Index(func(c Scope) []string { return []string{owner(c.Account, c.Region)} })
 	s.pools = store.NewCollection[Pool](st, "ipam.pool", 1)
 	s.poolsByOwner = s.pools.Index(func(p Pool) []string {
-		if p.Hidden {
+		if !p.managed() {
 			return nil
 		}
 		keys := []string{owner(p.Account, p.Region)}
@@ -124,15 +131,23 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 		}
 		return keys
 	})
-	s.poolsByScope = s.pools.Index(func(p Pool) []string { return only(!p.Hidden, p.ScopeID) })
+	s.poolsByScope = s.pools.Index(func(p Pool) []string { return only(p.managed(), p.ScopeID) })
 	s.poolsBySource = s.pools.Index(func(p Pool) []string { return only(p.SourcePoolID != "", p.SourcePoolID) })
 	s.poolsImporting = s.pools.Index(func(p Pool) []string { return only(p.AutoImport && p.State == CreateComplete, p.Account) })
+	s.publicPoolsByOwner = s.pools.Index(func(p Pool) []string { return only(p.PublicIPv4, owner(p.Account, p.Region)) })
 	s.poolsLeaving = s.pools.Index(func(p Pool) []string { return only(p.State == DeleteInProgress, leaving) })
 	s.ledgers = store.NewCollection[Ledger](st, "ipam.ledger", 1)
 	s.cidrs = store.NewCollection[PoolCIDR](st, "ipam.cidr", 1)
 	s.cidrsByPool = s.cidrs.Index(func(c PoolCIDR) []string { return []string{c.PoolID} })
 	s.cidrsLeaving = s.cidrs.Index(func(c PoolCIDR) []string { return only(c.State == PendingDeprovision, leaving) })
 	s.cidrsWaiting = s.cidrs.Index(func(c PoolCIDR) []string { return only(c.Waiting, leaving) })
+	s.cidrsBrought = s.cidrs.Index(func(c PoolCIDR) []string {
+		if c.Brought == nil || c.State == FailedProvision {
+			return nil
+		}
+		return []string{owner(c.Brought.Account, c.Brought.Region)}
+	})
+	s.cidrsAnnounced = s.cidrs.Index(func(c PoolCIDR) []string { return only(c.announced(), announcing) })
 	s.spans = store.NewCollection[span](st, "ipam.span", 1)
 	s.domains = store.NewCollection[domain](st, "ipam.domain", 1)
 	s.allocs = store.NewPackedCollection(st, "ipam.allocation", allocationFormat, allocationPacking)

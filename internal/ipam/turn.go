@@ -114,10 +114,14 @@ func (t *turn) cidrsChanged() bool { return t.ledger.CIDRSeq != t.index.cidrSeq 
 
 // changeCIDRs counts a change of the pool's CIDRs in its ledger. It ends the
 // turn: the index learns of the change from its commit.
-func (t *turn) changeCIDRs() {
-	t.ledger.Seq++
-	t.ledger.CIDRSeq = t.ledger.Seq
-	t.s.ledgers.Put(t.tx, t.pool.ID, t.ledger)
+func (t *turn) changeCIDRs() { t.ledger = t.s.changeCIDRsOf(t.tx, t.pool.ID, t.ledger) }
+
+// changeCIDRsOf counts a change of a pool's CIDRs in its ledger, which tx has read.
+func (s *Service) changeCIDRsOf(tx *store.Tx, pool string, l Ledger) Ledger {
+	l.Seq++
+	l.CIDRSeq = l.Seq
+	s.ledgers.Put(tx, pool, l)
+	return l
 }
 
 func notAvailable(p netip.Prefix, pool string) error {
