@@ -49,6 +49,7 @@ var allowed = map[string][]string{
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
 
 	// What carries traffic.
+	"announce":      {},
 	"attach":        {"snapshot"},
 	"dnsserver":     {"snapshot"},
 	"health":        {"proxy/http1", "snapshot"},
@@ -62,8 +63,8 @@ var allowed = map[string][]string{
 	"config": {},
 	"status": {},
 	"server": {
-		"account", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "config", "discovery", "dns", "dnsserver",
-		"elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "node", "proxy", "snapshot", "status", "store",
+		"account", "announce", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "config", "discovery", "dns", "dnsserver",
+		"elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof", "node", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself

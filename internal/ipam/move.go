@@ -78,8 +78,8 @@ func (s *Service) move(t *turn, req MoveBYOIP, dryRun func() error) (moved PoolC
 		return moved, false, refuse(InvalidValue, "The CIDR '%s' belongs to ipam-pool '%s' already.", c.CIDR, c.PoolID)
 	case c.State == PendingDeprovision:
 		return moved, false, refuse(WrongState, "The CIDR '%s' is being deprovisioned.", c.CIDR)
-	case len(live) >= maxCIDRsPerPool:
-		return moved, false, refuse(OverLimit, "You've reached the limit for CIDRs in ipam-pool '%s'. You are limited to %d.", t.pool.ID, maxCIDRsPerPool)
+	case len(live) >= s.opts.Quotas.CIDRsPerPool:
+		return moved, false, refuse(OverLimit, "You've reached the limit for CIDRs in ipam-pool '%s'. You are limited to %d.", t.pool.ID, s.opts.Quotas.CIDRsPerPool)
 	}
 	if err := check(dryRun); err != nil {
 		return moved, false, err

@@ -141,8 +141,8 @@ func (s *Service) ProvisionPublicCIDR(ctx context.Context, req ProvisionPublicCI
 			return err
 		}
 		ledger, _ := s.ledgers.Get(t.tx, req.PoolID)
-		if live, _ := s.cidrsOf(t.base, req.PoolID); len(live) >= maxCIDRsPerPool {
-			return refuse(OverLimit, "You've reached the limit for CIDRs in public pool '%s'. You are limited to %d.", req.PoolID, maxCIDRsPerPool)
+		if live, _ := s.cidrsOf(t.base, req.PoolID); len(live) >= s.opts.Quotas.CIDRsPerPool {
+			return refuse(OverLimit, "You've reached the limit for CIDRs in public pool '%s'. You are limited to %d.", req.PoolID, s.opts.Quotas.CIDRsPerPool)
 		}
 		want := Want{
 			PoolID: req.SourcePoolID, NetmaskLength: &req.NetmaskLength, Time: req.Time, Tags: s.tags.Of(t.base, req.PoolID),
