@@ -17,6 +17,10 @@ type settings struct {
 	OpsAddr   *string `name:"ops-addr" help:"Serve health, metrics and profiles on the address (default ${ops_addr})." placeholder:"HOST:PORT"`
 	LogLevel  *string `help:"Log from the level on: debug, info, warn or error (default ${log_level})." placeholder:"LEVEL"`
 	LogFormat *string `help:"Log as text or json (default ${log_format})." placeholder:"FORMAT"`
+
+	Verification *config.Verification `name:"byoip-verification" help:"Ask for a proof of control of prefixes that accounts bring: none, dns, x509 or dns+x509 (default none)." placeholder:"PROOFS"`
+	Resolver     *string              `name:"byoip-resolver" help:"Look up verification tokens through the resolver." placeholder:"HOST:PORT"`
+	Certificates *string              `name:"byoip-certificates" help:"Find the certificates of signed prefixes in the directory." placeholder:"DIR"`
 }
 
 // over lays the file over the base, and the flags over both. The result isn't
@@ -34,6 +38,9 @@ func (s settings) over(base config.Config) (config.Config, error) {
 	lay(&cfg.OpsAddr, s.OpsAddr)
 	lay(&cfg.LogLevel, s.LogLevel)
 	lay(&cfg.LogFormat, s.LogFormat)
+	lay(&cfg.BYOIP.Verification, s.Verification)
+	lay(&cfg.BYOIP.Resolver, s.Resolver)
+	lay(&cfg.BYOIP.Certificates, s.Certificates)
 	return cfg, nil
 }
 

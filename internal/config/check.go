@@ -46,7 +46,7 @@ func (c Config) Check() error {
 	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
 	oneOf("log-format", c.LogFormat, "text", "json")
 	oneOf("attachment.driver", c.Attachment.Driver, DriverLoopback)
-	oneOf("byoip.verification", c.BYOIP.Verification, VerificationNone)
+	c.checkBYOIP(bad)
 	if !domainName.MatchString(c.DNS.BaseDomain) {
 		bad("dns.base-domain", "%q is not a lower-case domain name of two labels or more", c.DNS.BaseDomain)
 	}
@@ -71,6 +71,20 @@ func (c Config) Check() error {
 	c.checkAccounts(bad)
 	c.checkRegions(bad)
 	return errors.Join(errs...)
+}
+
+func (c Config) checkBYOIP(bad func(key, format string, args ...any)) {
+	v := c.BYOIP.Verification
+	if err := v.check(); err != nil {
+		bad("byoip.verification", "%v", err)
+		return
+	}
+	if _, _, err := net.SplitHostPort(c.BYOIP.Resolver); v.Has(VerificationDNS) && err != nil {
+		bad("byoip.resolver", "%q is not HOST:PORT of the resolver that byoip.verification dns asks", c.BYOIP.Resolver)
+	}
+	if v.Has(VerificationX509) && c.BYOIP.Certificates == "" {
+		bad("byoip.certificates", "must name the directory of certificates that byoip.verification x509 looks into")
+	}
 }
 
 func (c Config) checkAccounts(bad func(key, format string, args ...any)) {

@@ -58,7 +58,9 @@ type Attachment struct {
 
 // BYOIP is how the operator's own prefixes come in.
 type BYOIP struct {
-	Verification string `yaml:"verification"` // none: no authorization context is asked for
+	Verification Verification `yaml:"verification"` // the proofs of control that are accepted
+	Resolver     string       `yaml:"resolver"`     // HOST:PORT of the recursive resolver that finds tokens; for dns
+	Certificates string       `yaml:"certificates"` // directory of PEM files, RANGE_LENGTH.pem; for x509
 }
 
 // IPAM is the address manager's settings.
@@ -82,11 +84,8 @@ type IPAMQuotas struct {
 	AllocationsPerPool int `yaml:"allocations-per-pool"`
 }
 
-// Drivers and verifications that exist.
-const (
-	DriverLoopback   = "loopback"
-	VerificationNone = "none"
-)
+// Drivers that exist.
+const DriverLoopback = "loopback"
 
 // Default returns the settings that hold where nothing else is said: one region
 // of three zones, on loopback.
@@ -107,7 +106,7 @@ func Default() Config {
 		}},
 		DNS:        DNS{BaseDomain: "elb.fairlead.test", TTL: 60 * time.Second},
 		Attachment: Attachment{Driver: DriverLoopback},
-		BYOIP:      BYOIP{Verification: VerificationNone},
+		BYOIP:      BYOIP{Verification: Verification{VerificationNone}},
 		IPAM:       IPAM{Quotas: IPAMQuotas{PoolsPerScope: 50, CIDRsPerPool: 50, AllocationsPerPool: 550_000}},
 	}
 }

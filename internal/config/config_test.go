@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,20 @@ ipam:
 	}
 }
 
+func TestProofsAreATextOrAList(t *testing.T) {
+	for text, want := range map[string][]string{
+		"none":        {config.VerificationNone},
+		"dns+x509":    {config.VerificationDNS, config.VerificationX509},
+		"[x509, dns]": {config.VerificationX509, config.VerificationDNS},
+		`["dns"]`:     {config.VerificationDNS},
+	} {
+		cfg, err := read(t, "byoip:\n  resolver: 127.0.0.1:53\n  certificates: /etc/fairlead/certificates\n  verification: "+text+"\n")
+		if err != nil || !slices.Equal(cfg.BYOIP.Verification, want) {
+			t.Errorf("%s: got %q, %v; want %q", text, cfg.BYOIP.Verification, err, want)
+		}
+	}
+}
+
 func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":        {"api-adr: 127.0.0.1:1\n", `:1: unknown key "api-adr"; did you mean "api-addr"?`},
@@ -75,6 +90,13 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		"overlapping pools":  {"regions: [{name: a-1, zones: [a-1a, a-1b], provider-pools: [10.0.0.0/8], provider-blocks: [10.1.0.0/16]}]\n", "10.1.0.0/16 overlaps 10.0.0.0/8"},
 		"host bits":          {"regions: [{name: a-1, zones: [a-1a, a-1b], provider-pools: [10.0.0.1/8]}]\n", "without host bits"},
 		"a short wait":       {"ipam: {free-tier-quarantine: -1s}\n", "ipam.free-tier-quarantine: -1s is negative"},
+		"unknown proof":      {"byoip: {verification: magic}\n", `byoip.verification: "magic" is not one of none, dns, x509`},
+		"unknown proof, too": {"byoip: {verification: [dns, magic]}\n", `"magic" is not one of`},
+		"proofs and none":    {"byoip: {verification: none+dns}\n", "none can't be combined"},
+		"no proofs":          {"byoip: {verification: []}\n", "byoip.verification: is empty"},
+		"proof of no shape":  {"byoip: {verification: {dns: true}}\n", "must be a text such as"},
+		"dns, no resolver":   {"byoip: {verification: dns}\n", `byoip.resolver: "" is not HOST:PORT`},
+		"x509, no directory": {"byoip: {verification: x509}\n", "byoip.certificates: must name the directory"},
 		"unknown driver":     {"attachment: {driver: magic}\n", `attachment.driver: "magic" is not one of loopback`},
 		"quota of nothing":   {"ipam: {quotas: {pools-per-scope: 0}}\n", "ipam.quotas.pools-per-scope: 0 is not a number from 1 on"},
 		"account id":         {"accounts: [{id: \"12\"}]\n", `accounts[0].id: "12" is not 12 digits`},

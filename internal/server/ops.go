@@ -23,6 +23,7 @@ func (s *Server) opsHandler() http.Handler {
 	mux.HandleFunc("GET /status", s.serveStatus)
 	mux.HandleFunc("GET /history", s.serveHistory)
 	mux.HandleFunc("GET /pools/{pool}/forecast", s.serveForecast)
+	mux.HandleFunc("GET /announcements", s.serveAnnouncements)
 	mux.HandleFunc("GET /pools", s.servePools)
 	mux.HandleFunc("GET /pools/{pool}/map", s.serveMap)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/account"
+	"github.com/fairlead/fairlead/internal/announce"
 	"github.com/fairlead/fairlead/internal/api/ec2"
 	"github.com/fairlead/fairlead/internal/api/elbv2"
 	"github.com/fairlead/fairlead/internal/api/fairlead"
@@ -30,6 +31,7 @@ type rooms struct {
 	history     *history.Service
 	discovery   *discovery.Service
 	ipam        *ipam.Service
+	announcer   *announce.Recorder
 	vpc         *vpc.Service
 	elb         *elb.Service
 	projector   *elb.Projector
@@ -49,15 +51,16 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.ipam = ipam.New(r.store, r.tags, r.idempotency, ipam.Options{
 		Quarantine:         cfg.QuarantineTime(),
 		FreeTierQuarantine: cfg.IPAM.FreeTierQuarantine,
-		// byoip.verification none: the operator's own prefixes need no proof.
-		IsRegion:   r.regions.Has,
-		History:    r.history,
-		Networks:   watched{r},
-		Companions: watched{r},
-		Quotas:     ipam.Quotas(cfg.IPAM.Quotas),
-		Log:        log,
+		VerifyBYOIP:        verifyBYOIP(cfg.BYOIP, log),
+		IsRegion:           r.regions.Has,
+		History:            r.history,
+		Networks:           watched{r},
+		Companions:         watched{r},
+		Quotas:             ipam.Quotas(cfg.IPAM.Quotas),
+		Log:                log,
 	})
 	r.regions.ipam = r.ipam
+	r.announcer = announce.NewRecorder(log)
 	r.vpc = vpc.New(r.store, r.tags, r.idempotency, drawing{r.ipam}, vpc.Options{
 		Zones: r.regions.Zones,
 		Ended: r.ended,
