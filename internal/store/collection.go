@@ -8,13 +8,22 @@ import (
 // definition is a collection without its type. Its records are *T, or *packed
 // where the collection has a form of its own.
 type definition struct {
-	name      string
-	n         int    // in views' tables
-	prefix    string // of its keys in the engine
-	encode    func(record any) (value []byte, err error)
-	decode    func(key string, value []byte) (record any, err error)
-	indexKeys []func(row) []string
-	tallyKeys []func(row) string
+	name    string
+	n       int    // in views' tables
+	prefix  string // of its keys in the engine
+	packs   bool   // its records are *packed
+	encode  func(record any) (value []byte, err error)
+	decode  func(key string, value []byte, in *hold) (record any, err error)
+	indexes int // how many were declared
+	tallies int
+	values  func(row) values
+}
+
+// values are what a row is found under in each index, and counted under in each
+// tally.
+type values struct {
+	indexes [][]string
+	tallies []string
 }
 
 // Collection is the records of one kind, ordered by key.
@@ -22,6 +31,9 @@ type Collection[T any] struct {
 	def   *definition
 	store *Store
 	pack  *Packing[T] // nil: records are kept as they are
+
+	indexes []func(T) []string
+	tallies []func(T) string
 }
 
 // NewCollection declares a collection whose records have the given format
@@ -31,10 +43,31 @@ func NewCollection[T any](s *Store, name string, version int) *Collection[T] {
 	d := &definition{
 		name:   name,
 		encode: func(v any) ([]byte, error) { return encode(version, v) },
-		decode: func(_ string, b []byte) (any, error) { return decode[T](version, b) },
+		decode: func(_ string, b []byte, _ *hold) (any, error) { return decode[T](version, b) },
 	}
+	return newCollection[T](s, d, nil)
+}
+
+func newCollection[T any](s *Store, d *definition, p *Packing[T]) *Collection[T] {
+	c := &Collection[T]{def: d, store: s, pack: p}
+	d.values = c.values
 	s.declare(d)
-	return &Collection[T]{def: d, store: s}
+	return c
+}
+
+func (c *Collection[T]) values(rw row) values {
+	v := values{indexes: make([][]string, len(c.indexes)), tallies: make([]string, len(c.tallies))}
+	if len(c.indexes)+len(c.tallies) == 0 {
+		return v
+	}
+	record := c.record(rw)
+	for i, keys := range c.indexes {
+		v.indexes[i] = keys(record)
+	}
+	for i, value := range c.tallies {
+		v.tallies[i] = value(record)
+	}
+	return v
 }
 
 // Name returns the collection's name, which begins its records' keys in the engine.
@@ -106,8 +139,9 @@ func (c *Collection[T]) Index(keys func(T) []string) *Index[T] {
 	if c.store.view.Load() != nil {
 		panic(fmt.Sprintf("store: index on %s declared after Start", c.def.name))
 	}
-	c.def.indexKeys = append(c.def.indexKeys, func(rw row) []string { return keys(c.record(rw)) })
-	return &Index[T]{collection: c, n: len(c.def.indexKeys) - 1}
+	c.indexes = append(c.indexes, keys)
+	c.def.indexes++
+	return &Index[T]{collection: c, n: len(c.indexes) - 1}
 }
 
 // Each yields the records under value, in order of key; see Collection.All.

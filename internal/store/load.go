@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -79,10 +78,36 @@ type batch struct {
 	kvs []KV
 }
 
-// run is decoded records of one collection, in order.
+// run is decoded records of one collection, in order, and what they have in its
+// indexes and tallies.
 type run struct {
-	def  *definition
-	rows []row
+	def     *definition
+	rows    []row
+	entries [][]indexEntry   // by index
+	counts  []map[string]int // by tally
+}
+
+func newRun(d *definition) run {
+	r := run{def: d, entries: make([][]indexEntry, d.indexes), counts: make([]map[string]int, d.tallies)}
+	for i := range r.counts {
+		r.counts[i] = map[string]int{}
+	}
+	return r
+}
+
+func (r *run) add(rw row) {
+	r.rows = append(r.rows, rw)
+	v := r.def.values(rw)
+	for i, under := range v.indexes {
+		for _, value := range under {
+			r.entries[i] = append(r.entries[i], indexEntry{value, rw.key})
+		}
+	}
+	for i, value := range v.tallies {
+		if value != "" {
+			r.counts[i][value]++
+		}
+	}
 }
 
 type loader struct {
@@ -113,24 +138,31 @@ func (l *loader) work() {
 }
 
 func (l *loader) decode(kvs []KV) ([]run, error) {
+	size := 0
+	for _, kv := range kvs {
+		if d, key := l.store.definitionOf(kv.Key); d != nil {
+			size += len(key)
+			if d.packs {
+				size += len(kv.Value)
+			}
+		}
+	}
 	var runs []run
-	rows := make([]row, 0, len(kvs))
-	first := 0 // of the present run
+	in := newHold(len(kvs), size)
 	for _, kv := range kvs {
 		d, key := l.store.definitionOf(kv.Key)
 		if d == nil {
 			continue
 		}
-		value, err := d.decode(key, kv.Value)
+		key = in.string(key)
+		value, err := d.decode(key, kv.Value, in)
 		if err != nil {
 			return nil, &unreadableError{kv.Key, err}
 		}
 		if len(runs) == 0 || runs[len(runs)-1].def != d {
-			first = len(rows)
-			runs = append(runs, run{def: d})
+			runs = append(runs, newRun(d))
 		}
-		rows = append(rows, row{key: key, value: value, modRevision: kv.ModRevision})
-		runs[len(runs)-1].rows = rows[first:]
+		runs[len(runs)-1].add(row{key: key, value: value, modRevision: kv.ModRevision})
 	}
 	return runs, nil
 }
@@ -141,12 +173,12 @@ func (l *loader) failure() error {
 	return l.err
 }
 
-// tables makes the tables of all that was decoded.
+// tables makes the tables of all that was decoded, their trees side by side.
 func (l *loader) tables() []*table {
-	rows := make([][][]row, len(l.store.order))
+	byDefinition := make([][]run, len(l.store.order))
 	for _, runs := range l.decoded {
 		for _, r := range runs {
-			rows[r.def.n] = append(rows[r.def.n], r.rows)
+			byDefinition[r.def.n] = append(byDefinition[r.def.n], r)
 		}
 	}
 	l.decoded = nil
@@ -161,14 +193,23 @@ func (l *loader) tables() []*table {
 		})
 	}
 	for n, d := range l.store.order {
-		t := newTable(d)
+		t, runs := newTable(d), byDefinition[n]
 		tables[n] = t
-		parts <- func() { plant(t.rows, rows[n]) }
-		for i, keys := range d.indexKeys {
-			parts <- func() { plant(t.indexes[i], [][]indexEntry{entries(rows[n], keys)}) }
+		parts <- func() { plant(t.rows, gather(runs, func(r run) []row { return r.rows })) }
+		for i, tree := range t.indexes {
+			parts <- func() {
+				entries := gather(runs, func(r run) []indexEntry { return r.entries[i] })
+				slices.SortFunc(entries, indexEntry.compare)
+				plant(tree, entries)
+			}
 		}
-		for i, key := range d.tallyKeys {
-			parts <- func() { plant(t.tallies[i], [][]tallyEntry{counts(rows[n], key)}) }
+		for i, tree := range t.tallies {
+			for _, r := range runs {
+				for value, count := range r.counts[i] {
+					e, _ := tree.Get(tallyEntry{value: value})
+					tree.ReplaceOrInsert(tallyEntry{value, e.count + count})
+				}
+			}
 		}
 	}
 	close(parts)
@@ -176,33 +217,15 @@ func (l *loader) tables() []*table {
 	return tables
 }
 
-// entries returns an index's entries of the rows, in order.
-func entries(runs [][]row, keys func(row) []string) []indexEntry {
-	var all []indexEntry
-	for _, rows := range runs {
-		for _, rw := range rows {
-			for _, k := range keys(rw) {
-				all = append(all, indexEntry{k, rw.key})
-			}
-		}
+// gather returns what all runs have of something.
+func gather[T any](runs []run, of func(run) []T) []T {
+	n := 0
+	for _, r := range runs {
+		n += len(of(r))
 	}
-	slices.SortFunc(all, indexEntry.compare)
-	return all
-}
-
-// counts returns a tally's entries of the rows, in order.
-func counts(runs [][]row, key func(row) string) []tallyEntry {
-	byValue := map[string]int{}
-	for _, rows := range runs {
-		for _, rw := range rows {
-			if k := key(rw); k != "" {
-				byValue[k]++
-			}
-		}
-	}
-	all := make([]tallyEntry, 0, len(byValue))
-	for _, k := range slices.Sorted(maps.Keys(byValue)) {
-		all = append(all, tallyEntry{k, byValue[k]})
+	all := make([]T, 0, n)
+	for _, r := range runs {
+		all = append(all, of(r)...)
 	}
 	return all
 }
@@ -211,16 +234,10 @@ func counts(runs [][]row, key func(row) string) []tallyEntry {
 // node in the middle, so that nodes filled in order would stay half empty for
 // good. So every second item goes first, and the others then fill the nodes up:
 // between 31 items in a leaf there is room for 32.
-func plant[T any](t *btree.BTreeG[T], sorted [][]T) {
+func plant[T any](t *btree.BTreeG[T], sorted []T) {
 	for first := range 2 {
-		n := 0
-		for _, items := range sorted {
-			for _, item := range items {
-				if n%2 == first {
-					t.ReplaceOrInsert(item)
-				}
-				n++
-			}
+		for i := first; i < len(sorted); i += 2 {
+			t.ReplaceOrInsert(sorted[i])
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Packing is a form of its own for a collection of very many records. JSON and
@@ -28,8 +29,9 @@ func NewPackedCollection[T any](s *Store, name string, version int, p Packing[T]
 	head := strconv.Itoa(version) + " "
 	d := &definition{
 		name:   name,
+		packs:  true,
 		encode: func(v any) ([]byte, error) { return append([]byte(head), v.(*packed).data...), nil },
-		decode: func(key string, b []byte) (any, error) {
+		decode: func(key string, b []byte, in *hold) (any, error) {
 			found, body, err := formatOf(version, b)
 			if err != nil {
 				return nil, err
@@ -41,15 +43,49 @@ func NewPackedCollection[T any](s *Store, name string, version int, p Packing[T]
 				}
 				return p.pack(v), nil
 			}
-			rec := &packed{string(body)}
+			rec := in.packed(body)
 			if _, err := p.Unpack(key, rec.data); err != nil {
 				return nil, err
 			}
 			return rec, nil
 		},
 	}
-	s.declare(d)
-	return &Collection[T]{def: d, store: s, pack: &p}
+	return newCollection(s, d, &p)
+}
+
+// hold is memory for the keys and packed records of one batch of a load. A
+// million small objects cost the collector more than what is in them; these are
+// one, which lives as long as any of the batch's records does. nil holds each
+// by itself.
+type hold struct {
+	text  strings.Builder
+	boxes []packed
+}
+
+// newHold returns a hold for n records with so many bytes in all.
+func newHold(n, size int) *hold {
+	h := &hold{boxes: make([]packed, 0, n)}
+	h.text.Grow(size)
+	return h
+}
+
+func (h *hold) string(s string) string {
+	if h == nil {
+		return strings.Clone(s)
+	}
+	first := h.text.Len()
+	h.text.WriteString(s)
+	return h.text.String()[first:]
+}
+
+func (h *hold) packed(data []byte) *packed {
+	if h == nil {
+		return &packed{string(data)}
+	}
+	first := h.text.Len()
+	h.text.Write(data)
+	h.boxes = append(h.boxes, packed{h.text.String()[first:]})
+	return &h.boxes[len(h.boxes)-1]
 }
 
 // packRoom is enough for most packed records; longer ones are copied.

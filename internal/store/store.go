@@ -70,8 +70,8 @@ func (s *Store) declare(d *definition) {
 }
 
 // definitionOf takes a full key apart. Keys of collections that this program
-// doesn't declare are another's business: nil. The key is a copy, which doesn't
-// keep the full one in memory.
+// doesn't declare are another's business: nil. The key is a part of the full one,
+// which it keeps in memory.
 func (s *Store) definitionOf(full string) (d *definition, key string) {
 	rest, ok := strings.CutPrefix(full, s.prefix)
 	if !ok {
@@ -81,11 +81,7 @@ func (s *Store) definitionOf(full string) (d *definition, key string) {
 	if !ok {
 		return nil, ""
 	}
-	d = s.defs[name]
-	if d == nil {
-		return nil, ""
-	}
-	return d, strings.Clone(key)
+	return s.defs[name], key
 }
 
 // Start loads all records and keeps the view current until Close. A record that
@@ -244,7 +240,8 @@ func (s *Store) applyRevision(e *edit, changes []Change) error {
 			e.remove(d, key)
 			continue
 		}
-		value, err := d.decode(key, c.Value)
+		key = strings.Clone(key)
+		value, err := d.decode(key, c.Value, nil)
 		if err != nil {
 			return &unreadableError{c.Key, err}
 		}

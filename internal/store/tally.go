@@ -25,8 +25,9 @@ func (c *Collection[T]) Tally(value func(T) string) *Tally[T] {
 	if c.store.view.Load() != nil {
 		panic(fmt.Sprintf("store: tally of %s declared after Start", c.def.name))
 	}
-	c.def.tallyKeys = append(c.def.tallyKeys, func(rw row) string { return value(c.record(rw)) })
-	return &Tally[T]{collection: c, n: len(c.def.tallyKeys) - 1}
+	c.tallies = append(c.tallies, value)
+	c.def.tallies++
+	return &Tally[T]{collection: c, n: len(c.tallies) - 1}
 }
 
 // Each yields the values that begin with prefix, in order, and how many records

@@ -39,10 +39,10 @@ const btreeDegree = 32
 
 func newTable(d *definition) *table {
 	t := &table{rows: btree.NewG(btreeDegree, func(a, b row) bool { return a.key < b.key })}
-	for range d.indexKeys {
+	for range d.indexes {
 		t.indexes = append(t.indexes, btree.NewG(btreeDegree, func(a, b indexEntry) bool { return a.compare(b) < 0 }))
 	}
-	for range d.tallyKeys {
+	for range d.tallies {
 		t.tallies = append(t.tallies, btree.NewG(btreeDegree, func(a, b tallyEntry) bool { return a.value < b.value }))
 	}
 	return t
@@ -98,46 +98,52 @@ func (e *edit) table(d *definition) *table {
 func (e *edit) set(d *definition, r row) {
 	t := e.table(d)
 	old, had := t.rows.ReplaceOrInsert(r)
-	for i, key := range d.tallyKeys {
-		before, now := "", key(r)
-		if had {
-			before = key(old)
-		}
-		if before != now {
-			t.count(i, before, -1)
-			t.count(i, now, 1)
-		}
+	now, before := d.values(r), values{}
+	if had {
+		before = d.values(old)
 	}
-	for i, keys := range d.indexKeys {
-		var before []string
-		now := keys(r)
-		if had {
-			before = keys(old)
-			if slices.Equal(before, now) {
-				continue
-			}
-		}
-		for _, k := range before {
-			t.indexes[i].Delete(indexEntry{k, r.key})
-		}
-		for _, k := range now {
-			t.indexes[i].ReplaceOrInsert(indexEntry{k, r.key})
-		}
-	}
+	t.reindex(r.key, before, now)
 }
 
 func (e *edit) remove(d *definition, key string) {
 	t := e.table(d)
-	old, had := t.rows.Delete(row{key: key})
-	if !had {
-		return
+	if old, had := t.rows.Delete(row{key: key}); had {
+		t.reindex(key, d.values(old), values{})
 	}
-	for i, key := range d.tallyKeys {
-		t.count(i, key(old), -1)
+}
+
+// reindex brings the indexes and tallies from what the row at key had to what it
+// has; no values are those of no row.
+func (t *table) reindex(key string, before, now values) {
+	for i, tree := range t.indexes {
+		var old, present []string
+		if before.indexes != nil {
+			old = before.indexes[i]
+		}
+		if now.indexes != nil {
+			present = now.indexes[i]
+		}
+		if slices.Equal(old, present) {
+			continue
+		}
+		for _, v := range old {
+			tree.Delete(indexEntry{v, key})
+		}
+		for _, v := range present {
+			tree.ReplaceOrInsert(indexEntry{v, key})
+		}
 	}
-	for i, keys := range d.indexKeys {
-		for _, k := range keys(old) {
-			t.indexes[i].Delete(indexEntry{k, key})
+	for i := range t.tallies {
+		var old, present string
+		if before.tallies != nil {
+			old = before.tallies[i]
+		}
+		if now.tallies != nil {
+			present = now.tallies[i]
+		}
+		if old != present {
+			t.count(i, old, -1)
+			t.count(i, present, 1)
 		}
 	}
 }

@@ -50,6 +50,10 @@ type Process struct {
 	err   error         // how; valid then
 }
 
+// startPatience is how long a program may take until it is ready: a million
+// allocations on a busy machine take half of it.
+const startPatience = time.Minute
+
 var readyLine = regexp.MustCompile(`msg=ready api=(\S+) dns=(\S+) ops=(\S+)`)
 
 // StartProcess starts the program on a data directory, with free ports, until
@@ -98,8 +102,8 @@ func StartProcessWith(t testing.TB, dir, configuration string, env ...string) *P
 	case <-p.ended:
 		p.cmd = nil
 		t.Fatalf("the program ended before it was ready: %v\n%s", p.err, last.String())
-	case <-time.After(30 * time.Second):
-		t.Fatal("the program isn't ready after 30 s")
+	case <-time.After(startPatience):
+		t.Fatalf("the program isn't ready after %v\n%s", startPatience, last.String())
 	}
 	return p
 }
