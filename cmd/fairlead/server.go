@@ -21,7 +21,9 @@ func (c *serverCmd) Run(ctx context.Context, std streams) error {
 	if err := armFailpoint(); err != nil {
 		return err
 	}
-	return server.Run(ctx, cfg, version, logger(cfg, std.err), nil)
+	started, stop := govern()
+	defer stop()
+	return server.Run(ctx, cfg, version, logger(cfg, std.err), func(server.Addresses) { started() })
 }
 
 func (c *serverCmd) config() (config.Config, error) {
