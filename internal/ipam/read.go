@@ -2,6 +2,7 @@ package ipam
 
 import (
 	"iter"
+	"net/netip"
 
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -94,6 +95,15 @@ func (s *Service) Allocation(r store.Reader, id string) (Allocation, bool) {
 		return a, ok && a.ID == id && a.State == Held
 	}
 	return Allocation{}, false
+}
+
+// AllocationOf returns the allocation of exactly the block, if it is held.
+func (s *Service) AllocationOf(r store.Reader, pool string, block netip.Prefix) (Allocation, bool) {
+	a, ok := s.allocs.Get(r, blockKey(pool, block.Addr()))
+	if !ok || a.CIDR != block || a.State != Held {
+		return Allocation{}, false
+	}
+	return a, true
 }
 
 // HeldBy yields what a resource holds, in whatever pools.

@@ -313,6 +313,14 @@ func (a Allocation) ref() AllocationRef {
 	return AllocationRef{PoolID: a.PoolID, ID: a.ID, CIDR: a.CIDR, Seq: a.Seq}
 }
 
+// Key returns what a is told under by Service.Allocations; "" of the zero value.
+func (a Allocation) Key() string {
+	if !a.CIDR.IsValid() {
+		return ""
+	}
+	return blockKey(a.PoolID, a.CIDR.Addr())
+}
+
 func (a Allocation) block() netip.Prefix { return a.CIDR }
 
 // AllocationRef names an allocation for its release.

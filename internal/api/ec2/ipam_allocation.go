@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/netip"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/shapes/ec2"
@@ -70,7 +71,7 @@ func (a *API) releaseIPAMPoolAllocation(ctx context.Context, c *wire.Call, in *e
 
 // MaxResults of GetIpamPoolAllocations.
 const (
-	minIPAMAllocations = 1000
+	minIPAMAllocations = 1000 // and without MaxResults
 	maxIPAMAllocations = 100000
 )
 
@@ -80,7 +81,7 @@ func (a *API) getIPAMPoolAllocations(_ context.Context, c *wire.Call, in *ec2.Ge
 	if err != nil {
 		return nil, err
 	}
-	q := query{Filters: in.Filters, MaxResults: in.MaxResults, NextToken: in.NextToken, Min: minIPAMAllocations, Max: maxIPAMAllocations}
+	q := query{Filters: in.Filters, MaxResults: in.MaxResults, NextToken: in.NextToken, Min: minIPAMAllocations, Max: maxIPAMAllocations, Default: minIPAMAllocations}
 	if in.IpamPoolAllocationId != nil {
 		// Paginating clients send a size with the id here, unlike with lists of ids.
 		q.IDs, q.MaxResults = []string{*in.IpamPoolAllocationId}, nil
@@ -93,12 +94,10 @@ func (a *API) getIPAMPoolAllocations(_ context.Context, c *wire.Call, in *ec2.Ge
 			al, ok := a.IPAM.Allocation(snap, id)
 			return al, ok && al.PoolID == p.ID
 		},
-		absent: func(id string) error { return &ipam.NotFoundError{Noun: ipam.NounAllocation, ID: id} },
-		attribute: func(al ipam.Allocation, name string) ([]string, bool) {
-			if name == "allocation-id" { // of old clients
-				return some(al.ID), true
-			}
-			return replyAttribute(a.renderIPAMPoolAllocation(snap, al), name)
+		absent:    func(id string) error { return &ipam.NotFoundError{Noun: ipam.NounAllocation, ID: id} },
+		attribute: func(al ipam.Allocation, name string) ([]string, bool) { return a.allocationAttribute(snap, al, name) },
+		narrow: func(name, value string) iter.Seq2[string, ipam.Allocation] {
+			return a.narrowAllocations(snap, p.ID, name, value)
 		},
 	})
 	if err != nil {
@@ -109,6 +108,54 @@ func (a *API) getIPAMPoolAllocations(_ context.Context, c *wire.Call, in *ec2.Ge
 		out.IpamPoolAllocations = append(out.IpamPoolAllocations, a.renderIPAMPoolAllocation(snap, al))
 	}
 	return out, nil
+}
+
+// allocationAttribute is replyAttribute without the reply where clients filter by
+// it: a page may look at thousands of allocations.
+func (a *API) allocationAttribute(r store.Reader, al ipam.Allocation, name string) (values []string, known bool) {
+	switch name {
+	case "allocation-id": // of old clients
+		return some(al.ID), true
+	case "description":
+		return some(al.Description), true
+	case "resource-type":
+		return some(string(al.Holder.Type)), true
+	case "resource-id":
+		return some(al.Holder.ResourceID), true
+	case "resource-owner":
+		return some(al.Holder.Account), true
+	case "resource-region":
+		return some(al.Holder.Region), true
+	}
+	if strings.HasPrefix(name, "tag") {
+		return tagAttribute(a.Tags.Of(r, al.ID), name)
+	}
+	return replyAttribute(a.renderIPAMPoolAllocation(r, al), name)
+}
+
+// narrowAllocations finds a pool's allocations by what is indexed of them.
+func (a *API) narrowAllocations(r store.Reader, pool, name, value string) iter.Seq2[string, ipam.Allocation] {
+	switch name {
+	case "ipam-pool-allocation-id", "allocation-id":
+		al, ok := a.IPAM.Allocation(r, value)
+		return one(al.Key(), al, ok && al.PoolID == pool)
+	case "cidr":
+		c, err := netip.ParsePrefix(value)
+		if err != nil {
+			return one("", ipam.Allocation{}, false)
+		}
+		al, ok := a.IPAM.AllocationOf(r, pool, c)
+		return one(al.Key(), al, ok)
+	case "resource-id":
+		return func(yield func(string, ipam.Allocation) bool) {
+			for key, al := range a.IPAM.HeldBy(r, value) {
+				if al.PoolID == pool && !yield(key, al) {
+					return
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (a *API) renderIPAMPoolAllocation(r store.Reader, al ipam.Allocation) ec2.IpamPoolAllocation {

@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"iter"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/ipam"
@@ -72,7 +73,7 @@ func (a *API) deleteIPAMPool(ctx context.Context, c *wire.Call, in *ec2.DeleteIp
 
 func (a *API) describeIPAMPools(_ context.Context, c *wire.Call, in *ec2.DescribeIpamPoolsInput) (*ec2.DescribeIpamPoolsOutput, error) {
 	snap := a.Store.Snapshot()
-	items, next, err := list(c, query{IDs: in.IpamPoolIds, Filters: in.Filters, MaxResults: in.MaxResults, NextToken: in.NextToken, Min: minIPAMResults, Max: maxIPAMResults},
+	items, next, err := list(c, query{IDs: in.IpamPoolIds, Filters: in.Filters, MaxResults: in.MaxResults, NextToken: in.NextToken, Min: minIPAMResults, Max: maxIPAMResults, Default: maxIPAMResults},
 		source[ipam.Pool]{
 			from: func(key string) iter.Seq2[string, ipam.Pool] {
 				return a.IPAM.PoolsOf(snap, c.Account, c.Region, key)
@@ -81,15 +82,14 @@ func (a *API) describeIPAMPools(_ context.Context, c *wire.Call, in *ec2.Describ
 				p, err := a.ipamPool(snap, c, id)
 				return p, err == nil
 			},
-			absent: func(id string) error { return &ipam.NotFoundError{Noun: ipam.NounPool, ID: id} },
-			attribute: func(p ipam.Pool, name string) ([]string, bool) {
-				switch name { // seen in clients' documents, though in no reply
-				case "ipam-scope-id":
-					return some(p.ScopeID), true
-				case "ipam-id":
-					return some(p.IPAMID), true
+			absent:    func(id string) error { return &ipam.NotFoundError{Noun: ipam.NounPool, ID: id} },
+			attribute: func(p ipam.Pool, name string) ([]string, bool) { return a.poolAttribute(snap, p, name) },
+			narrow: func(name, value string) iter.Seq2[string, ipam.Pool] {
+				if name != "ipam-pool-id" {
+					return nil
 				}
-				return replyAttribute(a.renderIPAMPool(snap, p), name)
+				p, err := a.ipamPool(snap, c, value)
+				return one(p.ID, p, err == nil)
 			},
 		})
 	if err != nil {
@@ -100,6 +100,29 @@ func (a *API) describeIPAMPools(_ context.Context, c *wire.Call, in *ec2.Describ
 		out.IpamPools = append(out.IpamPools, a.renderIPAMPool(snap, p))
 	}
 	return out, nil
+}
+
+// poolAttribute is replyAttribute without the reply where clients filter by it: a
+// page may look at thousands of pools.
+func (a *API) poolAttribute(r store.Reader, p ipam.Pool, name string) (values []string, known bool) {
+	switch name {
+	case "ipam-scope-id": // as ipam-id seen in clients' documents, though in no reply
+		return some(p.ScopeID), true
+	case "ipam-id":
+		return some(p.IPAMID), true
+	case "description":
+		return some(p.Description), true
+	case "locale":
+		return some(p.Locale), true
+	case "address-family":
+		return some(string(p.Family)), true
+	case "source-ipam-pool-id":
+		return some(p.SourcePoolID), true
+	}
+	if strings.HasPrefix(name, "tag") {
+		return tagAttribute(a.Tags.Of(r, p.ID), name)
+	}
+	return replyAttribute(a.renderIPAMPool(r, p), name)
 }
 
 // ipamPool returns the pool that a call names to read from it, in the pool's home

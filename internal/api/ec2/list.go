@@ -19,6 +19,7 @@ type query struct {
 	MaxResults *int32
 	NextToken  *string
 	Min, Max   int32 // of MaxResults; both 0: the call isn't paginated
+	Default    int   // page size without MaxResults; 0: all
 }
 
 // source is where a Describe finds its items.
@@ -30,13 +31,23 @@ type source[T any] struct {
 	// attribute returns the values that an item has under a filter's name; known
 	// is false for a name that no item has. It must bear the zero item.
 	attribute func(item T, name string) (values []string, known bool)
+
+	// narrow returns items, by id, among which are all that have the value under
+	// the filter's name; nil where they can't be found but by looking at all. It
+	// may be nil itself.
+	narrow func(name, value string) iter.Seq2[string, T]
 }
+
+// maxMissed is how many items that don't pass its filters one page looks at. A
+// page then ends short, or even empty, with a token, as the API allows: what
+// a page costs is bounded, whatever the filter. 5,000 take some 10 ms.
+const maxMissed = 5000
 
 // maxFilterValues is how many values a call's filters may have (EC2 quota).
 const maxFilterValues = 200
 
 // list answers a Describe: the items that q asks for, and the token of the next
-// page, if there is one. Its cost follows the page where there are no filters.
+// page, if there is one.
 func list[T any](c *wire.Call, q query, src source[T]) (items []T, next *string, err error) {
 	filters, err := checkFilters(q.Filters, src.attribute)
 	if err != nil {
@@ -70,14 +81,49 @@ func list[T any](c *wire.Call, q query, src source[T]) (items []T, next *string,
 		}
 		return items, nil, nil
 	}
-	items, next = wire.Page(func(yield func(string, T) bool) {
-		for id, item := range src.from(from) {
-			if passes(item) && !yield(id, item) {
-				return
+	items = []T{}
+	missed := 0
+	for id, item := range src.candidates(filters, from) {
+		pass := passes(item)
+		if limit > 0 && (missed == maxMissed || pass && len(items) == limit) {
+			return items, new(wire.Token(id)), nil
+		}
+		if pass {
+			items = append(items, item)
+		} else {
+			missed++
+		}
+	}
+	return items, nil, nil
+}
+
+// candidates yields the items, by id, from a key on, among which are all that
+// pass the filters.
+func (src source[T]) candidates(filters []wire.Filter, from string) iter.Seq2[string, T] {
+	for _, f := range filters {
+		if src.narrow == nil || len(f.Values) != 1 || strings.ContainsAny(f.Values[0], `*?\`) {
+			continue
+		}
+		if few := src.narrow(f.Name, f.Values[0]); few != nil {
+			return func(yield func(string, T) bool) {
+				for id, item := range few {
+					if id >= from && !yield(id, item) {
+						return
+					}
+				}
 			}
 		}
-	}, limit)
-	return items, next, nil
+	}
+	return src.from(from)
+}
+
+// one yields the item, if there is one.
+func one[T any](id string, item T, ok bool) iter.Seq2[string, T] {
+	return func(yield func(string, T) bool) {
+		if ok {
+			yield(id, item)
+		}
+	}
 }
 
 // unique returns ss without repetitions, in its order.
@@ -115,7 +161,7 @@ func checkFilters[T any](in []ec2.Filter, attribute func(T, string) ([]string, b
 // pageSize returns how many items a page may have, 0 for all.
 func pageSize(q query) (int, error) {
 	if q.MaxResults == nil {
-		return 0, nil
+		return q.Default, nil
 	}
 	n := *q.MaxResults
 	switch {
