@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -153,11 +152,18 @@ func cpuTicks(b *testing.B, pid int) int {
 	return user + system
 }
 
-func rssMiB(b *testing.B, pid int) float64 {
-	raw, err := exec.Command("awk", "/VmRSS/{print $2}", fmt.Sprintf("/proc/%d/status", pid)).Output()
+func rssMiB(b *testing.B, pid int) float64 { return memoryMiB(b, pid, "VmRSS") }
+
+// memoryMiB returns one of the sizes that /proc/PID/status tells of.
+func memoryMiB(b *testing.B, pid int, name string) float64 {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		b.Fatal(err)
 	}
-	kib, _ := strconv.Atoi(strings.TrimSpace(string(raw)))
+	_, rest, _ := strings.Cut(string(raw), name+":")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		b.Fatalf("%s of process %d: %v", name, pid, err)
+	}
 	return float64(kib) / 1024
 }
