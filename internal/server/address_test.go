@@ -187,3 +187,47 @@ func TestPoolsWithoutElasticIPs(t *testing.T) {
 		}
 	}
 }
+
+// B5, and public address insights: an account's own addresses are told from a
+// load balancer's, and who had which private address is remembered, secondary
+// ones too.
+func TestElasticIPsAndInterfacesAreWatched(t *testing.T) {
+	p := newPair(t, 0)
+	p.must(t, "AttachInternetGateway", &shapes.AttachInternetGatewayInput{InternetGatewayId: &p.gateway, VpcId: &p.vpc}, nil)
+	var managers shapes.DescribeIpamsOutput
+	p.must(t, "DescribeIpams", &shapes.DescribeIpamsInput{}, &managers)
+	manager := managers.Ipams[0]
+	var mine, amazons shapes.AllocateAddressOutput
+	p.must(t, "AllocateAddress", &shapes.AllocateAddressInput{IpamPoolId: &p.pool}, &mine)
+	p.must(t, "AllocateAddress", &shapes.AllocateAddressInput{}, &amazons)
+	var eni shapes.CreateNetworkInterfaceOutput
+	p.must(t, "CreateNetworkInterface", &shapes.CreateNetworkInterfaceInput{SubnetId: &p.subnet, SecondaryPrivateIpAddressCount: new(int32(1)), Description: new("ELB app/feigned/1")}, &eni)
+	id := eni.NetworkInterface.NetworkInterfaceId
+	p.must(t, "AssociateAddress", &shapes.AssociateAddressInput{AllocationId: mine.AllocationId, NetworkInterfaceId: id, PrivateIpAddress: new("10.0.0.5")}, nil)
+
+	var public shapes.GetIpamDiscoveredPublicAddressesOutput
+	p.must(t, "GetIpamDiscoveredPublicAddresses", &shapes.GetIpamDiscoveredPublicAddressesInput{AddressRegion: new(locale), IpamResourceDiscoveryId: manager.DefaultResourceDiscoveryId}, &public)
+	got := map[string]string{}
+	for _, a := range public.IpamDiscoveredPublicAddresses {
+		got[*a.Address] = string(a.AddressType) + " " + string(a.AssociationStatus)
+		if a.ServiceResource != nil {
+			t.Errorf("%s serves %s", *a.Address, *a.ServiceResource)
+		}
+	}
+	if got[*mine.PublicIp] != "byoip associated" || got[*amazons.PublicIp] != "amazon-owned-eip disassociated" {
+		t.Errorf("got %v", got)
+	}
+
+	history := func() (records []shapes.IpamAddressHistoryRecord) {
+		var out shapes.GetIpamAddressHistoryOutput
+		p.must(t, "GetIpamAddressHistory", &shapes.GetIpamAddressHistoryInput{Cidr: new("10.0.0.5/32"), IpamScopeId: manager.PrivateDefaultScopeId, StartTime: new(time.Now().Add(-time.Hour))}, &out)
+		return out.HistoryRecords
+	}
+	if got := history(); len(got) != 1 || *got[0].ResourceId != *id || got[0].SampledEndTime != nil {
+		t.Errorf("while the interface has it: got %+v", got)
+	}
+	p.must(t, "UnassignPrivateIpAddresses", &shapes.UnassignPrivateIpAddressesInput{NetworkInterfaceId: id, PrivateIpAddresses: []string{"10.0.0.5"}}, nil)
+	if got := history(); len(got) != 1 || *got[0].ResourceId != *id || got[0].SampledEndTime == nil {
+		t.Errorf("after it was unassigned: got %+v", got)
+	}
+}
