@@ -231,7 +231,6 @@ func TestMovingARangeToIPAMLeavesItsAddresses(t *testing.T) {
 	newAnnouncer().keep(t, w)
 	w.eventually(home, "198.18.0.0/24 advertised")
 	p := w.byoipPool(i.PublicScopeID)
-	before := w.store.Snapshot().Revision()
 	for name, bad := range map[string]ipam.Pool{
 		"a child":       w.byoipPool(i.PublicScopeID, func(r *ipam.CreatePool) { r.SourcePoolID = p.ID }),
 		"without EC2":   w.pool(i.PublicScopeID),
@@ -239,7 +238,7 @@ func TestMovingARangeToIPAMLeavesItsAddresses(t *testing.T) {
 		"IPv6":          w.byoipPool(i.PublicScopeID, func(r *ipam.CreatePool) { r.Family = ipam.IPv6 }),
 		"without place": w.byoipPool(i.PublicScopeID, func(r *ipam.CreatePool) { r.Locale = "" }),
 	} {
-		before = w.store.Snapshot().Revision()
+		before := w.store.Snapshot().Revision()
 		if _, _, err := w.MoveBYOIP(t.Context(), moveRequest(range18, bad.ID), nil); err == nil {
 			t.Errorf("moved to a pool that is %s", name)
 		}

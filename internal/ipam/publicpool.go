@@ -262,12 +262,16 @@ func (s *Service) Ranges(r store.Reader, poolID string) []AddressRange {
 	live, _ := s.cidrsOf(r, poolID)
 	var ranges []AddressRange
 	for _, c := range live {
-		ranges = append(ranges, s.rangeOf(r, c))
+		ranges = append(ranges, s.Range(r, c))
 	}
 	return ranges
 }
 
-func (s *Service) rangeOf(r store.Reader, c PoolCIDR) AddressRange {
+// Last returns the highest address of the range.
+func (g AddressRange) Last() netip.Addr { return last(g.CIDR) }
+
+// Range returns the range of one CIDR of a public IPv4 pool.
+func (s *Service) Range(r store.Reader, c PoolCIDR) AddressRange {
 	g := AddressRange{CIDR: c.CIDR, Total: 1 << (IPv4.Bits() - c.CIDR.Bits())}
 	if !c.active() {
 		return g

@@ -65,6 +65,9 @@ func (a *API) Service() *wire.Service {
 	a.registerIPAM(svc)
 	a.registerIPAMDiscovery(svc)
 	a.registerIPAMResources(svc)
+	a.registerVerificationTokens(svc)
+	a.registerBYOIP(svc)
+	a.registerPublicPools(svc)
 	return svc
 }
 

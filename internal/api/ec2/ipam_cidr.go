@@ -11,9 +11,6 @@ import (
 )
 
 func (a *API) provisionIPAMPoolCIDR(ctx context.Context, c *wire.Call, in *ec2.ProvisionIpamPoolCidrInput) (*ec2.ProvisionIpamPoolCidrOutput, error) {
-	if err := refuseUnserved(c, "IpamExternalResourceVerificationTokenId"); err != nil {
-		return nil, err
-	}
 	tok, err := token(c, in.ClientToken)
 	if err != nil {
 		return nil, err
@@ -21,15 +18,14 @@ func (a *API) provisionIPAMPoolCIDR(ctx context.Context, c *wire.Call, in *ec2.P
 	req := ipam.ProvisionCIDR{
 		ID: ids.New("ipam-pool-cidr-", 33), AllocationID: ipam.NewAllocationID(c.Now),
 		Account: c.Account, Region: c.Region, PoolID: *in.IpamPoolId,
-		NetmaskLength: length(in.NetmaskLength), Token: tok, Time: c.Now,
+		NetmaskLength: length(in.NetmaskLength), Method: ipam.VerificationMethod(in.VerificationMethod),
+		Authorization: authorization((*ec2.CidrAuthorizationContext)(in.CidrAuthorizationContext)), TokenID: value(in.IpamExternalResourceVerificationTokenId),
+		Token: tok, Time: c.Now,
 	}
 	if in.Cidr != nil {
 		if req.CIDR, err = parseCIDR(*in.Cidr, "cidr"); err != nil {
 			return nil, err
 		}
-	}
-	if auth := in.CidrAuthorizationContext; auth != nil {
-		req.Authorization = &ipam.Authorization{Message: value(auth.Message), Signature: value(auth.Signature)}
 	}
 	cidr, err := a.IPAM.ProvisionCIDR(ctx, req, c.CheckDryRun)
 	if err != nil {

@@ -33,5 +33,7 @@ func (a *API) ipamTaggables() []taggable {
 			al, ok := a.IPAM.Allocation(r, id)
 			return ok && al.Holder.Account == account && al.Holder.Region == region
 		}},
+		{verificationTokenID, verificationTokenTag, has(a.IPAM.Token)},
+		{publicPoolID, publicPoolTag, has(a.IPAM.PublicPool)},
 	}
 }
