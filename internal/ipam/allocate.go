@@ -149,6 +149,7 @@ type Want struct {
 	CIDR          netip.Prefix // zero: the lowest free block of the length
 	NetmaskLength *int         // nil, with no CIDR: the pool's default
 	Holder        Holder
+	VPCID         string     // that a Subnet is of
 	Tags          []tags.Tag // the resource's, of which the pool may ask some
 	Time          time.Time
 }
@@ -190,6 +191,9 @@ func (t *turn) choose(w Want) (netip.Prefix, error) {
 	}
 	if t.pool.PublicIPv4 && w.Holder.Type != EIP {
 		return netip.Prefix{}, poolNotFound(w.PoolID)
+	}
+	if err := t.pool.serves(w); err != nil {
+		return netip.Prefix{}, err
 	}
 	if err := checkBlock(w.CIDR, w.NetmaskLength, t.pool.Family); err != nil {
 		return netip.Prefix{}, err

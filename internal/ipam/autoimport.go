@@ -85,7 +85,7 @@ func (t *turn) meetNetworks() error {
 // those that overlap the largest counts, of equals the VPC with the lowest id,
 // where the service chooses by chance.
 func (s *Service) candidates(r store.Reader, p Pool, exists bool, cidrs []netip.Prefix) []Network {
-	if !exists || !p.AutoImport || s.opts.Networks == nil {
+	if !exists || !p.AutoImport || p.Source != nil || s.opts.Networks == nil {
 		return nil
 	}
 	var found []Network

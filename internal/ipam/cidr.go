@@ -79,6 +79,7 @@ func (s *Service) ProvisionCIDR(ctx context.Context, req ProvisionCIDR, dryRun f
 	if err != nil {
 		return PoolCIDR{}, fmt.Errorf("provision to pool %s: %w", p.ID, err)
 	}
+	s.showSubnets(ctx, p, c)
 	return c, nil
 }
 
@@ -95,6 +96,11 @@ func (s *Service) checkProvision(req ProvisionCIDR, p Pool, i IPAM, source Pool)
 		bits = *req.NetmaskLength
 	}
 	switch {
+	case p.plansVPC():
+		if req.NetmaskLength != nil {
+			return refuse(InvalidCombination, "The request can only contain Cidr for a pool whose CIDRs are those of its source resource.")
+		}
+		return nil
 	case p.SourcePoolID != "":
 		// A regional pool is where a prefix is announced, which no network
 		// accepts in smaller pieces.
@@ -230,6 +236,9 @@ func (s *Service) provision(t *turn, req ProvisionCIDR, dryRun func() error) (Po
 	if req.NetmaskLength != nil {
 		c.NetmaskLength = *req.NetmaskLength
 	}
+	if err := s.checkPlanned(t.tx, p, c.CIDR); err != nil {
+		return PoolCIDR{}, err
+	}
 	switch {
 	case req.unproven != "":
 		c.fail("", req.unproven) // neither of the codes is about proofs
@@ -269,9 +278,7 @@ const textNotAvailable = "The CIDR is not available."
 // bring provisions from outside: all that must hold is that the routing domain
 // doesn't have the space yet.
 func (s *Service) bring(t *turn, p Pool, c *PoolCIDR) error {
-	name := p.routingDomain()
-	d, _ := s.domains.Get(t.tx, name)
-	owner := spanOwner(name, p.Family)
+	owner := spanOwner(p.routingDomain(), p.Family)
 	if !c.CIDR.IsValid() {
 		var ok bool
 		if c.CIDR, ok = s.lowestUniqueLocal(t.base, owner, c.NetmaskLength); !ok {
@@ -283,11 +290,24 @@ func (s *Service) bring(t *turn, p Pool, c *PoolCIDR) error {
 		c.fail(CIDRNotAvailable, textNotAvailable)
 		return nil
 	}
-	d.Seq++
-	s.domains.Put(t.tx, name, d)
+	s.touchDomain(t.tx, p)
 	s.spans.Put(t.tx, blockKey(owner, c.CIDR.Addr()), span{p.ID, c.CIDR})
 	t.changeCIDRs()
 	return nil
+}
+
+// touchDomain makes tx one of those that change a pool's routing domain, of which
+// only one commits on the same past. The CIDRs of a VPC need no such guard: they
+// don't overlap, so that two pools that plan the same one write the same span,
+// and the VPC, whose CIDRs they are, is guarded when they are looked at.
+func (s *Service) touchDomain(tx *store.Tx, p Pool) {
+	if p.plansVPC() {
+		return
+	}
+	name := p.routingDomain()
+	d, _ := s.domains.Get(tx, name)
+	d.Seq++
+	s.domains.Put(tx, name, d)
 }
 
 // lowestUniqueLocal finds space for a private IPv6 CIDR of which only the
@@ -435,11 +455,8 @@ func (s *Service) vacate(tx *store.Tx, p Pool, c PoolCIDR) error {
 	s.cidrs.Delete(tx, c.ID)
 	source := cmp.Or(c.Source, p.blockSource())
 	if source == "" {
-		name := p.routingDomain()
-		d, _ := s.domains.Get(tx, name)
-		d.Seq++
-		s.domains.Put(tx, name, d)
-		s.spans.Delete(tx, blockKey(spanOwner(name, p.Family), c.CIDR.Addr()))
+		s.touchDomain(tx, p)
+		s.spans.Delete(tx, blockKey(spanOwner(p.routingDomain(), p.Family), c.CIDR.Addr()))
 		return nil
 	}
 	key := blockKey(source, c.CIDR.Addr())

@@ -44,6 +44,7 @@ const (
 	NounToken      Noun = "ipam-external-resource-verification-token"
 	NounPublicPool Noun = "ipv4pool-ec2"
 	NounImport     Noun = "ipam-import"
+	NounVPC        Noun = "vpc"
 )
 
 // NotFoundError says that the caller sees no such thing.

@@ -52,6 +52,9 @@ func open(t testing.TB, e store.Engine, change ...func(*ipam.Options)) *world {
 	if v, ok := o.Networks.(*vpcs); ok {
 		v.all, v.guard = store.NewCollection[ipam.Network](st, "vpcs", 1), store.NewCollection[int](st, "guard", 1)
 	}
+	if v, ok := o.VPCs.(*networks); ok {
+		v.declare(st)
+	}
 	w := &world{store: st, tags: tags.New(st), t: t}
 	w.Service = ipam.New(st, w.tags, idempotency.New(st), o)
 	if err := st.Start(t.Context()); err != nil {

@@ -65,7 +65,7 @@ func (s *Service) OwnAllocation(r store.Reader, account, region, id string) (All
 		return Allocation{}, false
 	}
 	p, ok := s.pools.Get(r, a.PoolID)
-	return a, ok && !p.Hidden && p.answersIn(region)
+	return a, ok && p.managed() && p.answersIn(region)
 }
 
 // ModifyAllocation changes the description of an allocation of the account's

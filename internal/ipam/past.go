@@ -3,6 +3,7 @@ package ipam
 import (
 	"iter"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/history"
@@ -64,7 +65,7 @@ func (p Pool) Complies(cidr netip.Prefix, region string, tg []tags.Tag) bool {
 // Held implements history.Source: what is allocated at an address, by whom.
 func (s *Service) Held(r store.Snapshot, account string, a netip.Addr) iter.Seq[history.Record] {
 	return func(yield func(history.Record) bool) {
-		for _, name := range s.domainsOf(r, account) {
+		for _, name := range append(s.domainsOf(r, account), s.plannedVPCs(r, account)...) {
 			for p, a := range s.over(r, name, host(a)) {
 				if (account == "" || a.Holder.Account == account) && recorded(a) && !yield(s.record(r, p, a)) {
 					return
@@ -95,6 +96,22 @@ func (s *Service) domainsOf(r store.Snapshot, account string) []string {
 		}
 	}
 	return names
+}
+
+// plannedVPCs returns the VPCs of an account, of all for "", whose CIDRs are in
+// planning pools: each is a routing domain. It costs their number in all.
+func (s *Service) plannedVPCs(r store.Snapshot, account string) []string {
+	var vpcs []string
+	for key, sp := range s.spans.From(r, SourceVPC+"-") {
+		id, _, _ := strings.Cut(key, "/")
+		if !strings.HasPrefix(id, SourceVPC+"-") {
+			break
+		}
+		if p, _ := s.pools.Get(r, sp.PoolID); (account == "" || p.Account == account) && (len(vpcs) == 0 || vpcs[len(vpcs)-1] != id) {
+			vpcs = append(vpcs, id)
+		}
+	}
+	return vpcs
 }
 
 // IPAMsOf yields an account's IPAMs, of all regions.

@@ -32,6 +32,7 @@ type CreatePool struct {
 	AllocationTags  []AllocationTag
 	AWSService      string
 	PublicSource    PublicSource
+	Source          *SourceResource // nil for none, or for the source pool's
 	Tags            []tags.Tag
 	Token           idempotency.Token
 	Time            time.Time
@@ -61,6 +62,9 @@ func (s *Service) CreatePool(ctx context.Context, req CreatePool, dryRun func() 
 		if p, err = plan(req, i, scope, parent); err != nil {
 			return err
 		}
+		if err := s.checkSource(tx, p); err != nil {
+			return err
+		}
 		if scope.PoolCount >= s.opts.Quotas.PoolsPerScope {
 			return refuse(OverLimit, "You've reached the limit for pools in ipam-scope '%s'. You are limited to %d.", scope.ID, s.opts.Quotas.PoolsPerScope)
 		}
@@ -88,7 +92,7 @@ func plan(req CreatePool, i IPAM, scope Scope, parent *Pool) (Pool, error) {
 		Description: req.Description, AutoImport: req.AutoImport, Advertisable: req.Advertisable,
 		MinNetmask: req.MinNetmask, MaxNetmask: req.MaxNetmask, DefaultNetmask: req.DefaultNetmask,
 		AllocationTags: req.AllocationTags, AWSService: req.AWSService, PublicSource: req.PublicSource,
-		State: CreateComplete, Created: req.Time,
+		Source: req.Source, State: CreateComplete, Created: req.Time,
 	}
 	if i.State != CreateComplete {
 		return p, refuse(WrongState, "The ipam '%s' is being deleted.", i.ID)
@@ -103,13 +107,13 @@ func plan(req CreatePool, i IPAM, scope Scope, parent *Pool) (Pool, error) {
 			return p, err
 		}
 	}
-	if scope.Type == Public && p.PublicSource == "" {
+	if scope.Type == Public && p.PublicSource == "" && p.Source == nil {
 		p.PublicSource = BYOIP
 	}
 	if p.Locale == "" {
 		p.Locale = NoLocale
 	}
-	for _, rule := range []func(Pool, IPAM) error{checkLocale, checkPublic, checkNetmasks} {
+	for _, rule := range []func(Pool, IPAM) error{checkPlanning, checkLocale, checkPublic, checkNetmasks} {
 		if err := rule(p, i); err != nil {
 			return p, err
 		}
@@ -147,7 +151,7 @@ func (p *Pool) descend(parent Pool) error {
 	if p.AWSService == "" {
 		p.AWSService = parent.AWSService
 	}
-	return nil
+	return p.inheritSource(parent)
 }
 
 var errImportWithoutLocale = refuse(InvalidCombination, "AutoImport requires a locale.")
@@ -215,8 +219,9 @@ func (p Pool) allows(bits int) bool {
 	return (p.MinNetmask == nil || bits >= *p.MinNetmask) && (p.MaxNetmask == nil || bits <= *p.MaxNetmask)
 }
 
-// DeletePool deletes an empty pool; with cascade, and then only in a private
-// scope, also its CIDRs, allocations and child pools (DeleteIpamPool).
+// DeletePool deletes an empty pool; with cascade also its CIDRs, allocations and
+// child pools, but only in a private scope or for a resource planning pool
+// (DeleteIpamPool).
 func (s *Service) DeletePool(ctx context.Context, account, region, id string, cascade bool, dryRun func() error) (Pool, error) {
 	var p Pool
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
@@ -224,8 +229,8 @@ func (s *Service) DeletePool(ctx context.Context, account, region, id string, ca
 		if p, err = s.homePool(tx, account, region, id); err != nil {
 			return err
 		}
-		if cascade && p.ScopeType == Public {
-			return refuse(InvalidCombination, "Cascade is not supported for pools in a public scope.")
+		if cascade && p.ScopeType == Public && p.Source == nil {
+			return refuse(InvalidCombination, "Cascade is not supported for pools in a public scope without a source resource.")
 		}
 		if p.State == DeleteInProgress {
 			return refuse(WrongState, "The ipam-pool '%s' is being deleted.", id)

@@ -165,9 +165,10 @@ type Pool struct {
 	AllocationTags []AllocationTag `json:",omitempty"`
 	AWSService     string          `json:",omitempty"`
 	PublicSource   PublicSource    `json:",omitempty"` // "" in a private scope
+	Source         *SourceResource `json:",omitempty"` // what the pool's space is planned for; nil: nothing of the kind
 	State          State
-	Created        time.Time
 	Modified       bool `json:",omitempty"`
+	Created        time.Time
 	Hidden         bool `json:",omitempty"` // the provider's own; in no describe
 	PublicIPv4     bool `json:",omitempty"` // EC2's, and none of IPAM's: see publicpool.go
 }
@@ -175,10 +176,21 @@ type Pool struct {
 // ToldState is the state that a describe tells.
 func (p Pool) ToldState() State { return told(p.State, p.Modified) }
 
+// SourceResource is the VPC whose CIDRs a resource planning pool divides among
+// subnets (EC2 IpamPoolSourceResource).
+type SourceResource struct {
+	ID, Type, Region, Owner string
+	Inherited               bool `json:",omitempty"` // from the source pool, which has the CIDRs
+}
+
+// plansVPC says whether p's CIDRs are a VPC's own.
+func (p Pool) plansVPC() bool { return p.Source != nil && !p.Source.Inherited }
+
 // blockSource returns the pool that blocks provisioned to p come out of, "" if
-// they come from outside.
+// they come from outside, or are a VPC's own already.
 func (p Pool) blockSource() string {
 	switch {
+	case p.plansVPC():
 	case p.SourcePoolID != "":
 		return p.SourcePoolID
 	case p.PublicSource == Amazon && !p.Hidden:
@@ -192,12 +204,16 @@ func (p Pool) managed() bool { return !p.Hidden && !p.PublicIPv4 }
 
 // fromProvider says whether p's blocks are carved from the provider's.
 func (p Pool) fromProvider() bool {
-	return p.SourcePoolID == "" && p.PublicSource == Amazon && !p.Hidden
+	return p.SourcePoolID == "" && p.PublicSource == Amazon && !p.Hidden && !p.plansVPC()
 }
 
 // routingDomain names the set of CIDRs that p's mustn't overlap: all that is
-// public is one domain, whoever brought it.
+// public is one domain, whoever brought it. What is planned of a VPC is one of
+// its own: the VPC has those CIDRs already, and each is planned once.
 func (p Pool) routingDomain() string {
+	if p.plansVPC() {
+		return p.Source.ID
+	}
 	if p.ScopeType == Public {
 		return publicDomain
 	}

@@ -34,6 +34,7 @@ type Options struct {
 	History    *history.Service // keeps what ended; nil: nothing is kept
 	Networks   Networks         // what AutoImport imports; nil: nothing
 	Companions Companions       // who goes along with IPAMs; nil: nobody
+	VPCs       VPCs             // what resource planning pools plan; nil: nothing
 
 	Quotas Quotas
 

@@ -18,8 +18,10 @@ type turn struct {
 	ledger  Ledger
 	granted []netip.Prefix // by this transaction
 
-	imported bool      // granted are imports, and the transaction is for nothing else
-	waiting  []Network // in the pool's CIDRs, not imported: nobody else gets their space
+	imported bool           // granted are imports, and the transaction is for nothing else
+	waiting  []Network      // in the pool's CIDRs, not imported: nobody else gets their space
+	adopted  bool           // granted are subnets that were there, and the transaction is for nothing else
+	reserved []netip.Prefix // of subnets that nothing can be allocated for: nobody else gets their space
 }
 
 // newTurn guards the pool's ledger and brings the index to tx's past or later.
@@ -51,6 +53,7 @@ func (t *turn) lowest(bits int, allowed, disallowed []netip.Prefix) (netip.Prefi
 	for _, n := range t.waiting {
 		disallowed = append(disallowed[:len(disallowed):len(disallowed)], n.CIDR)
 	}
+	disallowed = append(disallowed[:len(disallowed):len(disallowed)], t.reserved...)
 	if len(allowed)+len(disallowed) == 0 {
 		return t.index.space.Lowest(bits)
 	}
@@ -59,7 +62,7 @@ func (t *turn) lowest(bits int, allowed, disallowed []netip.Prefix) (netip.Prefi
 
 // checkFree says whether a block that was asked for may be given.
 func (t *turn) checkFree(p netip.Prefix) error {
-	if !t.index.inside(p) || !t.index.space.Free(p) {
+	if !t.index.inside(p) || !t.index.space.Free(p) || slices.ContainsFunc(t.reserved, p.Overlaps) {
 		return notAvailable(p, t.pool.ID)
 	}
 	for _, n := range t.waiting {

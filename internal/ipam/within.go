@@ -32,6 +32,9 @@ func (s *Service) drawWithin(tx *store.Tx, w Want) (Allocation, error) {
 		return Allocation{}, err
 	}
 	t.waiting = s.candidates(tx, t.pool, t.exists, t.index.cidrs)
+	for _, cidr := range t.unmet() {
+		t.reserved = append(t.reserved, cidr)
+	}
 	block, err := t.choose(w)
 	if err != nil {
 		return Allocation{}, err

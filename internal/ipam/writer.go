@@ -144,6 +144,9 @@ func (s *Service) commit(wr *writer, batch []*work) (n int, err error) {
 			if err = t.meetNetworks(); err != nil {
 				return err
 			}
+			if err = t.meetSubnets(); err != nil {
+				return err
+			}
 			n, err = t.run(batch)
 			failpoint.Hit("ipam.commit")
 			return err
@@ -169,7 +172,7 @@ func (s *Service) commit(wr *writer, batch []*work) (n int, err error) {
 // run does works in order until one no longer fits into the transaction, and
 // returns how many it has done.
 func (t *turn) run(batch []*work) (int, error) {
-	if t.imported {
+	if t.imported || t.adopted {
 		return 0, nil
 	}
 	for i, w := range batch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/netip"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/dns"
@@ -29,7 +30,7 @@ func (d drawing) DrawWithin(tx *store.Tx, w vpc.Want) (vpc.Drawn, error) {
 
 func wantOf(w vpc.Want) ipam.Want {
 	return ipam.Want{
-		PoolID: w.PoolID, CIDR: w.Block, NetmaskLength: w.NetmaskLength, Tags: w.Tags, Time: w.Time,
+		PoolID: w.PoolID, CIDR: w.Block, NetmaskLength: w.NetmaskLength, VPCID: w.VPCID, Tags: w.Tags, Time: w.Time,
 		Holder: ipam.Holder{Type: ipam.ResourceType(w.For), ResourceID: w.ResourceID, Account: w.Account, Region: w.Region},
 	}
 }
@@ -62,6 +63,35 @@ func (d drawing) Return(tx *store.Tx, w vpc.Drawn) error {
 func (d drawing) ProviderPool(region string) string { return d.ipam.ProviderPool(region) }
 
 func (d drawing) ProviderIPv6Pool(region string) string { return d.ipam.ProviderIPv6Pool(region) }
+
+// planning is the vpc room as the ipam room needs it, and is there before it.
+type planning struct{ rooms *rooms }
+
+func (p planning) CIDRs(r store.Reader, src ipam.SourceResource) ([]netip.Prefix, bool) {
+	v, ok := p.rooms.vpc.VPC(r, src.Owner, src.Region, src.ID)
+	var cidrs []netip.Prefix
+	for _, b := range v.CIDRs() {
+		cidrs = append(cidrs, b.CIDR)
+	}
+	return cidrs, ok
+}
+
+func (p planning) Subnets(r store.Reader, src ipam.SourceResource) iter.Seq2[string, netip.Prefix] {
+	p.rooms.vpc.VPC(r, src.Owner, src.Region, src.ID) // which stands for the set of its subnets
+	return func(yield func(string, netip.Prefix) bool) {
+		for id, n := range p.rooms.vpc.SubnetsOf(r, src.ID) {
+			for _, b := range n.CIDRs() {
+				if !yield(id, b.CIDR) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (p planning) Adopt(tx *store.Tx, subnetID string, a ipam.Allocation) error {
+	return p.rooms.vpc.AdoptBlock(tx, subnetID, vpc.Drawn{PoolID: a.PoolID, AllocationID: a.ID, Block: a.CIDR, Seq: a.Seq})
+}
 
 // network is the vpc room as the elb room needs it.
 type network struct{ vpc *vpc.Service }

@@ -56,6 +56,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		History:            r.history,
 		Networks:           watched{r},
 		Companions:         watched{r},
+		VPCs:               planning{r},
 		Quotas:             ipam.Quotas(cfg.IPAM.Quotas),
 		Log:                log,
 	})

@@ -67,6 +67,7 @@ type Want struct {
 	NetmaskLength   *int         // nil, with no Block: the pool's default
 	For             Use
 	ResourceID      string // "eipalloc-…", "vpc-…" or "subnet-…"
+	VPCID           string // of a subnet
 	Account, Region string
 	Tags            []tags.Tag // the resource's
 	Time            time.Time

@@ -79,7 +79,7 @@ func (s *Service) CreateSubnet(ctx context.Context, spec SubnetSpec) (Subnet, er
 		return Subnet{}, err
 	}
 	var n Subnet
-	asker := Want{For: ForSubnet, ResourceID: spec.ID, Account: spec.Account, Region: spec.Region, Tags: spec.Tags, Time: spec.Time}
+	asker := Want{For: ForSubnet, ResourceID: spec.ID, VPCID: spec.VPCID, Account: spec.Account, Region: spec.Region, Tags: spec.Tags, Time: spec.Time}
 	blocks := []BlockSpec{{CIDR: spec.CIDR, PoolID: spec.PoolID, NetmaskLength: spec.NetmaskLength}, spec.IPv6}
 	err := s.obtain(ctx, asker, blocks, func(tx *store.Tx, got []CIDRBlock) error {
 		n = Subnet{
@@ -219,15 +219,16 @@ func (s *Service) ModifySubnet(ctx context.Context, account, region, id string, 
 // AssociateSubnetCIDR gives a subnet its IPv6 CIDR.
 func (s *Service) AssociateSubnetCIDR(ctx context.Context, spec CIDRSpec) (CIDRBlock, error) {
 	snap := s.store.Snapshot()
-	if _, err := s.subnet(snap, spec.Account, spec.Region, spec.Resource); err != nil {
+	n, err := s.subnet(snap, spec.Account, spec.Region, spec.Resource)
+	if err != nil {
 		return CIDRBlock{}, err
 	}
 	var b CIDRBlock
 	asker := Want{
-		For: ForSubnet, ResourceID: spec.Resource, Account: spec.Account, Region: spec.Region,
+		For: ForSubnet, ResourceID: spec.Resource, VPCID: n.VPCID, Account: spec.Account, Region: spec.Region,
 		Tags: s.tags.Of(snap, spec.Resource), Time: spec.Time,
 	}
-	err := s.obtain(ctx, asker, []BlockSpec{spec.Block}, func(tx *store.Tx, got []CIDRBlock) error {
+	err = s.obtain(ctx, asker, []BlockSpec{spec.Block}, func(tx *store.Tx, got []CIDRBlock) error {
 		n, err := s.subnet(tx, spec.Account, spec.Region, spec.Resource)
 		if err != nil {
 			return err
@@ -288,6 +289,26 @@ func (s *Service) DisassociateSubnetCIDR(ctx context.Context, account, region, a
 		return &NotFoundError{KindSubnetCIDRBlock, associationID}
 	})
 	return n, b, err
+}
+
+// AdoptBlock has a subnet give d, which a pool has allocated for a CIDR that the
+// subnet had from no pool, back with that CIDR.
+func (s *Service) AdoptBlock(tx *store.Tx, id string, d Drawn) error {
+	n, ok := s.subnets.Get(tx, id)
+	if !ok {
+		return &NotFoundError{KindSubnet, id}
+	}
+	n.Blocks = slices.Clone(n.Blocks)
+	if n.CIDR == d.Block {
+		n.Drawn = d
+	}
+	for i := range n.Blocks {
+		if n.Blocks[i].CIDR == d.Block {
+			n.Blocks[i].Drawn = d
+		}
+	}
+	s.subnets.Put(tx, id, n)
+	return nil
 }
 
 // Subnet returns a subnet of the account.
