@@ -309,6 +309,9 @@ func (s *Server) dispatch(ctx context.Context, svc *Service, c *Call) (any, erro
 	if !ok || c.Form.Get("Version") != svc.spec.Version {
 		return nil, svc.unknownAction(c.Action, c.Form.Get("Version"))
 	}
+	if op.refusal != nil {
+		return nil, op.refusal
+	}
 	params := maps.Clone(c.Form)
 	delete(params, "Action")
 	delete(params, "Version")

@@ -38,6 +38,7 @@ type Service struct {
 type operation struct {
 	newInput func() any
 	call     func(ctx context.Context, c *Call, in any) (any, error)
+	refusal  error // of every call; the others are nil then
 }
 
 // NewService returns a service without operations.
@@ -59,6 +60,15 @@ func Handle[In, Out any](s *Service, action string, h func(ctx context.Context, 
 			return h(ctx, c, in.(*In))
 		},
 	}
+}
+
+// Refuse has every call of an action answered with err, whatever its parameters
+// are: the service has the action, and this installation doesn't serve it.
+func Refuse(s *Service, action string, err *apierr.Error) {
+	if _, ok := s.operations[action]; ok {
+		panic("wire: " + s.spec.Name + " " + action + " is registered twice")
+	}
+	s.operations[action] = operation{refusal: err}
 }
 
 // Call is one request, apart from its parameters.

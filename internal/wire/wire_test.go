@@ -75,6 +75,7 @@ func newServer(t *testing.T, cfg wire.Config) (*httptest.Server, *wire.Server) {
 	wire.Handle(e, "DeleteSubnet", func(context.Context, *wire.Call, *ec2.DeleteSubnetInput) (*ec2.DeleteSubnetOutput, error) {
 		return nil, nil //nolint:nilnil // the mistake that the server must survive
 	})
+	wire.Refuse(e, "DeployRocket", apierr.New("UnsupportedOperation", "There are no rockets."))
 	wire.Handle(l, "CreateLoadBalancer", func(_ context.Context, c *wire.Call, in *elbv2.CreateLoadBalancerInput) (*elbv2.CreateLoadBalancerOutput, error) {
 		if *in.Name == "refused" {
 			return nil, apierr.New("DuplicateLoadBalancerName", "<%s> & more", *in.Name)
@@ -223,6 +224,7 @@ func TestBadInputIsRefusedInTheServicesOwnWords(t *testing.T) {
 		code, text string
 	}{
 		"ec2: unknown action":       {form("Action", "LaunchRocket", "Version", "2016-11-15").Encode(), 400, "InvalidAction", "LaunchRocket"},
+		"ec2: an action unserved":   {form("Action", "DeployRocket", "Version", "2016-11-15", "Rocket.1.Stage", "many").Encode(), 400, "UnsupportedOperation", "There are no rockets."},
 		"ec2: no action":            {form("Version", "2016-11-15").Encode(), 400, "MissingParameter", "Action"},
 		"elb: classic API version":  {form("Action", "CreateLoadBalancer", "Version", "2012-06-01").Encode(), 400, "InvalidAction", "2012-06-01"},
 		"ec2: unknown parameter":    {createVpc("CidrBlok", "x").Encode(), 400, "UnknownParameter", "The parameter CidrBlok is not recognized"},
