@@ -487,15 +487,17 @@ func TestRefusalsOfMonitoring(t *testing.T) {
 		status       int
 		code, text   string
 	}{
-		{"an unknown scope", "GetIpamResourceCidrs", &shapes.GetIpamResourceCidrsInput{IpamScopeId: new("ipam-scope-0")}, 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0"},
-		{"an unknown pool", "GetIpamResourceCidrs", &shapes.GetIpamResourceCidrsInput{IpamScopeId: scope, IpamPoolId: new("ipam-pool-0")}, 400, "InvalidIpamPoolId.NotFound", "ipam-pool-0"},
+		{"an unknown scope", "GetIpamResourceCidrs", &shapes.GetIpamResourceCidrsInput{IpamScopeId: new("ipam-scope-0123456789abcdef0")}, 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0123456789abcdef0"},
+		{"an unknown pool", "GetIpamResourceCidrs", &shapes.GetIpamResourceCidrsInput{IpamScopeId: scope, IpamPoolId: new("ipam-pool-0123456789abcdef0")}, 400, "InvalidIpamPoolId.NotFound", "ipam-pool-0123456789abcdef0"},
 		{"a page that is too small", "GetIpamResourceCidrs", &shapes.GetIpamResourceCidrsInput{IpamScopeId: scope, MaxResults: new(int32(4))}, 400, "InvalidParameterValue", "5"},
 		{"an unknown filter", "GetIpamResourceCidrs", &shapes.GetIpamResourceCidrsInput{IpamScopeId: scope, Filters: []shapes.Filter{{Name: new("colour"), Values: []string{"red"}}}}, 400, "InvalidParameterValue", "The filter 'colour' is invalid"},
 		{"a token of somebody else's", "GetIpamResourceCidrs", &shapes.GetIpamResourceCidrsInput{IpamScopeId: scope, NextToken: new("x")}, 400, "InvalidNextToken", "token"},
 		{"a tag without its key", "GetIpamResourceCidrs", &shapes.GetIpamResourceCidrsInput{IpamScopeId: scope, ResourceTag: &shapes.RequestIpamResourceTag{Value: new("x")}}, 400, "MissingParameter", "ResourceTag.Key"},
 		{"a dry run", "GetIpamResourceCidrs", &shapes.GetIpamResourceCidrsInput{IpamScopeId: scope, DryRun: new(true)}, 412, "DryRunOperation", "succeeded"},
 
-		{"of an unknown scope", "ModifyIpamResourceCidr", modify(func(in *shapes.ModifyIpamResourceCidrInput) { in.CurrentIpamScopeId = new("ipam-scope-0") }), 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0"},
+		{"of an unknown scope", "ModifyIpamResourceCidr", modify(func(in *shapes.ModifyIpamResourceCidrInput) {
+			in.CurrentIpamScopeId = new("ipam-scope-0123456789abcdef0")
+		}), 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0123456789abcdef0"},
 		{"of an unknown resource", "ModifyIpamResourceCidr", modify(func(in *shapes.ModifyIpamResourceCidrInput) { in.ResourceId = new("vpc-0") }), 400, "InvalidParameterValue", "vpc-0"},
 		{"of a CIDR that it doesn't have", "ModifyIpamResourceCidr", modify(func(in *shapes.ModifyIpamResourceCidrInput) { in.ResourceCidr = new("10.0.0.0/17") }), 400, "InvalidParameterValue", "10.0.0.0/17"},
 		{"in the wrong region", "ModifyIpamResourceCidr", modify(func(in *shapes.ModifyIpamResourceCidrInput) { in.ResourceRegion = new(abroad) }), 400, "InvalidParameterValue", abroad},
@@ -505,15 +507,15 @@ func TestRefusalsOfMonitoring(t *testing.T) {
 			in.Monitored, in.DestinationIpamScopeId = new(true), public
 		}), 400, "InvalidParameterValue", "private scope"},
 		{"to an unknown scope", "ModifyIpamResourceCidr", modify(func(in *shapes.ModifyIpamResourceCidrInput) {
-			in.Monitored, in.DestinationIpamScopeId = new(true), new("ipam-scope-0")
-		}), 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0"},
+			in.Monitored, in.DestinationIpamScopeId = new(true), new("ipam-scope-0123456789abcdef0")
+		}), 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0123456789abcdef0"},
 		{"ignored and moved", "ModifyIpamResourceCidr", modify(func(in *shapes.ModifyIpamResourceCidrInput) { in.DestinationIpamScopeId = scope }), 400, "InvalidParameterCombination", "DestinationIpamScopeId"},
 		{"a dry run of a change", "ModifyIpamResourceCidr", modify(func(in *shapes.ModifyIpamResourceCidrInput) { in.DryRun = new(true) }), 412, "DryRunOperation", "succeeded"},
 		{"what isn't a CIDR", "ModifyIpamResourceCidr", modify(func(in *shapes.ModifyIpamResourceCidrInput) { in.ResourceCidr = new("10.0.0.0") }), 400, "InvalidParameterValue", "10.0.0.0"},
 
 		{"the history of no CIDR", "GetIpamAddressHistory", history(func(in *shapes.GetIpamAddressHistoryInput) { in.Cidr = new("ten") }), 400, "InvalidParameterValue", "ten"},
 		{"of one with bits beyond its netmask", "GetIpamAddressHistory", history(func(in *shapes.GetIpamAddressHistoryInput) { in.Cidr = new("10.0.0.1/16") }), 400, "InvalidParameterValue", "netmask"},
-		{"of an unknown scope", "GetIpamAddressHistory", history(func(in *shapes.GetIpamAddressHistoryInput) { in.IpamScopeId = new("ipam-scope-0") }), 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0"},
+		{"of an unknown scope", "GetIpamAddressHistory", history(func(in *shapes.GetIpamAddressHistoryInput) { in.IpamScopeId = new("ipam-scope-0123456789abcdef0") }), 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0123456789abcdef0"},
 		{"that ends before it begins", "GetIpamAddressHistory", history(func(in *shapes.GetIpamAddressHistoryInput) { in.StartTime, in.EndTime = at(2), at(1) }), 400, "InvalidParameterCombination", "StartTime"},
 		{"in a page of none", "GetIpamAddressHistory", history(func(in *shapes.GetIpamAddressHistoryInput) { in.MaxResults = new(int32(0)) }), 400, "InvalidParameterValue", "1"},
 

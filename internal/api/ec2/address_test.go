@@ -72,7 +72,7 @@ func TestRefusalsOfAddressesAndInterfaces(t *testing.T) {
 		{"AllocateAddress", "NetworkBorderGroup=us-east-1-bos-1", "I", "InvalidParameterValue", "Value (us-east-1-bos-1) for parameter networkBorderGroup is invalid. …"},
 		{"AllocateAddress", "IpamPoolId=ipam-pool-0123456789abcdef0", "C", "InvalidIpamPoolId.NotFound", "The ipam-pool ID 'ipam-pool-0123456789abcdef0' does not exist"},
 		{"AllocateAddress", "PublicIpv4Pool=ipam-pool-0123456789abcdef0", "K", "InvalidPublicIpv4PoolID.NotFound", "The public IPv4 pool ID 'ipam-pool-0123456789abcdef0' does not exist"},
-		{"AllocateAddress", "IpamPoolId=ipam-pool-1 PublicIpv4Pool=ipv4pool-ec2-1", "I", "InvalidParameterCombination", "The parameters IpamPoolId and PublicIpv4Pool cannot be used together"},
+		{"AllocateAddress", "IpamPoolId=ipam-pool-0123456789abcdef0 PublicIpv4Pool=ipv4pool-ec2-0123456789abcdef0", "I", "InvalidParameterCombination", "The parameters IpamPoolId and PublicIpv4Pool cannot be used together"},
 		{"AllocateAddress", "Address=here", "I", "InvalidParameterValue", "Value (here) for parameter address is invalid. This is not a valid IPv4 address."},
 		{"AllocateAddress", "TagSpecification.1.ResourceType=subnet", "K", "InvalidParameterValue", "'subnet' is not a valid taggable resource type for this operation."},
 		{"AllocateAddress", "DryRun=true", "C", "DryRunOperation", "Request would have succeeded, but DryRun flag is set."},

@@ -68,12 +68,16 @@ func (a *API) Service() *wire.Service {
 	a.registerVerificationTokens(svc)
 	a.registerBYOIP(svc)
 	a.registerPublicPools(svc)
+	refuseUnservedActions(svc)
 	return svc
 }
 
 // handle registers a handler, which may return the rooms' errors as they are.
 func handle[In, Out any](svc *wire.Service, action string, h func(context.Context, *wire.Call, *In) (*Out, error)) {
 	wire.Handle(svc, action, func(ctx context.Context, c *wire.Call, in *In) (*Out, error) {
+		if err := checkIDs(c); err != nil {
+			return nil, err
+		}
 		out, err := h(ctx, c, in)
 		if err != nil {
 			return nil, refusal(err)

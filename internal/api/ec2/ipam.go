@@ -15,10 +15,15 @@ import (
 func (a *API) registerIPAM(svc *wire.Service) {
 	handle(svc, "CreateIpam", a.createIPAM)
 	handle(svc, "DescribeIpams", a.describeIPAMs)
+	handle(svc, "ModifyIpam", a.modifyIPAM)
 	handle(svc, "DeleteIpam", a.deleteIPAM)
+	handle(svc, "CreateIpamScope", a.createIPAMScope)
 	handle(svc, "DescribeIpamScopes", a.describeIPAMScopes)
+	handle(svc, "ModifyIpamScope", a.modifyIPAMScope)
+	handle(svc, "DeleteIpamScope", a.deleteIPAMScope)
 	handle(svc, "CreateIpamPool", a.createIPAMPool)
 	handle(svc, "DescribeIpamPools", a.describeIPAMPools)
+	handle(svc, "ModifyIpamPool", a.modifyIPAMPool)
 	handle(svc, "DeleteIpamPool", a.deleteIPAMPool)
 	handle(svc, "ProvisionIpamPoolCidr", a.provisionIPAMPoolCIDR)
 	handle(svc, "DeprovisionIpamPoolCidr", a.deprovisionIPAMPoolCIDR)
@@ -26,6 +31,8 @@ func (a *API) registerIPAM(svc *wire.Service) {
 	handle(svc, "AllocateIpamPoolCidr", a.allocateIPAMPoolCIDR)
 	handle(svc, "ReleaseIpamPoolAllocation", a.releaseIPAMPoolAllocation)
 	handle(svc, "GetIpamPoolAllocations", a.getIPAMPoolAllocations)
+	handle(svc, "DescribeIpamPoolAllocations", a.describeIPAMPoolAllocations)
+	handle(svc, "ModifyIpamPoolAllocation", a.modifyIPAMPoolAllocation)
 }
 
 // MaxResults of IPAM's describes (EC2 DescribeIpams and its like).
@@ -63,6 +70,32 @@ func (a *API) createIPAM(ctx context.Context, c *wire.Call, in *ec2.CreateIpamIn
 	out := a.renderIPAM(a.Store.Snapshot(), i)
 	out.State = ec2.IpamStateCreateInProgress
 	return &ec2.CreateIpamOutput{Ipam: &out}, nil
+}
+
+func (a *API) modifyIPAM(ctx context.Context, c *wire.Call, in *ec2.ModifyIpamInput) (*ec2.ModifyIpamOutput, error) {
+	req := ipam.ModifyIPAM{
+		ID: *in.IpamId, Account: c.Account, Region: c.Region, Description: in.Description,
+		Tier: ipam.Tier(in.Tier), PrivateGUA: in.EnablePrivateGua, MeteredAccount: string(in.MeteredAccount),
+	}
+	for _, r := range in.AddOperatingRegions {
+		if r.RegionName == nil {
+			return nil, missing("AddOperatingRegion.N.RegionName")
+		}
+		req.AddRegions = append(req.AddRegions, *r.RegionName)
+	}
+	for _, r := range in.RemoveOperatingRegions {
+		if r.RegionName == nil {
+			return nil, missing("RemoveOperatingRegion.N.RegionName")
+		}
+		req.RemoveRegions = append(req.RemoveRegions, *r.RegionName)
+	}
+	i, err := a.IPAM.ModifyIPAM(ctx, req, c.CheckDryRun)
+	if err != nil {
+		return nil, err
+	}
+	out := a.renderIPAM(a.Store.Snapshot(), i)
+	out.State = ec2.IpamStateModifyInProgress
+	return &ec2.ModifyIpamOutput{Ipam: &out}, nil
 }
 
 func (a *API) deleteIPAM(ctx context.Context, c *wire.Call, in *ec2.DeleteIpamInput) (*ec2.DeleteIpamOutput, error) {
@@ -110,7 +143,7 @@ func (a *API) renderIPAM(r store.Reader, i ipam.IPAM) ec2.Ipam {
 		ResourceDiscoveryAssociationCount: new(int32(a.Discovery.Associated(r, i.ID))),
 		Description:                       unlessEmpty(i.Description),
 		OperatingRegions:                  []ec2.IpamOperatingRegion{},
-		State:                             ec2.IpamState(i.State), Tier: ec2.IpamTier(i.Tier),
+		State:                             ec2.IpamState(i.ToldState()), Tier: ec2.IpamTier(i.Tier),
 		EnablePrivateGua: new(i.PrivateGUA), MeteredAccount: ec2.IpamMeteredAccount(i.MeteredAccount),
 		Tags: renderTags(a.Tags.Of(r, i.ID)),
 	}
@@ -148,8 +181,9 @@ func (a *API) renderIPAMScope(r store.Reader, sc ipam.Scope) ec2.IpamScope {
 		IpamScopeId: new(sc.ID), OwnerId: new(sc.Account), IpamRegion: new(sc.Region),
 		IpamScopeArn: new(ipamARN(sc.Account, sc.ID, ipam.NounScope)), IpamArn: new(ipamARN(sc.Account, sc.IPAMID, ipam.NounIPAM)),
 		IpamScopeType: ec2.IpamScopeType(sc.Type), IsDefault: new(sc.Default), PoolCount: new(int32(sc.PoolCount)),
-		Description: unlessEmpty(sc.Description), State: ec2.IpamScopeStateCreateComplete,
-		Tags: renderTags(a.Tags.Of(r, sc.ID)),
+		Description: unlessEmpty(sc.Description), State: ec2.IpamScopeState(sc.ToldState()),
+		ExternalAuthorityConfiguration: renderAuthority(sc.Authority),
+		Tags:                           renderTags(a.Tags.Of(r, sc.ID)),
 	}
 }
 

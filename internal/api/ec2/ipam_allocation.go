@@ -86,7 +86,7 @@ func (a *API) getIPAMPoolAllocations(_ context.Context, c *wire.Call, in *ec2.Ge
 		// Paginating clients send a size with the id here, unlike with lists of ids.
 		q.IDs, q.MaxResults = []string{*in.IpamPoolAllocationId}, nil
 	}
-	items, next, err := list(c, q, source[ipam.Allocation]{
+	items, next, err := a.listAllocations(c, snap, q, source[ipam.Allocation]{
 		from: func(key string) iter.Seq2[string, ipam.Allocation] {
 			return a.IPAM.Allocations(snap, p.ID, key)
 		},
@@ -94,8 +94,6 @@ func (a *API) getIPAMPoolAllocations(_ context.Context, c *wire.Call, in *ec2.Ge
 			al, ok := a.IPAM.Allocation(snap, id)
 			return al, ok && al.PoolID == p.ID
 		},
-		absent:    func(id string) error { return &ipam.NotFoundError{Noun: ipam.NounAllocation, ID: id} },
-		attribute: func(al ipam.Allocation, name string) ([]string, bool) { return a.allocationAttribute(snap, al, name) },
 		narrow: func(name, value string) iter.Seq2[string, ipam.Allocation] {
 			return a.narrowAllocations(snap, p.ID, name, value)
 		},
@@ -103,11 +101,48 @@ func (a *API) getIPAMPoolAllocations(_ context.Context, c *wire.Call, in *ec2.Ge
 	if err != nil {
 		return nil, err
 	}
-	out := &ec2.GetIpamPoolAllocationsOutput{IpamPoolAllocations: []ec2.IpamPoolAllocation{}, NextToken: next}
-	for _, al := range items {
-		out.IpamPoolAllocations = append(out.IpamPoolAllocations, a.renderIPAMPoolAllocation(snap, al))
+	return &ec2.GetIpamPoolAllocationsOutput{IpamPoolAllocations: items, NextToken: next}, nil
+}
+
+func (a *API) describeIPAMPoolAllocations(_ context.Context, c *wire.Call, in *ec2.DescribeIpamPoolAllocationsInput) (*ec2.DescribeIpamPoolAllocationsOutput, error) {
+	snap := a.Store.Snapshot()
+	q := query{IDs: in.IpamPoolAllocationIds, Filters: in.Filters, MaxResults: in.MaxResults, NextToken: in.NextToken, Min: minIPAMAllocations, Max: maxIPAMAllocations, Default: minIPAMAllocations}
+	items, next, err := a.listAllocations(c, snap, q, source[ipam.Allocation]{
+		from: func(key string) iter.Seq2[string, ipam.Allocation] {
+			return a.IPAM.OwnAllocations(snap, c.Account, c.Region, key)
+		},
+		get: func(id string) (ipam.Allocation, bool) {
+			return a.IPAM.OwnAllocation(snap, c.Account, c.Region, id)
+		},
+	})
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	return &ec2.DescribeIpamPoolAllocationsOutput{IpamPoolAllocations: items, NextToken: next}, nil
+}
+
+// listAllocations answers for allocations from wherever src finds them.
+func (a *API) listAllocations(c *wire.Call, snap store.Snapshot, q query, src source[ipam.Allocation]) ([]ec2.IpamPoolAllocation, *string, error) {
+	src.absent = func(id string) error { return &ipam.NotFoundError{Noun: ipam.NounAllocation, ID: id} }
+	src.attribute = func(al ipam.Allocation, name string) ([]string, bool) { return a.allocationAttribute(snap, al, name) }
+	items, next, err := list(c, q, src)
+	if err != nil {
+		return nil, nil, err
+	}
+	out := make([]ec2.IpamPoolAllocation, 0, len(items))
+	for _, al := range items {
+		out = append(out, a.renderIPAMPoolAllocation(snap, al))
+	}
+	return out, next, nil
+}
+
+func (a *API) modifyIPAMPoolAllocation(ctx context.Context, c *wire.Call, in *ec2.ModifyIpamPoolAllocationInput) (*ec2.ModifyIpamPoolAllocationOutput, error) {
+	al, err := a.IPAM.ModifyAllocation(ctx, c.Account, c.Region, *in.IpamPoolAllocationId, value(in.Description), c.CheckDryRun)
+	if err != nil {
+		return nil, err
+	}
+	out := a.renderIPAMPoolAllocation(a.Store.Snapshot(), al)
+	return &ec2.ModifyIpamPoolAllocationOutput{IpamPoolAllocation: &out}, nil
 }
 
 // allocationAttribute is replyAttribute without the reply where clients filter by

@@ -13,6 +13,7 @@ var ipamAbsences = map[ipam.Noun]struct{ code, format string }{
 	ipam.NounIPAM:       {"InvalidIpamId.NotFound", "The ipam ID '%s' does not exist"},
 	ipam.NounScope:      {"InvalidIpamScopeId.NotFound", "The ipam-scope ID '%s' does not exist"},
 	ipam.NounPool:       {"InvalidIpamPoolId.NotFound", "The ipam-pool ID '%s' does not exist"},
+	ipam.NounVPC:        {"InvalidVpcID.NotFound", "The vpc ID '%s' does not exist"},
 	ipam.NounAllocation: {"InvalidIpamPoolAllocationId.NotFound", "The IPAM pool allocation (%s) does not exist."},
 	ipam.NounToken:      {"InvalidIpamExternalResourceVerificationTokenId.NotFound", "The ipam-external-resource-verification-token ID '%s' does not exist"},
 	ipam.NounPublicPool: {"InvalidPublicIpv4PoolID.NotFound", "The public IPv4 pool ID '%s' does not exist"},

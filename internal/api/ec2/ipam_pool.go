@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/ids"
@@ -13,9 +14,6 @@ import (
 )
 
 func (a *API) createIPAMPool(ctx context.Context, c *wire.Call, in *ec2.CreateIpamPoolInput) (*ec2.CreateIpamPoolOutput, error) {
-	if err := refuseUnserved(c, "SourceResource"); err != nil {
-		return nil, err
-	}
 	tg, err := specifiedTags(in.TagSpecifications, "ipam-pool")
 	if err != nil {
 		return nil, err
@@ -37,11 +35,11 @@ func (a *API) createIPAMPool(ctx context.Context, c *wire.Call, in *ec2.CreateIp
 	if req.Locale == ipam.NoLocale {
 		req.Locale = ""
 	}
-	for _, t := range in.AllocationResourceTags {
-		if t.Key == nil {
-			return nil, missing("AllocationResourceTag.N.Key")
-		}
-		req.AllocationTags = append(req.AllocationTags, ipam.AllocationTag{Key: *t.Key, Value: value(t.Value)})
+	if req.AllocationTags, err = allocationTags(in.AllocationResourceTags, "AllocationResourceTag"); err != nil {
+		return nil, err
+	}
+	if req.Source, err = sourceResource(in.SourceResource); err != nil {
+		return nil, err
 	}
 	p, err := a.IPAM.CreatePool(ctx, req, c.CheckDryRun)
 	if err != nil {
@@ -50,6 +48,59 @@ func (a *API) createIPAMPool(ctx context.Context, c *wire.Call, in *ec2.CreateIp
 	out := a.renderIPAMPool(a.Store.Snapshot(), p)
 	out.State = ec2.IpamPoolStateCreateInProgress
 	return &ec2.CreateIpamPoolOutput{IpamPool: &out}, nil
+}
+
+// allocationTags reads the tags that a pool asks of resources; name is the
+// parameter's.
+func allocationTags(in []ec2.RequestIpamResourceTag, name string) ([]ipam.AllocationTag, error) {
+	var out []ipam.AllocationTag
+	for _, t := range in {
+		if t.Key == nil {
+			return nil, missing(name + ".N.Key")
+		}
+		if slices.ContainsFunc(out, func(o ipam.AllocationTag) bool { return o.Key == *t.Key }) {
+			return nil, invalid(*t.Key, name, "The key is given twice.")
+		}
+		out = append(out, ipam.AllocationTag{Key: *t.Key, Value: value(t.Value)})
+	}
+	return out, nil
+}
+
+func sourceResource(in *ec2.IpamPoolSourceResourceRequest) (*ipam.SourceResource, error) {
+	if in == nil {
+		return nil, nil
+	}
+	for _, m := range []struct{ name, value string }{
+		{"ResourceId", value(in.ResourceId)}, {"ResourceType", string(in.ResourceType)},
+		{"ResourceRegion", value(in.ResourceRegion)}, {"ResourceOwner", value(in.ResourceOwner)},
+	} {
+		if m.value == "" {
+			return nil, missing("SourceResource." + m.name)
+		}
+	}
+	return &ipam.SourceResource{ID: *in.ResourceId, Type: string(in.ResourceType), Region: *in.ResourceRegion, Owner: *in.ResourceOwner}, nil
+}
+
+func (a *API) modifyIPAMPool(ctx context.Context, c *wire.Call, in *ec2.ModifyIpamPoolInput) (*ec2.ModifyIpamPoolOutput, error) {
+	req := ipam.ModifyPool{
+		ID: *in.IpamPoolId, Account: c.Account, Region: c.Region, Description: in.Description, AutoImport: in.AutoImport,
+		MinNetmask: length(in.AllocationMinNetmaskLength), MaxNetmask: length(in.AllocationMaxNetmaskLength),
+		DefaultNetmask: length(in.AllocationDefaultNetmaskLength), ClearDefaultNetmask: value(in.ClearAllocationDefaultNetmaskLength),
+	}
+	var err error
+	if req.AddTags, err = allocationTags(in.AddAllocationResourceTags, "AddAllocationResourceTag"); err != nil {
+		return nil, err
+	}
+	if req.RemoveTags, err = allocationTags(in.RemoveAllocationResourceTags, "RemoveAllocationResourceTag"); err != nil {
+		return nil, err
+	}
+	p, err := a.IPAM.ModifyPool(ctx, req, c.CheckDryRun)
+	if err != nil {
+		return nil, err
+	}
+	out := a.renderIPAMPool(a.Store.Snapshot(), p)
+	out.State = ec2.IpamPoolStateModifyInProgress
+	return &ec2.ModifyIpamPoolOutput{IpamPool: &out}, nil
 }
 
 // length returns a netmask length as the ipam room has it.
@@ -142,7 +193,7 @@ func (a *API) renderIPAMPool(r store.Reader, p ipam.Pool) ec2.IpamPool {
 		IpamScopeArn:  new(ipamARN(p.Account, p.ScopeID, ipam.NounScope)),
 		IpamArn:       new(ipamARN(p.Account, p.IPAMID, ipam.NounIPAM)),
 		IpamScopeType: ec2.IpamScopeType(p.ScopeType), SourceIpamPoolId: unlessEmpty(p.SourcePoolID),
-		Locale: new(p.Locale), PoolDepth: new(int32(p.Depth)), State: ec2.IpamPoolState(p.State),
+		Locale: new(p.Locale), PoolDepth: new(int32(p.Depth)), State: ec2.IpamPoolState(p.ToldState()),
 		Description: unlessEmpty(p.Description), AutoImport: new(p.AutoImport), PubliclyAdvertisable: p.Advertisable,
 		AddressFamily:                  ec2.AddressFamily(p.Family),
 		AllocationMinNetmaskLength:     wireLength(p.MinNetmask),
@@ -151,6 +202,12 @@ func (a *API) renderIPAMPool(r store.Reader, p ipam.Pool) ec2.IpamPool {
 		AllocationResourceTags:         []ec2.IpamResourceTag{},
 		AwsService:                     ec2.IpamPoolAwsService(p.AWSService), PublicIpSource: ec2.IpamPoolPublicIpSource(p.PublicSource),
 		Tags: renderTags(a.Tags.Of(r, p.ID)),
+	}
+	if src := p.Source; src != nil {
+		out.SourceResource = &ec2.IpamPoolSourceResource{
+			ResourceId: new(src.ID), ResourceType: ec2.IpamPoolSourceResourceType(src.Type),
+			ResourceRegion: new(src.Region), ResourceOwner: new(src.Owner),
+		}
 	}
 	for _, t := range p.AllocationTags {
 		out.AllocationResourceTags = append(out.AllocationResourceTags, ec2.IpamResourceTag{Key: new(t.Key), Value: new(t.Value)})

@@ -135,15 +135,14 @@ func TestIPAMRefusals(t *testing.T) {
 		code, text   string
 	}{
 		{"a second ipam", "CreateIpam", &shapes.CreateIpamInput{}, 400, "ResourceLimitExceeded", "You have created 1 ipams and you are limited to 1."},
-		{"an unknown scope", "CreateIpamPool", &shapes.CreateIpamPoolInput{IpamScopeId: new("ipam-scope-0"), AddressFamily: "ipv4"}, 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0"},
-		{"a planning pool", "CreateIpamPool", &shapes.CreateIpamPoolInput{IpamScopeId: i.PrivateDefaultScopeId, AddressFamily: "ipv4", SourceResource: &shapes.IpamPoolSourceResourceRequest{ResourceId: new("vpc-1")}}, 400, "UnsupportedOperation", "SourceResource"},
+		{"an unknown scope", "CreateIpamPool", &shapes.CreateIpamPoolInput{IpamScopeId: new("ipam-scope-0123456789abcdef0"), AddressFamily: "ipv4"}, 400, "InvalidIpamScopeId.NotFound", "ipam-scope-0123456789abcdef0"},
 		{"tags for another type", "CreateIpamPool", &shapes.CreateIpamPoolInput{IpamScopeId: i.PrivateDefaultScopeId, AddressFamily: "ipv4", TagSpecifications: []shapes.TagSpecification{{ResourceType: "vpc"}}}, 400, "InvalidParameterValue", "vpc"},
 		{"neither size nor default", "AllocateIpamPoolCidr", &shapes.AllocateIpamPoolCidrInput{IpamPoolId: id}, 400, "InvalidParameterCombination", "The request cannot contain empty CIDR and Netmask Length"},
 		{"a block too big", "AllocateIpamPoolCidr", &shapes.AllocateIpamPoolCidrInput{IpamPoolId: id, NetmaskLength: new(int32(8))}, 400, "InvalidParameterValue", "The allocation size is too big for the pool."},
 		{"what isn't a CIDR", "AllocateIpamPoolCidr", &shapes.AllocateIpamPoolCidrInput{IpamPoolId: id, Cidr: new("10.0.0.0")}, 400, "InvalidParameterValue", "10.0.0.0"},
 		{"a dry run", "AllocateIpamPoolCidr", &shapes.AllocateIpamPoolCidrInput{IpamPoolId: id, NetmaskLength: new(int32(28)), DryRun: new(true)}, 412, "DryRunOperation", "Request would have succeeded"},
 		{"a dry run that wouldn't succeed", "AllocateIpamPoolCidr", &shapes.AllocateIpamPoolCidrInput{IpamPoolId: id, NetmaskLength: new(int32(8)), DryRun: new(true)}, 400, "InvalidParameterValue", "too big"},
-		{"an unknown allocation", "GetIpamPoolAllocations", &shapes.GetIpamPoolAllocationsInput{IpamPoolId: id, IpamPoolAllocationId: new("ipam-pool-alloc-0")}, 400, "InvalidIpamPoolAllocationId.NotFound", "The IPAM pool allocation (ipam-pool-alloc-0) does not exist."},
+		{"an unknown allocation", "GetIpamPoolAllocations", &shapes.GetIpamPoolAllocationsInput{IpamPoolId: id, IpamPoolAllocationId: new("ipam-pool-alloc-0123456789abcdef0123456789abcdef0")}, 400, "InvalidIpamPoolAllocationId.NotFound", "The IPAM pool allocation (ipam-pool-alloc-0123456789abcdef0123456789abcdef0) does not exist."},
 		{"a small page of allocations", "GetIpamPoolAllocations", &shapes.GetIpamPoolAllocationsInput{IpamPoolId: id, MaxResults: new(int32(999))}, 400, "InvalidParameterValue", "1000"},
 		{"a small page of pools", "DescribeIpamPools", &shapes.DescribeIpamPoolsInput{MaxResults: new(int32(4))}, 400, "InvalidParameterValue", "5"},
 		{"ids with a page size", "DescribeIpamPools", &shapes.DescribeIpamPoolsInput{IpamPoolIds: []string{*id}, MaxResults: new(int32(5))}, 400, "InvalidParameterCombination", "maxResults"},

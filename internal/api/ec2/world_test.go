@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -72,8 +73,32 @@ func (noPools) Return(*store.Tx, vpc.Drawn) error { return nil }
 func (noPools) ProviderPool(string) string        { return "hidden" }
 func (noPools) ProviderIPv6Pool(string) string    { return "hidden" }
 
+// planning is the vpc room as the ipam room knows it.
+type planning struct{ vpc *vpc.Service }
+
+func (p *planning) CIDRs(r store.Reader, src ipam.SourceResource) ([]netip.Prefix, bool) {
+	v, ok := p.vpc.VPC(r, src.Owner, src.Region, src.ID)
+	return []netip.Prefix{v.CIDR}, ok
+}
+
+func (p *planning) Subnets(r store.Reader, src ipam.SourceResource) iter.Seq2[string, netip.Prefix] {
+	p.vpc.VPC(r, src.Owner, src.Region, src.ID)
+	return func(yield func(string, netip.Prefix) bool) {
+		for id, n := range p.vpc.SubnetsOf(r, src.ID) {
+			if !yield(id, n.CIDR) {
+				return
+			}
+		}
+	}
+}
+
+func (p *planning) Adopt(tx *store.Tx, subnetID string, a ipam.Allocation) error {
+	return p.vpc.AdoptBlock(tx, subnetID, vpc.Drawn{PoolID: a.PoolID, AllocationID: a.ID, Block: a.CIDR, Seq: a.Seq})
+}
+
 // world is the API served over HTTP, as clients meet it.
 type world struct {
+	store    *store.Store
 	vpc      *vpc.Service
 	endpoint string
 }
@@ -83,12 +108,14 @@ func newWorld(t *testing.T) *world {
 	log := slog.New(slog.DiscardHandler)
 	st := store.New(memstore.New(), "test", log)
 	tg, idem := tags.New(st), idempotency.New(st)
+	plan := &planning{}
 	rooms := ec2api.Deps{
 		Store: st, Tags: tg, Regions: geography{},
 		VPC:       vpc.New(st, tg, idem, noPools{st, new(atomic.Uint32)}, vpc.Options{Zones: geography{}.Zones}),
 		Discovery: discovery.New(st, tg, idem, discovery.Options{}), // its calls are tested where the rooms are joined
-		IPAM:      ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, Log: log}),
+		IPAM:      ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, VPCs: plan, Log: log}),
 	}
+	plan.vpc = rooms.VPC
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +133,7 @@ func newWorld(t *testing.T) *world {
 		<-done
 		st.Close()
 	})
-	return &world{vpc: rooms.VPC, endpoint: srv.URL}
+	return &world{store: st, vpc: rooms.VPC, endpoint: srv.URL}
 }
 
 func (w *world) client(account string) *wire.Client {
