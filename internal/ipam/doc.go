@@ -17,6 +17,10 @@
 // to look for a candidate comes from an index of free space in memory, which
 // may be wrong without harm.
 //
+// A resource planning pool is the exception to "nobody else gives this space": its
+// CIDRs are a VPC's, which has subnets that came from no pool. The pool's turn
+// meets them before it does anything else (planning.go).
+//
 // Requests for one pool queue for its writer, a goroutine that exists while
 // there is something to do and commits all that came while its last commit ran
 // as one transaction. A release needs no ledger and no queue: it only frees, and

@@ -185,6 +185,9 @@ func (s *Service) stage(t *turn, m Import, blocks []ImportBlock, now time.Time) 
 				reason = fmt.Sprintf("%s overlaps %s of %s, which the pool is to import", b.CIDR, v.CIDR, v.VPCID)
 			}
 		}
+		if reason == "" && slices.ContainsFunc(t.reserved, b.CIDR.Overlaps) {
+			reason = fmt.Sprintf("%s overlaps a subnet", b.CIDR)
+		}
 		if reason != "" {
 			conflicts = append(conflicts, ImportConflict{n, reason})
 			continue

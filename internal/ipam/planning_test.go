@@ -347,6 +347,11 @@ func TestASubnetAcrossAllocationsKeepsItsSpace(t *testing.T) {
 	}
 	_, err := p.Allocate(t.Context(), allocateRequest(pool, exactly("10.0.0.16/28")), nil)
 	refused(t, err, ipam.InvalidValue, "not available")
+	m := must(p.BeginImport(t.Context(), ipam.Import{ID: "import-1", Account: account, Region: home, PoolID: pool.ID, Touched: t0}))(t)
+	conflicts := must(p.AddToImport(t.Context(), account, home, m.ID, []ipam.ImportBlock{{CIDR: netip.MustParsePrefix("10.0.0.32/28")}}, t0))(t)
+	if len(conflicts) != 1 || !strings.Contains(conflicts[0].Reason, "subnet") {
+		t.Errorf("imported: %+v", conflicts)
+	}
 	if _, _, err := p.drawSubnet("vpc-1", child.ID, 28); !errors.Is(err, ipam.ErrPoolExhausted) {
 		t.Errorf("of the child, which is wholly in the subnet: %v", err)
 	}
