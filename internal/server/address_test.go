@@ -165,7 +165,7 @@ func TestPoolsWithoutElasticIPs(t *testing.T) {
 		{"a tag that the pool asks for is missing", "InvalidParameterValue", shapes.AllocateAddressInput{IpamPoolId: &tagged}},
 		{"a tag that the pool asks for is there", "", shapes.AllocateAddressInput{IpamPoolId: &tagged, TagSpecifications: team}},
 		{"a pool that doesn't exist", "InvalidIpamPoolId.NotFound", shapes.AllocateAddressInput{IpamPoolId: new("ipam-pool-0123456789abcdef0")}},
-		{"the provider's pool by its own name", "InvalidIpamPoolId.NotFound", shapes.AllocateAddressInput{IpamPoolId: new("provider-local-1-addresses-ipv4")}},
+		{"the provider's pool by its own name", "InvalidIpamPoolId.Malformed", shapes.AllocateAddressInput{IpamPoolId: new("provider-local-1-addresses-ipv4")}},
 		{"the provider's pool as a public one", "InvalidPublicIpv4PoolID.NotFound", shapes.AllocateAddressInput{PublicIpv4Pool: new("provider-local-1-addresses-ipv4")}},
 		{"the provider's pool as EC2 shows it", "", shapes.AllocateAddressInput{PublicIpv4Pool: new("amazon")}},
 		{"a public pool that doesn't exist", "InvalidPublicIpv4PoolID.NotFound", shapes.AllocateAddressInput{PublicIpv4Pool: new("ipv4pool-ec2-0123456789abcdef0")}},
