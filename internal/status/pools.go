@@ -107,8 +107,12 @@ func (r Pools) Render() string {
 	var b strings.Builder
 	for _, at := range scopes {
 		head := fmt.Sprintf("account %s, %s scope %s", at.account, at.kind, at.id)
-		if at.id == "" {
+		switch {
+		case at.id != "":
+		case roots[at][0].Provider:
 			head = "provider"
+		default: // EC2's own, which are in no scope
+			head = fmt.Sprintf("account %s, public IPv4 pools", at.account)
 		}
 		t := tree.Root(strong.Render(head)).EnumeratorStyle(faint.PaddingRight(1))
 		for _, p := range roots[at] {

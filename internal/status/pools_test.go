@@ -24,6 +24,7 @@ func TestPoolsAreATreeByScope(t *testing.T) {
 			Total: "65536", Taken: "16896", Share: 0.258, Pooled: 0.004, Cooling: 2, CIDRs: cidr("10.0.0.0/16", "failed-deprovision")},
 		{ID: "other", Scope: "s2", ScopeType: "public", Account: "2", Family: "ipv6", Locale: "None", Total: "0", Taken: "0"},
 		{ID: "provider", ScopeType: "public", Account: "amazon", Provider: true, Family: "ipv4", Locale: "local-1", Total: "8", Taken: "8", Share: 1, CIDRs: cidr("127.64.0.0/29", "provisioned")},
+		{ID: "public", ScopeType: "public", Account: "1", Family: "ipv4", Locale: "local-1", Total: "4", Taken: "1", Share: 0.25, CIDRs: cidr("198.18.0.0/30", "provisioned")},
 		{ID: "top", Scope: "s1", ScopeType: "private", Account: "1", Family: "ipv4", Locale: "None", Total: "131072", Taken: "65536", Share: 0.5, Pooled: 0.5, CIDRs: cidr("10.0.0.0/15", "provisioned")},
 	}}
 	want := `account 2, public scope s2
@@ -33,6 +34,10 @@ func TestPoolsAreATreeByScope(t *testing.T) {
 provider
 └── provider  ipv4, local-1
     ████████████████████  8 of 8  127.64.0.0/29
+
+account 1, public IPv4 pools
+└── public  ipv4, local-1
+    █████░░░░░░░░░░░░░░░  1 of 4  198.18.0.0/30
 
 account 1, private scope s1
 └── top  ipv4, None
