@@ -405,6 +405,44 @@ func TestAmazonsBlocksAreCarvedFromTheProvidersSpace(t *testing.T) {
 	}
 }
 
+func TestTheSizesOfAmazonsBlocks(t *testing.T) {
+	w := single(t)
+	w.provider([]string{"198.51.100.0/25"}, []string{"203.0.113.0/24", "2001:db8::/39"})
+	i := w.ipam()
+	for family, bits := range map[ipam.Family][]int{ipam.IPv4: {28, 30}, ipam.IPv6: {40, 52}} {
+		amazon := func(r *ipam.CreatePool) { r.PublicSource, r.Family = ipam.Amazon, family }
+		p := w.pool(i.PublicScopeID, amazon)
+		for _, wrong := range []int{bits[0] - 1, bits[1] + 1} {
+			req := provisionRequest(p.ID, "")
+			req.NetmaskLength = &wrong
+			_, err := w.ProvisionCIDR(t.Context(), req, nil)
+			refused(t, err, ipam.InvalidValue, "between")
+		}
+		_, err := w.ProvisionCIDR(t.Context(), provisionRequest(p.ID, "203.0.113.0/28"), nil)
+		if !isReason(err, ipam.InvalidCombination) && !isReason(err, ipam.InvalidValue) {
+			t.Errorf("%s by CIDR: got %v, want a refusal", family, err)
+		}
+		for _, n := range bits {
+			if c := w.provisionLength(w.pool(i.PublicScopeID, amazon).ID, n); c.State != ipam.Provisioned || c.CIDR.Bits() != n {
+				t.Errorf("/%d: got %+v", n, c)
+			}
+		}
+	}
+	// One /40 is left half taken by a /52, and there is no other.
+	six := w.pool(i.PublicScopeID, func(r *ipam.CreatePool) { r.PublicSource, r.Family = ipam.Amazon, ipam.IPv6 })
+	if c := w.provisionLength(six.ID, 40); c.State != ipam.FailedProvision || c.FailureCode != ipam.CIDRNotAvailable || c.CIDR.IsValid() {
+		t.Errorf("without space: got %+v", c)
+	}
+	none := w.pool(i.PublicScopeID, func(r *ipam.CreatePool) { r.PublicSource, r.Locale = ipam.Amazon, abroad })
+	other := w.pool(i.PublicScopeID, func(r *ipam.CreatePool) { r.PublicSource, r.Locale, r.Family = ipam.Amazon, abroad, ipam.IPv6 })
+	if c := w.provisionLength(other.ID, 52); c.FailureCode != ipam.CIDRNotAvailable {
+		t.Errorf("where the provider has no blocks: got %+v", c)
+	}
+	if c := w.provisionLength(none.ID, 30); c.FailureCode != ipam.LimitExceeded {
+		t.Errorf("a third IPv4 block, in another region: got %+v", c)
+	}
+}
+
 func TestTheProvidersSpaceChangesAroundWhatIsHeld(t *testing.T) {
 	w := single(t)
 	w.provider([]string{"198.51.100.0/25"}, nil)
