@@ -73,18 +73,19 @@ func (d *DNS) Verify(ctx context.Context, c Claim) error {
 // not for a record to appear.
 func (d *DNS) find(ctx context.Context, owner, value string) error {
 	answer, err := d.ask(ctx, owner)
+	shown := strings.TrimSuffix(owner, ".")
 	switch {
 	case err != nil:
-		return unproven(err, "The TXT record %s can't be looked up: the resolver doesn't answer.", owner)
+		return unproven(err, "The TXT record %s can't be looked up: the resolver doesn't answer.", shown)
 	case answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError:
-		return unproven(nil, "The TXT record %s can't be looked up: the resolver answers %s.", owner, dns.RcodeToString[answer.Rcode])
+		return unproven(nil, "The TXT record %s can't be looked up: the resolver answers %s.", shown, dns.RcodeToString[answer.Rcode])
 	}
 	texts := textsOf(answer, owner)
 	switch {
 	case len(texts) == 0:
-		return unproven(nil, "There is no TXT record %s.", owner)
+		return unproven(nil, "There is no TXT record %s.", shown)
 	case !slices.Contains(texts, value):
-		return unproven(nil, "The TXT record %s has another value than the token's.", owner)
+		return unproven(nil, "The TXT record %s has another value than the token's.", shown)
 	}
 	return nil
 }
