@@ -282,23 +282,31 @@ func (c *Controller) createInterface(ctx context.Context, b LoadBalancer, nodeID
 	return err
 }
 
-// assignAddress draws from the load balancer's pool, and from the provider's
-// when that has none (S2, I6).
+// assignAddress draws from the load balancer's pool or, if it was given none, from
+// those of its account's policy in order; and from the provider's when they have
+// none (S2, I6).
 func (c *Controller) assignAddress(ctx context.Context, b LoadBalancer, nodeID string) error {
-	iface, ok := c.interfaces.Of(c.s.store.Snapshot(), nodeID)
+	snap := c.s.store.Snapshot()
+	iface, ok := c.interfaces.Of(snap, nodeID)
 	if !ok {
 		return fmt.Errorf("node %s has no interface", nodeID)
 	}
-	if b.PoolID != "" {
-		got, err := c.interfaces.AssignAddress(ctx, iface.ID, b.PoolID, c.now())
+	pools := []string{b.PoolID}
+	if b.PoolID == "" {
+		pools = c.s.pools.PolicyPools(snap, b.Account, b.Region)
+	}
+	for i, pool := range pools {
+		got, err := c.interfaces.AssignAddress(ctx, iface.ID, pool, c.now())
 		switch {
 		case err == nil:
-			c.log.Info("address drawn from pool", "load_balancer", b.ID, "node", nodeID, "address", got.Public, "pool", b.PoolID)
+			c.log.Info("address drawn from pool", "load_balancer", b.ID, "node", nodeID, "address", got.Public, "pool", got.PoolID)
 			return nil
-		case errors.Is(err, ErrPoolExhausted), errors.Is(err, ErrPoolUnavailable):
-			c.log.Warn("falling back to the provider's pool", "load_balancer", b.ID, "node", nodeID, "pool", b.PoolID, "reason", err)
-		default:
+		case !errors.Is(err, ErrPoolExhausted) && !errors.Is(err, ErrPoolUnavailable):
 			return err
+		case i == len(pools)-1:
+			c.log.Warn("falling back to the provider's pool", "load_balancer", b.ID, "node", nodeID, "pool", pool, "reason", err)
+		default:
+			c.log.Warn("falling back to the policy's next pool", "load_balancer", b.ID, "node", nodeID, "pool", pool, "reason", err, "next", pools[i+1])
 		}
 	}
 	got, err := c.interfaces.AssignAddress(ctx, iface.ID, "", c.now())

@@ -64,6 +64,11 @@ type Interface struct {
 // PoolDirectory is the ipam room: which pools an account may draw from.
 type PoolDirectory interface {
 	Pool(r store.Reader, account, id string) (Pool, bool)
+
+	// PolicyPools returns the pools that an account's policy has a load balancer
+	// without a pool of its own draw from in a region, to be tried in order
+	// before the provider's; none if there is no such policy.
+	PolicyPools(r store.Reader, account, region string) []string
 }
 
 // Pool is an IPAM pool, as far as a load balancer must know it.

@@ -51,9 +51,11 @@ func (network) DefaultSecurityGroup(store.Reader, string) string { return "sg-de
 func (network) Use(*store.Tx, []string, []string)                {}
 func (network) VPC(_ store.Reader, _, _, id string) bool         { return id == "vpc-1" || id == "vpc-3" }
 
-type pools struct{}
+type pools struct{ policy []string }
 
-func (pools) Pool(_ store.Reader, acct, id string) (elb.Pool, bool) {
+func (p *pools) PolicyPools(store.Reader, string, string) []string { return p.policy }
+
+func (*pools) Pool(_ store.Reader, acct, id string) (elb.Pool, bool) {
 	switch id {
 	case pool:
 		return elb.Pool{Locale: region, IPv4: true, Public: true, EC2: true}, acct == account
@@ -136,6 +138,9 @@ func (i *interfaces) AssignAddress(ctx context.Context, id, poolID string, _ tim
 		base, size := netip.MustParseAddr("127.64.0.0"), int(i.provider.Load())
 		if poolID != "" {
 			base, size = netip.MustParseAddr("127.192.2.144"), i.poolSize
+			if poolID != pool {
+				base = netip.MustParseAddr("127.193.2.144")
+			}
 		}
 		a, ok := i.lowest(tx, base, size, func(r iface) netip.Addr { return r.Public })
 		if !ok {
@@ -183,6 +188,7 @@ type world struct {
 	st         *store.Store
 	svc        *elb.Service
 	interfaces *interfaces
+	pools      *pools
 	controller *elb.Controller
 	log        *logs
 	stop       func()
@@ -217,9 +223,9 @@ func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *worl
 	t.Helper()
 	kept := new(logs)
 	log := slog.New(slog.NewTextHandler(kept, nil))
-	w := &world{t: t, engine: engine, hold: hold, st: store.New(engine, "/test", log), log: kept}
+	w := &world{t: t, engine: engine, hold: hold, st: store.New(engine, "/test", log), log: kept, pools: new(pools)}
 	w.interfaces = newInterfaces(w.st, poolSize)
-	w.svc = elb.New(w.st, tags.New(w.st), network{}, pools{}, elb.Options{
+	w.svc = elb.New(w.st, tags.New(w.st), network{}, w.pools, elb.Options{
 		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas})
 	if err := w.st.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -349,7 +355,7 @@ func room(t *testing.T, quotas elb.Quotas) (*elb.Service, *store.Store) {
 func roomOver(t *testing.T, engine store.Engine, quotas elb.Quotas) (*elb.Service, *store.Store) {
 	t.Helper()
 	st := store.New(engine, "/test", slog.New(slog.DiscardHandler))
-	svc := elb.New(st, tags.New(st), network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: quotas})
+	svc := elb.New(st, tags.New(st), network{}, new(pools), elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: quotas})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

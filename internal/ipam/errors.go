@@ -45,6 +45,7 @@ const (
 	NounPublicPool Noun = "ipv4pool-ec2"
 	NounImport     Noun = "ipam-import"
 	NounVPC        Noun = "vpc"
+	NounPolicy     Noun = "ipam-policy"
 )
 
 // NotFoundError says that the caller sees no such thing.

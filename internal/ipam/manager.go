@@ -115,6 +115,8 @@ func (s *Service) DeleteIPAM(ctx context.Context, account, region, id string, ca
 			return refuse(Dependency, "The specified action is not valid for %s. There are one or more pools in its public scope.", id)
 		case pools[Public]+pools[Private] > 0 && !cascade:
 			return refuse(Dependency, "The specified action is not valid for %s. There are one or more pools in the ipam.", id)
+		case i.Policies > 0:
+			return refuse(Dependency, "The specified action is not valid for %s. There are one or more policies in the ipam.", id)
 		case i.ExtraScopes > 0 && !cascade:
 			return refuse(Dependency, "The specified action is not valid for %s. There are one or more scopes in the ipam beside its default ones.", id)
 		}

@@ -51,6 +51,7 @@ type IPAM struct {
 	DiscoveryAssociationID string
 	ExtraScopes            int `json:",omitempty"` // beside the two default ones
 	Tokens                 int `json:",omitempty"` // verification tokens
+	Policies               int `json:",omitempty"`
 	State                  State
 	Modified               bool `json:",omitempty"`
 	Created                time.Time

@@ -77,8 +77,13 @@ type Service struct {
 	allocsByUser   *store.Index[Allocation] // held ones, by Holder.ResourceID
 	allocsCooling  *store.Index[Allocation]
 	allocsTally    *store.Tally[Allocation] // by pool, kind and length, see usage
-	imports        *store.Collection[Import]
-	staged         *store.Collection[stagedBlock] // by import and address
+
+	policies        *store.Collection[Policy]
+	policiesByOwner *store.Index[Policy]
+	enabledPolicies *store.Collection[string] // account → the id of the one that decides for it
+
+	imports *store.Collection[Import]
+	staged  *store.Collection[stagedBlock] // by import and address
 
 	publicPoolsByOwner *store.Index[Pool]
 	cidrsBrought       *store.Index[PoolCIDR] // by account and region
@@ -158,6 +163,9 @@ func New(st *store.Store, tg *tags.Service, tokens *idempotency.Service, opts Op
 	})
 	s.allocsTally = s.allocs.Tally(tallied)
 	s.allocsCooling = s.allocs.Index(func(a Allocation) []string { return only(a.State == Cooling, leaving) })
+	s.policies = store.NewCollection[Policy](st, "ipam.policy", 1)
+	s.policiesByOwner = s.policies.Index(func(p Policy) []string { return []string{owner(p.Account, p.Region)} })
+	s.enabledPolicies = store.NewCollection[string](st, "ipam.policy-enabled", 1)
 	s.imports = store.NewCollection[Import](st, "ipam.import", 1)
 	s.staged = store.NewCollection[stagedBlock](st, "ipam.staged", 1)
 	s.verifications = store.NewCollection[VerificationToken](st, "ipam.verification-token", 1)

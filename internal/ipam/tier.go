@@ -29,6 +29,9 @@ func (s *Service) checkDowngrade(r store.Reader, i IPAM) error {
 	if i.ExtraScopes > 0 {
 		return obstacle("Delete the scopes beside its default ones, %d in number.", i.ExtraScopes)
 	}
+	if i.Policies > 0 {
+		return obstacle("Delete its policies, %d in number.", i.Policies)
+	}
 	for _, sc := range s.scopesOf(r, i) {
 		if sc.Authority != nil {
 			return obstacle("Remove the external authority of ipam-scope '%s'.", sc.ID)

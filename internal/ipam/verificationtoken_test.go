@@ -181,6 +181,7 @@ func TestTheSweepDeletesTheTokensOfAnIPAM(t *testing.T) {
 		w := open(t, e)
 		i := w.ipam()
 		must(w.CreateToken(t.Context(), tokenRequest(i), nil))(t)
+		synctest.Wait() // the sweep that a start begins with is over
 		n := 0
 		e.each = func() {
 			if n++; n == 2 { // the deletion's second step

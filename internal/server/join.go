@@ -186,6 +186,10 @@ func (p pools) Pool(r store.Reader, account, id string) (elb.Pool, bool) {
 	return elb.Pool{Locale: pool.Locale, IPv4: pool.Family == ipam.IPv4, Public: pool.ScopeType == ipam.Public, EC2: pool.AWSService == "ec2"}, true
 }
 
+func (p pools) PolicyPools(r store.Reader, account, region string) []string {
+	return p.ipam.PolicyPools(r, account, region, ipam.ForLoadBalancers)
+}
+
 // endpoints is the elb room as the dns room needs it.
 type endpoints struct{ elb *elb.Service }
 

@@ -63,6 +63,7 @@ func (a *API) Service() *wire.Service {
 	a.registerAddresses(svc)
 	a.registerTags(svc)
 	a.registerIPAM(svc)
+	a.registerIPAMPolicies(svc)
 	a.registerIPAMDiscovery(svc)
 	a.registerIPAMResources(svc)
 	a.registerVerificationTokens(svc)

@@ -17,6 +17,7 @@ var ipamAbsences = map[ipam.Noun]struct{ code, format string }{
 	ipam.NounAllocation: {"InvalidIpamPoolAllocationId.NotFound", "The IPAM pool allocation (%s) does not exist."},
 	ipam.NounToken:      {"InvalidIpamExternalResourceVerificationTokenId.NotFound", "The ipam-external-resource-verification-token ID '%s' does not exist"},
 	ipam.NounPublicPool: {"InvalidPublicIpv4PoolID.NotFound", "The public IPv4 pool ID '%s' does not exist"},
+	ipam.NounPolicy:     {"InvalidIpamPolicyId.NotFound", "The ipam-policy ID '%s' does not exist"},
 }
 
 // ipamRefusal returns what the caller is told of an error of the ipam room's.

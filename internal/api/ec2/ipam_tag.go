@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"github.com/fairlead/fairlead/internal/discovery"
+	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/store"
 )
 
@@ -21,6 +22,7 @@ func (a *API) ipamTaggables() []taggable {
 			_, err := a.IPAM.HomePool(r, account, region, id)
 			return err == nil
 		}},
+		{"ipam-policy", string(ipam.NounPolicy), has(a.IPAM.Policy)},
 		{discoveryPrefix, string(discovery.NounDiscovery), func(r store.Reader, account, region, id string) bool {
 			_, ok := a.Discovery.Discovery(r, account, region, id)
 			return ok

@@ -147,7 +147,7 @@ func TestIPAMRefusals(t *testing.T) {
 		{"a small page of pools", "DescribeIpamPools", &shapes.DescribeIpamPoolsInput{MaxResults: new(int32(4))}, 400, "InvalidParameterValue", "5"},
 		{"ids with a page size", "DescribeIpamPools", &shapes.DescribeIpamPoolsInput{IpamPoolIds: []string{*id}, MaxResults: new(int32(5))}, 400, "InvalidParameterCombination", "maxResults"},
 		{"an unknown filter", "DescribeIpamPools", &shapes.DescribeIpamPoolsInput{Filters: []shapes.Filter{{Name: new("colour"), Values: []string{"red"}}}}, 400, "InvalidParameterValue", "The filter 'colour' is invalid"},
-		{"an action that isn't served", "CreateIpamPolicy", &shapes.DescribeIpamsInput{}, 400, "InvalidAction", "CreateIpamPolicy"},
+		{"an action that isn't served", "RunInstances", &shapes.DescribeIpamsInput{}, 400, "InvalidAction", "RunInstances"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s.t = t

@@ -70,6 +70,8 @@ func (network) VPC(_ store.Reader, acct, _, id string) bool {
 
 type pools struct{}
 
+func (pools) PolicyPools(store.Reader, string, string) []string { return nil }
+
 func (pools) Pool(_ store.Reader, acct, id string) (elb.Pool, bool) {
 	good := elb.Pool{Locale: region, IPv4: true, Public: true, EC2: true}
 	switch id {
