@@ -94,6 +94,16 @@ race: ## tests under the race detector, which needs a C compiler
 bench: ## benchmarks; BENCH=Draw BENCHTIME=5s for some of them
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 30m $(LIGHT_PKGS)
 
+# A directory for the large installations that scale makes, to make them once.
+FAIRLEAD_BENCH_DATA ?=
+
+.PHONY: scale
+scale: ## a million allocations, 100,000 pools, and PostgreSQL beside us; minutes, and 10 GB of disk
+	FAIRLEAD_BENCH_DATA='$(FAIRLEAD_BENCH_DATA)' $(GO) test -run '^$$' -bench RestartWithAMillion -benchtime 3x -timeout 30m ./bench
+	FAIRLEAD_BENCH_DATA='$(FAIRLEAD_BENCH_DATA)' $(GO) test -run '^$$' -bench 'Pages|NextAllocation' -benchtime 500x -timeout 30m ./bench
+	FAIRLEAD_BENCH_DATA='$(FAIRLEAD_BENCH_DATA)' $(GO) test -run '^$$' -bench AgainstPostgres -benchtime 10x -timeout 30m ./bench
+	FAIRLEAD_BENCH_DATA='$(FAIRLEAD_BENCH_DATA)' $(GO) test -run '^$$' -bench Layers -benchtime 1x -timeout 30m ./bench
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' internal | while read -r file; do \

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -54,30 +55,52 @@ type installation struct {
 }
 
 // newInstallation makes an installation whose large pool is filled to the share,
-// with pools pools beside it. The same one twice is made once
-// where FAIRLEAD_BENCH_DATA names a directory to keep it in.
+// with pools pools beside it. Where FAIRLEAD_BENCH_DATA names a directory, it is
+// kept there and later ones like it are copies of it.
 func newInstallation(b *testing.B, share float64, pools int) installation {
 	b.Helper()
-	in := installation{allocated: int(share * largeBlocks)}
-	if kept := os.Getenv("FAIRLEAD_BENCH_DATA"); kept != "" {
-		in.dir = filepath.Join(kept, fmt.Sprintf("%d-%d", in.allocated, pools))
-	} else {
-		in.dir = filepath.Join(b.TempDir(), "data")
+	in := installation{dir: filepath.Join(b.TempDir(), "data"), allocated: int(share * largeBlocks)}
+	kept := os.Getenv("FAIRLEAD_BENCH_DATA")
+	if kept != "" {
+		kept = filepath.Join(kept, fmt.Sprintf("%d-%d", in.allocated, pools))
 	}
-	_, err := os.Stat(in.dir)
-	fresh := os.IsNotExist(err)
+	if _, err := os.Stat(kept); kept != "" && err == nil {
+		copyDir(b, kept, in.dir)
+		in.look(b)
+		return in
+	}
 	p := testkit.StartProcessWith(b, in.dir, settings)
-	if fresh {
-		in.make(b, p)
+	in.make(b, p)
+	if err := p.Terminate(b); err != nil {
+		b.Fatal(err)
 	}
+	in.look(b)
+	in.fill(b, pools)
+	if kept != "" {
+		copyDir(b, in.dir, kept)
+	}
+	return in
+}
+
+// copyDir copies a directory with its modes, which keys are refused without.
+func copyDir(b *testing.B, from, to string) {
+	b.Helper()
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		b.Fatal(err)
+	}
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		b.Fatalf("copy %s: %v\n%s", from, err, out)
+	}
+}
+
+// look finds the installation's two first pools.
+func (in *installation) look(b *testing.B) {
+	b.Helper()
+	p := testkit.StartProcessWith(b, in.dir, settings)
 	in.large, in.many = find(b, p, "large"), find(b, p, "many")
 	if err := p.Terminate(b); err != nil {
 		b.Fatal(err)
 	}
-	if fresh {
-		in.fill(b, pools)
-	}
-	return in
 }
 
 // find returns the id of the pool with the description.

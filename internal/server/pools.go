@@ -37,6 +37,7 @@ func portion(part, whole *big.Int) float64 {
 	if whole.Sign() == 0 {
 		return 0
 	}
-	f, _ := new(big.Rat).SetFrac(part, whole).Float64()
-	return f
+	p, _ := part.Float64()
+	w, _ := whole.Float64()
+	return p / w
 }
