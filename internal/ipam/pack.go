@@ -34,8 +34,8 @@ const (
 	fieldState       = 11<<1 | packText
 )
 
-// allocationFormat is the version of allocations' stored form. 1 was JSON.
-const allocationFormat = 2
+// allocationFormat is the version of allocations' stored form: pages of packed ones. 1 was JSON, 2 was never released.
+const allocationFormat = 3
 
 var allocationPacking = store.Packing[Allocation]{Pack: packAllocation, Unpack: unpackAllocation}
 

@@ -9,11 +9,11 @@ import (
 // where the collection has a form of its own.
 type definition struct {
 	name    string
-	n       int    // in views' tables
-	prefix  string // of its keys in the engine
-	packs   bool   // its records are *packed
+	n       int     // in views' tables
+	prefix  string  // of its keys in the engine
+	pack    *paging // not nil: its records are *packed, and encode and decode nil
 	encode  func(record any) (value []byte, err error)
-	decode  func(key string, value []byte, in *hold) (record any, err error)
+	decode  func(value []byte) (record any, err error)
 	indexes int // how many were declared
 	tallies int
 	values  func(row) values
@@ -43,7 +43,7 @@ func NewCollection[T any](s *Store, name string, version int) *Collection[T] {
 	d := &definition{
 		name:   name,
 		encode: func(v any) ([]byte, error) { return encode(version, v) },
-		decode: func(_ string, b []byte, _ *hold) (any, error) { return decode[T](version, b) },
+		decode: func(b []byte) (any, error) { return decode[T](version, b) },
 	}
 	return newCollection[T](s, d, nil)
 }

@@ -83,12 +83,14 @@ type batch struct {
 type run struct {
 	def     *definition
 	rows    []row
+	pages   []page           // of a packed collection
 	entries [][]indexEntry   // by index
 	counts  []map[string]int // by tally
 }
 
-func newRun(d *definition) run {
-	r := run{def: d, entries: make([][]indexEntry, d.indexes), counts: make([]map[string]int, d.tallies)}
+// newRun returns a run that about n records will be added to.
+func newRun(d *definition, n int) run {
+	r := run{def: d, rows: make([]row, 0, n), entries: make([][]indexEntry, d.indexes), counts: make([]map[string]int, d.tallies)}
 	for i := range r.counts {
 		r.counts[i] = map[string]int{}
 	}
@@ -138,31 +140,49 @@ func (l *loader) work() {
 }
 
 func (l *loader) decode(kvs []KV) ([]run, error) {
-	size := 0
+	n, size := 0, 0
 	for _, kv := range kvs {
-		if d, key := l.store.definitionOf(kv.Key); d != nil {
+		switch d, key := l.store.definitionOf(kv.Key); {
+		case d == nil:
+		case d.pack == nil:
 			size += len(key)
-			if d.packs {
-				size += len(kv.Value)
+		default:
+			// A record of an older format takes no more than this.
+			if _, body, err := formatOf(d.pack.version, kv.Value); err == nil {
+				records, bytes := d.pack.room(key, body)
+				n, size = n+records, size+bytes
 			}
+			size += len(key)
 		}
 	}
 	var runs []run
-	in := newHold(len(kvs), size)
+	in := newHold(n, size)
 	for _, kv := range kvs {
 		d, key := l.store.definitionOf(kv.Key)
 		if d == nil {
 			continue
 		}
+		if len(runs) == 0 || runs[len(runs)-1].def != d {
+			runs = append(runs, newRun(d, len(kvs)))
+		}
+		r := &runs[len(runs)-1]
 		key = in.string(key)
-		value, err := d.decode(key, kv.Value, in)
+		if d.pack == nil {
+			value, err := d.decode(kv.Value)
+			if err != nil {
+				return nil, &unreadableError{kv.Key, err}
+			}
+			r.add(row{key: key, value: value, modRevision: kv.ModRevision})
+			continue
+		}
+		rows, err := d.pack.rows(key, kv, in)
 		if err != nil {
 			return nil, &unreadableError{kv.Key, err}
 		}
-		if len(runs) == 0 || runs[len(runs)-1].def != d {
-			runs = append(runs, newRun(d))
+		r.pages = append(r.pages, page{key, kv.ModRevision, len(kv.Value)})
+		for _, rw := range rows {
+			r.add(rw)
 		}
-		runs[len(runs)-1].add(row{key: key, value: value, modRevision: kv.ModRevision})
 	}
 	return runs, nil
 }
@@ -196,6 +216,9 @@ func (l *loader) tables() []*table {
 		t, runs := newTable(d), byDefinition[n]
 		tables[n] = t
 		parts <- func() { plant(t.rows, gather(runs, func(r run) []row { return r.rows })) }
+		if t.pages != nil {
+			parts <- func() { plant(t.pages, gather(runs, func(r run) []page { return r.pages })) }
+		}
 		for i, tree := range t.indexes {
 			parts <- func() {
 				entries := gather(runs, func(r run) []indexEntry { return r.entries[i] })

@@ -23,40 +23,91 @@ type Packing[T any] struct {
 // what packing saves.
 type packed struct{ data string }
 
-// NewPackedCollection is NewCollection with a packing. Records of an older format
-// version than the given one are JSON.
+// NewPackedCollection is NewCollection with a packing. The keys have a slash, and
+// those that share what is before the first are neighbours that are written
+// together, see page.go. Records of an older format version than the given one
+// are JSON, and each by itself.
 func NewPackedCollection[T any](s *Store, name string, version int, p Packing[T]) *Collection[T] {
-	head := strconv.Itoa(version) + " "
 	d := &definition{
-		name:   name,
-		packs:  true,
-		encode: func(v any) ([]byte, error) { return append([]byte(head), v.(*packed).data...), nil },
-		decode: func(key string, b []byte, in *hold) (any, error) {
-			found, body, err := formatOf(version, b)
-			if err != nil {
-				return nil, err
-			}
-			if found < version {
+		name: name,
+		pack: &paging{
+			version: version,
+			check:   func(key, data string) error { _, err := p.Unpack(key, data); return err },
+			older: func(body []byte) (string, error) {
 				var v T
 				if err := json.Unmarshal(body, &v); err != nil {
-					return nil, err
+					return "", err
 				}
-				return p.pack(v), nil
-			}
-			rec := in.packed(body)
-			if _, err := p.Unpack(key, rec.data); err != nil {
-				return nil, err
-			}
-			return rec, nil
+				return p.pack(v).data, nil
+			},
 		},
 	}
 	return newCollection(s, d, &p)
 }
 
+// paging is a packing without its type.
+type paging struct {
+	version int
+	check   func(key, data string) error
+	older   func(body []byte) (data string, err error)
+}
+
+// page returns the value of a page with the records, whose keys begin with a
+// group of that length.
+func (p *paging) page(group int, records []record) []byte {
+	size := 0
+	for _, r := range records {
+		size += r.size(group)
+	}
+	b := make([]byte, 0, len("00 ")+size)
+	b = append(strconv.AppendInt(b, int64(p.version), 10), ' ')
+	for _, r := range records {
+		b = appendRecord(b, r.key[group:], r.data)
+	}
+	return b
+}
+
+// rows returns the records of a page.
+func (p *paging) rows(start string, kv KV, in *hold) ([]row, error) {
+	version, body, err := formatOf(p.version, kv.Value)
+	if err != nil {
+		return nil, err
+	}
+	if version < p.version {
+		data, err := p.older(body)
+		if err != nil {
+			return nil, err
+		}
+		return []row{{key: start, value: &packed{data}}}, nil
+	}
+	if in == nil {
+		in = newHold(p.room(start, body))
+	}
+	group := groupOf(start)
+	rows := make([]row, 0, pageRecords)
+	err = eachRecord(start, body, func(rest, data []byte) {
+		rows = append(rows, row{key: in.join(group, rest), value: in.packed(data)})
+	})
+	for i := 0; i < len(rows) && err == nil; i++ {
+		err = p.check(rows[i].key, rows[i].value.(*packed).data)
+	}
+	return rows, err
+}
+
+// room returns how many records there are in the body of a page, if it is one,
+// and the bytes that they take.
+func (p *paging) room(start string, body []byte) (n, size int) {
+	group := len(groupOf(start))
+	_ = eachRecord(start, body, func(rest, data []byte) { // rows tells of the error
+		n++
+		size += group + len(rest) + len(data)
+	})
+	return n, size
+}
+
 // hold is memory for the keys and packed records of one batch of a load. A
 // million small objects cost the collector more than what is in them; these are
-// one, which lives as long as any of the batch's records does. nil holds each
-// by itself.
+// one, which lives as long as any of the batch's records does.
 type hold struct {
 	text  strings.Builder
 	boxes []packed
@@ -70,18 +121,20 @@ func newHold(n, size int) *hold {
 }
 
 func (h *hold) string(s string) string {
-	if h == nil {
-		return strings.Clone(s)
-	}
 	first := h.text.Len()
 	h.text.WriteString(s)
 	return h.text.String()[first:]
 }
 
+// join is string of two parts.
+func (h *hold) join(group string, rest []byte) string {
+	first := h.text.Len()
+	h.text.WriteString(group)
+	h.text.Write(rest)
+	return h.text.String()[first:]
+}
+
 func (h *hold) packed(data []byte) *packed {
-	if h == nil {
-		return &packed{string(data)}
-	}
 	first := h.text.Len()
 	h.text.Write(data)
 	h.boxes = append(h.boxes, packed{h.text.String()[first:]})

@@ -206,46 +206,65 @@ func (s *Store) applyBatch(b Batch) error {
 	}
 	news := b.Changes[first:]
 	e := cur.edit()
+	var changed []recordKey
 	for rest := news; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].ModRevision == rest[0].ModRevision {
 			n++
 		}
-		if err := s.applyRevision(e, rest[:n]); err != nil {
+		if err := s.applyRevision(e, rest[:n], &changed); err != nil {
 			return err
 		}
 		rest = rest[n:]
 	}
 	e.next.revision = b.Revision
-	for i := range news {
-		if d, key := s.definitionOf(news[i].Key); d != nil {
-			s.announceLocked(d, key)
-		}
+	for _, k := range changed {
+		s.announceLocked(k.def, k.key)
 	}
 	s.publishLocked(e.next)
 	return nil
 }
 
-func (s *Store) applyRevision(e *edit, changes []Change) error {
+// applyRevision brings one revision's changes into the view under construction
+// and adds the records that they change to changed.
+func (s *Store) applyRevision(e *edit, changes []Change, changed *[]recordKey) error {
 	if tx := s.own.find(changes); tx != nil {
 		tx.applyTo(e, changes[0].ModRevision)
+		for i := range tx.log {
+			if tx.log[i].write != nil {
+				*changed = append(*changed, tx.log[i].recordKey)
+			}
+		}
 		return nil
 	}
+	var pages map[*definition][]Change
 	for _, c := range changes {
 		d, key := s.definitionOf(c.Key)
-		if d == nil {
+		switch {
+		case d == nil:
 			continue
-		}
-		if c.Deleted {
+		case d.pack != nil:
+			if pages == nil {
+				pages = map[*definition][]Change{}
+			}
+			pages[d] = append(pages[d], c)
+			continue
+		case c.Deleted:
 			e.remove(d, key)
-			continue
+		default:
+			value, err := d.decode(c.Value)
+			if err != nil {
+				return &unreadableError{c.Key, err}
+			}
+			e.set(d, row{key: strings.Clone(key), value: value, modRevision: c.ModRevision})
 		}
-		key = strings.Clone(key)
-		value, err := d.decode(key, c.Value, nil)
+		*changed = append(*changed, recordKey{d, strings.Clone(key)})
+	}
+	for d, changes := range pages {
+		err := e.applyPages(d, changes, func(key string) { *changed = append(*changed, recordKey{d, key}) })
 		if err != nil {
-			return &unreadableError{c.Key, err}
+			return err
 		}
-		e.set(d, row{key: key, value: value, modRevision: c.ModRevision})
 	}
 	return nil
 }

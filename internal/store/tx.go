@@ -17,6 +17,7 @@ type Tx struct {
 
 	// Of a commit under way, see commits.
 	ops      []Op
+	pages    []pageWrite
 	revision int64 // of the commit, once known
 }
 
@@ -28,13 +29,14 @@ type recordKey struct {
 // entry is a record in a transaction: guarded, and written if write isn't nil.
 type entry struct {
 	recordKey
-	guard int64 // ModRevision seen; 0: absent
+	guard int64 // ModRevision seen, of the record or of its page; 0: absent
 	write *write
 }
 
 type write struct {
-	value   any // *T; nil: delete
-	encoded []byte
+	value   any    // as its definition has it; nil: delete
+	encoded []byte // nil: a packed record is, with its page
+	bytes   int    // of the request
 }
 
 // undo takes back one step: the last entry, if the step made it, else the
@@ -72,7 +74,7 @@ func (tx *Tx) read(d *definition, key string) (row, bool) {
 		return tx.base.row(d, key)
 	}
 	rw, ok := tx.base.row(d, key)
-	tx.add(k, rw.modRevision)
+	tx.add(k, tx.base.guardOf(d, rw, key))
 	return rw, ok
 }
 
@@ -111,12 +113,19 @@ func (tx *Tx) add(k recordKey, modRevision int64) int {
 }
 
 func (tx *Tx) put(d *definition, key string, value any) {
+	if rec, ok := value.(*packed); ok {
+		if groupOf(key) == "" {
+			panic(fmt.Sprintf("store: the key %s/%s has no slash", d.name, key))
+		}
+		tx.write(recordKey{d, key}, &write{value: value, bytes: len(rec.data)})
+		return
+	}
 	enc, err := d.encode(value)
 	if err != nil {
 		// A record type that JSON can't hold is a mistake in the program.
 		panic(fmt.Sprintf("store: encode %s/%s: %v", d.name, key, err))
 	}
-	tx.write(recordKey{d, key}, &write{value: value, encoded: enc})
+	tx.write(recordKey{d, key}, &write{value: value, encoded: enc, bytes: len(enc)})
 }
 
 func (tx *Tx) del(d *definition, key string) { tx.write(recordKey{d, key}, &write{}) }
@@ -125,17 +134,20 @@ func (tx *Tx) write(k recordKey, w *write) {
 	i, ok := tx.find(k)
 	if !ok {
 		rw, _ := tx.base.row(k.def, k.key)
-		i = tx.add(k, rw.modRevision)
+		i = tx.add(k, tx.base.guardOf(k.def, rw, k.key))
 	}
 	e := &tx.log[i]
 	tx.undo = append(tx.undo, undo{entry: i, old: e.write, bytes: tx.bytes})
 	if e.write == nil {
 		tx.writes++
 		tx.bytes += len(k.def.prefix) + len(k.key) + opOverhead
+		if k.def.pack != nil {
+			tx.bytes += tx.base.tables[k.def.n].pageOf(k.key).bytes
+		}
 	} else {
-		tx.bytes -= len(e.write.encoded)
+		tx.bytes -= e.write.bytes
 	}
-	tx.bytes += len(w.encoded)
+	tx.bytes += w.bytes
 	e.write = w
 }
 
@@ -180,15 +192,32 @@ func (tx *Tx) checkSize() error {
 }
 
 func (tx *Tx) txn() Txn {
-	t := Txn{Guards: make([]Guard, len(tx.log)), Ops: make([]Op, 0, tx.writes)}
-	for i, e := range tx.log {
+	t := Txn{Guards: make([]Guard, 0, len(tx.log))}
+	tx.ops, tx.pages = make([]Op, 0, tx.writes), nil
+	for _, e := range tx.log {
+		if e.def.pack != nil {
+			continue
+		}
 		full := e.def.prefix + e.key
-		t.Guards[i] = Guard{Key: full, ModRevision: e.guard}
+		t.Guards = append(t.Guards, Guard{Key: full, ModRevision: e.guard})
 		if e.write != nil {
-			t.Ops = append(t.Ops, Op{Key: full, Value: e.write.encoded, Delete: e.write.value == nil})
+			tx.ops = append(tx.ops, Op{Key: full, Value: e.write.encoded, Delete: e.write.value == nil})
 		}
 	}
-	tx.ops = t.Ops
+	edits := tx.pageEdits()
+	spare := MaxTxnOps - len(tx.ops)
+	for _, p := range edits {
+		t.Guards = append(t.Guards, Guard{Key: p.def.prefix + p.page.start, ModRevision: p.page.modRevision})
+		if len(p.writes) > 0 {
+			spare--
+		}
+	}
+	for _, p := range edits {
+		if len(p.writes) > 0 {
+			spare -= p.write(tx, spare)
+		}
+	}
+	t.Ops = tx.ops
 	return t
 }
 
@@ -210,7 +239,11 @@ func (tx *Tx) stale(now *view) bool {
 		return false
 	}
 	for _, e := range tx.log {
-		if rw, _ := now.row(e.def, e.key); rw.modRevision != e.guard {
+		if e.def.pack != nil {
+			if now.tables[e.def.n].pageOf(e.key) != tx.base.tables[e.def.n].pageOf(e.key) {
+				return true
+			}
+		} else if rw, _ := now.row(e.def, e.key); rw.modRevision != e.guard {
 			return true
 		}
 	}
@@ -228,5 +261,14 @@ func (tx *Tx) applyTo(e *edit, revision int64) {
 		default:
 			e.set(en.def, row{key: en.key, value: en.write.value, modRevision: revision})
 		}
+	}
+	for _, p := range tx.pages {
+		t := e.table(p.def)
+		if p.delete {
+			t.pages.Delete(p.page)
+			continue
+		}
+		p.page.modRevision = revision
+		t.pages.ReplaceOrInsert(p.page)
 	}
 }

@@ -18,14 +18,15 @@ type view struct {
 // declared.
 type table struct {
 	rows    *btree.BTreeG[row]
+	pages   *btree.BTreeG[page] // of a packed collection
 	indexes []*btree.BTreeG[indexEntry]
 	tallies []*btree.BTreeG[tallyEntry]
 }
 
 type row struct {
 	key         string
-	value       any // a record as its definition has it
-	modRevision int64
+	value       any   // a record as its definition has it
+	modRevision int64 // of a packed record: nothing, its page has one
 }
 
 // indexEntry says that the row at key has the value in an index.
@@ -39,6 +40,9 @@ const btreeDegree = 32
 
 func newTable(d *definition) *table {
 	t := &table{rows: btree.NewG(btreeDegree, func(a, b row) bool { return a.key < b.key })}
+	if d.pack != nil {
+		t.pages = newPages()
+	}
 	for range d.indexes {
 		t.indexes = append(t.indexes, btree.NewG(btreeDegree, func(a, b indexEntry) bool { return a.compare(b) < 0 }))
 	}
@@ -60,6 +64,9 @@ func (t *table) clone() *table {
 		rows:    t.rows.Clone(),
 		indexes: make([]*btree.BTreeG[indexEntry], len(t.indexes)),
 		tallies: make([]*btree.BTreeG[tallyEntry], len(t.tallies)),
+	}
+	if t.pages != nil {
+		c.pages = t.pages.Clone()
 	}
 	for i, ix := range t.indexes {
 		c.indexes[i] = ix.Clone()

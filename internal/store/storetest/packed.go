@@ -82,7 +82,12 @@ func testPackedUnreadable(t *testing.T, ctx context.Context, e store.Engine) {
 	raw := &engine{Engine: e, t: t, ctx: ctx}
 	for _, c := range []struct{ name, value, want string }{
 		{"newer", "3 north|", "newer than this program's 2"},
-		{"no form of the packing's", "2 north", "without a bar"},
+		{"no form of the packing's", "2 \x011\x05north", "without a bar"},
+		{"cut short", "2 \x011\x05nort", "within a record"},
+		{"a length beyond all", "2 \x011\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01|", "within a record"},
+		{"not in order", "2 \x012\x01|\x011\x01|", "order of key"},
+		{"twice", "2 \x011\x01|\x011\x01|", "order of key"},
+		{"before its page", "2 \x010\x01|", "order of key"},
 		{"older, no JSON", "1 north|", "invalid character"},
 		{"empty", "", "no version"},
 	} {
