@@ -34,7 +34,8 @@ const (
 	fieldState       = 11<<1 | packText
 )
 
-// allocationFormat is the version of allocations' stored form: pages of packed ones. 1 was JSON, 2 was never released.
+// allocationFormat is the version of allocations' stored form. 1 was JSON, 2 was
+// packed records each by itself, which no release had.
 const allocationFormat = 3
 
 var allocationPacking = store.Packing[Allocation]{Pack: packAllocation, Unpack: unpackAllocation}

@@ -21,6 +21,10 @@
 // JSON kept of it; so a record has exported fields only, and no time with a
 // monotonic reading.
 //
+// A collection of very many records is packed (NewPackedCollection): its records
+// have a form of their own, and neighbours share a page, which is one key of the
+// engine (page.go). Readers and writers see records all the same.
+//
 // Start reading at Store, then Collection, then Tx, then Update and its commits
 // (update.go), which bring a commit into the view before the watch does.
 package store
