@@ -35,6 +35,8 @@ var allowed = map[string][]string{
 	"ipam":      {"arn", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
 	"vpc":       {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
 
+	"prefixlist": {"idempotency", "store", "tags"},
+
 	// The wire.
 	"wire":            {"apierr", "arn"},
 	"shapes":          {},
