@@ -23,6 +23,7 @@ const (
 	KindDHCPOptions      Kind = "dhcp-options"
 	KindAssociation      Kind = "elastic-ip-association"
 	KindPrivateAddress   Kind = "private-ip-address"
+	KindPrefixList       Kind = "prefix-list" // another room's
 )
 
 // NotFoundError says that the caller has no such resource.

@@ -19,6 +19,10 @@ type Rule struct {
 	CIDR    netip.Prefix // masked
 	GroupID string       // the interfaces of a security group
 
+	// PrefixListID is a list of CIDRs, as many of which it counts for as the
+	// list may have.
+	PrefixListID string `json:",omitempty"`
+
 	Description string
 }
 
@@ -38,8 +42,11 @@ func (r Rule) traffic() Rule {
 
 // peerName names the rule's peer, as its fault messages do.
 func (r Rule) peerName() string {
-	if r.GroupID != "" {
+	switch {
+	case r.GroupID != "":
 		return r.GroupID
+	case r.PrefixListID != "":
+		return r.PrefixListID
 	}
 	return r.CIDR.String()
 }

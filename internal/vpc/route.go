@@ -10,9 +10,18 @@ import (
 
 // Route is one destination, unique in its table.
 type Route struct {
-	Destination netip.Prefix
-	Local       bool   // one of the VPC's own CIDRs
-	GatewayID   string // else: an internet gateway, which may be gone since
+	Destination  netip.Prefix
+	PrefixListID string `json:",omitempty"` // in place of Destination; see Rule.PrefixListID
+	Local        bool   // one of the VPC's own CIDRs
+	GatewayID    string // else: an internet gateway, which may be gone since
+}
+
+// to names the route's destination, as its fault messages do.
+func (r Route) to() string {
+	if r.PrefixListID != "" {
+		return r.PrefixListID
+	}
+	return r.Destination.String()
 }
 
 // made returns the table's routes without local ones, which tables had in their
@@ -50,30 +59,27 @@ func (s *Service) CreateRoute(ctx context.Context, account, region, tableID stri
 		if err := s.checkTarget(tx, *t, r); err != nil {
 			return err
 		}
-		if i := t.index(r.Destination); i >= 0 {
+		if i := t.index(r); i >= 0 {
 			if t.Routes[i] == r {
 				return nil
 			}
-			return routeExists(r.Destination)
+			return routeExists(r)
 		}
 		for _, b := range v.CIDRs() {
 			switch {
 			case b.CIDR == r.Destination:
-				return routeExists(r.Destination)
+				return routeExists(r)
 			case within(r.Destination, b.CIDR):
 				return fail(InvalidValue, KindRouteTable, "The destination %s lies in the CIDR %s of the VPC, where an internet gateway can't be a route's target.", r.Destination, b.CIDR)
 			}
 		}
-		if len(t.Routes) >= s.opts.Quotas.Routes {
-			return limit(KindRoute, "routes")
-		}
 		t.Routes = append(t.Routes, r)
-		return nil
+		return s.checkRoutes(tx, *t, r)
 	})
 }
 
-func routeExists(destination netip.Prefix) error {
-	return fail(RouteExists, KindRouteTable, "The route identified by %s already exists.", destination)
+func routeExists(r Route) error {
+	return fail(RouteExists, KindRouteTable, "The route identified by %s already exists.", r.to())
 }
 
 // ReplaceRoute gives a route another target. A local route has none but itself.
@@ -81,16 +87,16 @@ func (s *Service) ReplaceRoute(ctx context.Context, account, region, tableID str
 	r.Destination = r.Destination.Masked()
 	return s.changeRoutes(ctx, account, region, tableID, func(tx *store.Tx, v VPC, t *RouteTable) error {
 		local := slices.ContainsFunc(v.CIDRs(), func(b CIDRBlock) bool { return b.CIDR == r.Destination })
-		i := t.index(r.Destination)
+		i := t.index(r)
 		switch {
 		case local && r.Local:
 			return nil
 		case local:
 			return fail(InvalidValue, KindRouteTable, "The local route %s of route table %s can't have an internet gateway as its target.", r.Destination, tableID)
 		case i < 0:
-			return fail(InvalidValue, KindRouteTable, "There is no route defined for '%s' in the route table. Use CreateRoute instead.", r.Destination)
+			return fail(InvalidValue, KindRouteTable, "There is no route defined for '%s' in the route table. Use CreateRoute instead.", r.to())
 		case r.Local:
-			return fail(InvalidValue, KindRouteTable, "The route %s of route table %s can't be local: it is to no CIDR of the VPC.", r.Destination, tableID)
+			return fail(InvalidValue, KindRouteTable, "The route %s of route table %s can't be local: it is to no CIDR of the VPC.", r.to(), tableID)
 		}
 		if err := s.checkTarget(tx, *t, r); err != nil {
 			return err
@@ -102,14 +108,25 @@ func (s *Service) ReplaceRoute(ctx context.Context, account, region, tableID str
 
 // DeleteRoute removes the route to a destination.
 func (s *Service) DeleteRoute(ctx context.Context, account, region, tableID string, destination netip.Prefix) error {
-	destination = destination.Masked()
+	return s.deleteRoute(ctx, account, region, tableID, Route{Destination: destination.Masked()})
+}
+
+// DeletePrefixListRoute removes the route to a prefix list.
+func (s *Service) DeletePrefixListRoute(ctx context.Context, account, region, tableID, prefixListID string) error {
+	return s.deleteRoute(ctx, account, region, tableID, Route{PrefixListID: prefixListID})
+}
+
+func (s *Service) deleteRoute(ctx context.Context, account, region, tableID string, r Route) error {
 	return s.changeRoutes(ctx, account, region, tableID, func(_ *store.Tx, v VPC, t *RouteTable) error {
-		if slices.ContainsFunc(v.CIDRs(), func(b CIDRBlock) bool { return b.CIDR == destination }) {
-			return fail(InvalidValue, KindRouteTable, "cannot remove local route %s in route table %s", destination, tableID)
+		if slices.ContainsFunc(v.CIDRs(), func(b CIDRBlock) bool { return b.CIDR == r.Destination }) {
+			return fail(InvalidValue, KindRouteTable, "cannot remove local route %s in route table %s", r.to(), tableID)
 		}
-		i := t.index(destination)
-		if i < 0 {
-			return fail(RouteNotFound, KindRouteTable, "no route with destination-cidr-block %s in route table %s", destination, tableID)
+		i := t.index(r)
+		switch {
+		case i < 0 && r.PrefixListID != "":
+			return fail(RouteNotFound, KindRouteTable, "no route with destination-prefix-list-id %s in route table %s", r.to(), tableID)
+		case i < 0:
+			return fail(RouteNotFound, KindRouteTable, "no route with destination-cidr-block %s in route table %s", r.to(), tableID)
 		}
 		t.Routes = slices.Delete(t.Routes, i, i+1)
 		return nil
@@ -150,6 +167,7 @@ func (s *Service) checkTarget(tx *store.Tx, t RouteTable, r Route) error {
 	return nil
 }
 
-func (t RouteTable) index(destination netip.Prefix) int {
-	return slices.IndexFunc(t.Routes, func(r Route) bool { return r.Destination == destination })
+// index finds the route with r's destination.
+func (t RouteTable) index(r Route) int {
+	return slices.IndexFunc(t.Routes, func(o Route) bool { return o.Destination == r.Destination && o.PrefixListID == r.PrefixListID })
 }

@@ -120,6 +120,9 @@ func (s *Service) ModifyRules(ctx context.Context, account, region, groupID stri
 		if err := s.touchPeers(tx, g, changed); err != nil {
 			return err
 		}
+		if err := s.checkRules(tx, g, changed); err != nil {
+			return err
+		}
 		s.groups.Put(tx, g.ID, g)
 		return nil
 	})
@@ -129,6 +132,8 @@ func (r Rule) peerKind() string {
 	switch {
 	case r.GroupID != "":
 		return "a security group"
+	case r.PrefixListID != "":
+		return "a prefix list"
 	case r.CIDR.Addr().Is6():
 		return "an IPv6 range"
 	}

@@ -148,8 +148,8 @@ func (s *Service) Authorize(ctx context.Context, c RuleChange) (added []Rule, er
 			added = append(added, r)
 		}
 		g.Rules = slices.Concat(g.Rules, added)
-		if count(g.Rules, func(r Rule) bool { return r.Egress == c.Egress }) > s.opts.Quotas.Rules {
-			return limit(KindSecurityRule, "rules per security group")
+		if err := s.checkRules(tx, g, added); err != nil {
+			return err
 		}
 		s.groups.Put(tx, g.ID, g)
 		for _, r := range added {

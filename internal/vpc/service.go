@@ -20,6 +20,8 @@ type Options struct {
 	Zones  func(region string) []string
 	Quotas Quotas // the zero value stands for DefaultQuotas
 
+	PrefixLists PrefixLists // that rules and routes may name; nil: there are none
+
 	// Ended is told of each CIDR that a resource no longer has, as a part of the
 	// transaction in which it ends; an error ends that. nil: nobody is told.
 	Ended func(tx *store.Tx, e Ended) error
@@ -83,12 +85,14 @@ type Service struct {
 	tablesByOwner *store.Index[RouteTable]
 	tablesByVPC   *store.Index[RouteTable]
 	tablesByMain  *store.Index[RouteTable] // main ones, by their association with the VPC
+	tablesByList  *store.Index[RouteTable] // prefix lists that their routes name
 
 	groups        *store.Collection[SecurityGroup]
 	groupsByOwner *store.Index[SecurityGroup]
 	groupsByVPC   *store.Index[SecurityGroup]
 	groupsByPeer  *store.Index[SecurityGroup] // groups that their rules name
 	groupsByRule  *store.Index[SecurityGroup] // ids of their rules
+	groupsByList  *store.Index[SecurityGroup] // prefix lists that their rules name
 
 	interfaces         *store.Collection[Interface]
 	interfacesByOwner  *store.Index[Interface]
@@ -145,11 +149,14 @@ func New(st *store.Store, tg *tags.Service, idem *idempotency.Service, pools Poo
 		return one(t.MainAssociationID())
 	})
 
+	s.tablesByList = s.tables.Index(func(t RouteTable) []string { return t.prefixLists() })
+
 	s.groups = store.NewCollection[SecurityGroup](st, "vpc.security-group", 1)
 	s.groupsByOwner = s.groups.Index(func(g SecurityGroup) []string { return one(owner(g.Account, g.Region)) })
 	s.groupsByVPC = s.groups.Index(func(g SecurityGroup) []string { return one(g.VPCID) })
 	s.groupsByPeer = s.groups.Index(func(g SecurityGroup) []string { return g.peers() })
 	s.groupsByRule = s.groups.Index(func(g SecurityGroup) []string { return g.ruleIDs() })
+	s.groupsByList = s.groups.Index(func(g SecurityGroup) []string { return g.prefixLists() })
 
 	s.interfaces = store.NewCollection[Interface](st, "vpc.interface", 1)
 	s.interfacesByOwner = s.interfaces.Index(func(i Interface) []string { return one(owner(i.Account, i.Region)) })
