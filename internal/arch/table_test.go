@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"shapes/fairlead": {},
 	"shapes/gen":      {},
 	"shapes/sts":      {},
-	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "ipam", "shapes/ec2", "store", "tags", "vpc", "wire"},
+	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "ipam", "prefixlist", "shapes/ec2", "store", "tags", "vpc", "wire"},
 	"api/elbv2":       {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
 	"api/fairlead":    {"apierr", "ids", "ipam", "shapes/fairlead", "store", "tags", "wire"},
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
@@ -66,7 +66,7 @@ var allowed = map[string][]string{
 	"status": {},
 	"server": {
 		"account", "announce", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "config", "discovery", "dns", "dnsserver",
-		"elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof", "node", "proxy", "snapshot", "status", "store",
+		"elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof", "node", "prefixlist", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead/fairlead/internal/history"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
+	"github.com/fairlead/fairlead/internal/prefixlist"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
 	"github.com/fairlead/fairlead/internal/vpc"
@@ -33,6 +34,7 @@ type rooms struct {
 	ipam        *ipam.Service
 	announcer   *announce.Recorder
 	vpc         *vpc.Service
+	prefixLists *prefixlist.Service
 	elb         *elb.Service
 	projector   *elb.Projector
 	controller  *elb.Controller
@@ -63,10 +65,12 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.regions.ipam = r.ipam
 	r.announcer = announce.NewRecorder(log)
 	r.vpc = vpc.New(r.store, r.tags, r.idempotency, drawing{r.ipam}, vpc.Options{
-		Zones: r.regions.Zones,
-		Ended: r.ended,
-		InUse: func(rd store.Reader, id string) bool { return r.elb.Uses(rd, id) },
+		Zones:       r.regions.Zones,
+		PrefixLists: lists{r},
+		Ended:       r.ended,
+		InUse:       func(rd store.Reader, id string) bool { return r.elb.Uses(rd, id) },
 	})
+	r.prefixLists = prefixlist.New(r.store, r.tags, r.idempotency, prefixlist.Options{Users: listUsers{r.vpc}})
 	r.discovery = discovery.New(r.store, r.tags, r.idempotency, discovery.Options{
 		Networks: networks{r.vpc}, Managers: managers{r.ipam}, Pools: managers{r.ipam},
 		History: r.history, IsRegion: r.regions.Has,
@@ -83,7 +87,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)
 	r.wire = wire.NewServer(
 		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Log: log},
-		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, Tags: r.tags, Regions: r.regions}).Service(),
+		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, PrefixLists: r.prefixLists, Tags: r.tags, Regions: r.regions}).Service(),
 		elbv2.New(r.store, r.elb).Service(),
 		sts.Service(),
 		fairlead.New(r.store, r.ipam),

@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
+	"github.com/fairlead/fairlead/internal/prefixlist"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
 	"github.com/fairlead/fairlead/internal/vpc"
@@ -30,12 +31,13 @@ type Regions interface {
 
 // Deps are the rooms that the API speaks for.
 type Deps struct {
-	Store     *store.Store
-	VPC       *vpc.Service
-	IPAM      *ipam.Service
-	Discovery *discovery.Service
-	Tags      *tags.Service
-	Regions   Regions
+	Store       *store.Store
+	VPC         *vpc.Service
+	IPAM        *ipam.Service
+	Discovery   *discovery.Service
+	PrefixLists *prefixlist.Service
+	Tags        *tags.Service
+	Regions     Regions
 }
 
 // API answers EC2 calls.
@@ -61,6 +63,7 @@ func (a *API) Service() *wire.Service {
 	a.registerNetworkACLs(svc)
 	a.registerInterfaces(svc)
 	a.registerAddresses(svc)
+	a.registerPrefixLists(svc)
 	a.registerTags(svc)
 	a.registerIPAM(svc)
 	a.registerIPAMPolicies(svc)

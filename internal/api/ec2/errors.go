@@ -71,6 +71,7 @@ var absences = map[vpc.Kind]struct{ code, format string }{
 
 	vpc.KindCIDRBlock:       {"InvalidVpcCidrBlockAssociationID.NotFound", "The vpc CIDR block association ID '%s' does not exist"},
 	vpc.KindSubnetCIDRBlock: {"InvalidSubnetCidrBlockAssociationID.NotFound", "The subnet CIDR block association ID '%s' does not exist"},
+	vpc.KindPrefixList:      {"InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist"},
 	vpc.KindDHCPOptions:     {"InvalidDhcpOptionID.NotFound", "The dhcpOption ID '%s' does not exist"},
 }
 
@@ -107,6 +108,9 @@ func refusal(err error) error {
 		return apierr.New("RequestLimitExceeded", "Request limit exceeded.").WithStatus(http.StatusServiceUnavailable)
 	}
 	if e, ok := discoveryRefusal(err); ok {
+		return e
+	}
+	if e, ok := prefixListRefusal(err); ok {
 		return e
 	}
 	return ipamRefusal(err)

@@ -95,7 +95,7 @@ func (a *API) revoke(ctx context.Context, c *wire.Call, egress bool, p permissio
 		out = append(out, ec2.RevokedSecurityGroupRule{
 			SecurityGroupRuleId: new(r.ID), GroupId: new(change.GroupID), IsEgress: new(r.Egress), IpProtocol: new(r.Protocol),
 			FromPort: new(r.FromPort), ToPort: new(r.ToPort), CidrIpv4: v4, CidrIpv6: v6,
-			ReferencedGroupId: unlessEmpty(r.GroupID), Description: unlessEmpty(r.Description),
+			ReferencedGroupId: unlessEmpty(r.GroupID), PrefixListId: unlessEmpty(r.PrefixListID), Description: unlessEmpty(r.Description),
 		})
 	}
 	return out, nil
@@ -159,9 +159,6 @@ func (p permissions) all() ([]ec2.IpPermission, error) {
 
 // peers returns a rule for each peer of a permission, with nothing else set.
 func (a *API) peers(r store.Reader, c *wire.Call, egress bool, p ec2.IpPermission) ([]vpc.Rule, error) {
-	if len(p.PrefixListIds) > 0 {
-		return nil, apierr.New("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", value(p.PrefixListIds[0].PrefixListId))
-	}
 	var rules []vpc.Rule
 	add := func(peer vpc.Rule, description *string) error {
 		peer.Egress, peer.Description = egress, value(description)
@@ -200,8 +197,16 @@ func (a *API) peers(r store.Reader, c *wire.Call, egress bool, p ec2.IpPermissio
 			return nil, err
 		}
 	}
+	for _, l := range p.PrefixListIds {
+		if l.PrefixListId == nil {
+			return nil, missing("PrefixListIds.N.PrefixListId")
+		}
+		if err := add(vpc.Rule{PrefixListID: *l.PrefixListId}, l.Description); err != nil {
+			return nil, err
+		}
+	}
 	if len(rules) == 0 {
-		return nil, apierr.New("InvalidPermission.Malformed", "The permission names no peer: give a CIDR block or a security group")
+		return nil, apierr.New("InvalidPermission.Malformed", "The permission names no peer: give a CIDR block, a security group or a prefix list")
 	}
 	return rules, nil
 }
@@ -223,7 +228,7 @@ func (a *API) renderRule(r store.Reader, c *wire.Call, groupID string, rule vpc.
 		SecurityGroupRuleArn: new(arn.New("ec2", c.Region, c.Account, "security-group-rule/"+rule.ID).String()),
 		GroupId:              new(groupID), GroupOwnerId: new(c.Account), IsEgress: new(rule.Egress),
 		IpProtocol: new(rule.Protocol), FromPort: new(rule.FromPort), ToPort: new(rule.ToPort),
-		CidrIpv4: v4, CidrIpv6: v6, Description: unlessEmpty(rule.Description), Tags: renderTags(a.Tags.Of(r, rule.ID)),
+		CidrIpv4: v4, CidrIpv6: v6, PrefixListId: unlessEmpty(rule.PrefixListID), Description: unlessEmpty(rule.Description), Tags: renderTags(a.Tags.Of(r, rule.ID)),
 	}
 	if g, ok := a.VPC.Group(r, rule.GroupID); ok {
 		out.ReferencedGroupInfo = &ec2.ReferencedSecurityGroup{GroupId: new(g.ID), UserId: new(g.Account), VpcId: new(g.VPCID)}
@@ -265,6 +270,8 @@ func renderPermissions(g vpc.SecurityGroup, egress bool) []ec2.IpPermission {
 			p.IpRanges = append(p.IpRanges, ec2.IpRange{CidrIp: v4, Description: d})
 		case v6 != nil:
 			p.Ipv6Ranges = append(p.Ipv6Ranges, ec2.Ipv6Range{CidrIpv6: v6, Description: d})
+		case r.PrefixListID != "":
+			p.PrefixListIds = append(p.PrefixListIds, ec2.PrefixListId{PrefixListId: new(r.PrefixListID), Description: d})
 		default:
 			p.UserIdGroupPairs = append(p.UserIdGroupPairs, ec2.UserIdGroupPair{GroupId: new(r.GroupID), UserId: new(g.Account), Description: d})
 		}

@@ -17,9 +17,9 @@ func (a *API) registerRoutes(svc *wire.Service) {
 	network(a, svc, "DeleteRoute", a.deleteRoute)
 }
 
-// otherTargets are the parameters for destinations and targets that no route has here.
+// otherTargets are the parameters for targets that no route has here.
 var otherTargets = []string{
-	"CarrierGatewayId", "CoreNetworkArn", "DestinationPrefixListId", "EgressOnlyInternetGatewayId", "InstanceId", "LocalGatewayId",
+	"CarrierGatewayId", "CoreNetworkArn", "EgressOnlyInternetGatewayId", "InstanceId", "LocalGatewayId",
 	"NatGatewayId", "NetworkInterfaceId", "OdbNetworkArn", "TransitGatewayId", "VpcEndpointId", "VpcPeeringConnectionId",
 }
 
@@ -27,14 +27,15 @@ func (a *API) createRoute(ctx context.Context, c *wire.Call, in *ec2.CreateRoute
 	if err := refuseUnserved(c, otherTargets...); err != nil {
 		return nil, err
 	}
-	destination, err := routeDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock)
+	route, err := routeTo(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
 	if err != nil {
 		return nil, err
 	}
 	if in.GatewayId == nil {
 		return nil, missing("GatewayId")
 	}
-	err = a.vpc(c).CreateRoute(ctx, c.Account, c.Region, *in.RouteTableId, vpc.Route{Destination: destination, GatewayID: *in.GatewayId})
+	route.GatewayID = *in.GatewayId
+	err = a.vpc(c).CreateRoute(ctx, c.Account, c.Region, *in.RouteTableId, route)
 	return &ec2.CreateRouteOutput{Return: new(true)}, routeRefusal(err)
 }
 
@@ -50,7 +51,7 @@ func (a *API) replaceRoute(ctx context.Context, c *wire.Call, in *ec2.ReplaceRou
 	if err := refuseUnserved(c, otherTargets...); err != nil {
 		return nil, err
 	}
-	destination, err := routeDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock)
+	route, err := routeTo(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
 	if err != nil {
 		return nil, err
 	}
@@ -61,32 +62,43 @@ func (a *API) replaceRoute(ctx context.Context, c *wire.Call, in *ec2.ReplaceRou
 	case in.GatewayId != nil && local:
 		return nil, apierr.New("InvalidParameterCombination", "The parameters GatewayId and LocalTarget cannot be used together")
 	}
-	err = a.vpc(c).ReplaceRoute(ctx, c.Account, c.Region, *in.RouteTableId, vpc.Route{Destination: destination, GatewayID: value(in.GatewayId), Local: local})
+	route.GatewayID, route.Local = value(in.GatewayId), local
+	err = a.vpc(c).ReplaceRoute(ctx, c.Account, c.Region, *in.RouteTableId, route)
 	return &ec2.ReplaceRouteOutput{}, routeRefusal(err)
 }
 
 func (a *API) deleteRoute(ctx context.Context, c *wire.Call, in *ec2.DeleteRouteInput) (*ec2.DeleteRouteOutput, error) {
-	if err := refuseUnserved(c, "DestinationPrefixListId"); err != nil {
+	route, err := routeTo(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock, in.DestinationPrefixListId)
+	switch {
+	case err != nil:
 		return nil, err
+	case route.PrefixListID != "":
+		return &ec2.DeleteRouteOutput{}, a.vpc(c).DeletePrefixListRoute(ctx, c.Account, c.Region, *in.RouteTableId, route.PrefixListID)
 	}
-	destination, err := routeDestination(in.DestinationCidrBlock, in.DestinationIpv6CidrBlock)
-	if err != nil {
-		return nil, err
-	}
-	return &ec2.DeleteRouteOutput{}, a.vpc(c).DeleteRoute(ctx, c.Account, c.Region, *in.RouteTableId, destination)
+	return &ec2.DeleteRouteOutput{}, a.vpc(c).DeleteRoute(ctx, c.Account, c.Region, *in.RouteTableId, route.Destination)
 }
 
-// routeDestination reads a route's one destination.
-func routeDestination(v4, v6 *string) (netip.Prefix, error) {
-	switch {
-	case v4 != nil && v6 != nil:
-		return netip.Prefix{}, apierr.New("InvalidParameterCombination", "The parameters DestinationCidrBlock and DestinationIpv6CidrBlock cannot be used together")
-	case v4 != nil:
-		return familyCIDR(*v4, "destinationCidrBlock", netip.Addr.Is4)
-	case v6 != nil:
-		return familyCIDR(*v6, "destinationIpv6CidrBlock", netip.Addr.Is6)
+// routeTo reads a route's one destination.
+func routeTo(v4, v6, list *string) (r vpc.Route, err error) {
+	given := 0
+	for _, d := range []*string{v4, v6, list} {
+		if d != nil {
+			given++
+		}
 	}
-	return netip.Prefix{}, missing("destinationCidrBlock or destinationIpv6CidrBlock")
+	switch {
+	case given > 1:
+		return r, apierr.New("InvalidParameterCombination", "Only one of the parameters DestinationCidrBlock, DestinationIpv6CidrBlock and DestinationPrefixListId can be used")
+	case v4 != nil:
+		r.Destination, err = familyCIDR(*v4, "destinationCidrBlock", netip.Addr.Is4)
+	case v6 != nil:
+		r.Destination, err = familyCIDR(*v6, "destinationIpv6CidrBlock", netip.Addr.Is6)
+	case list != nil:
+		r.PrefixListID = *list
+	default:
+		err = missing("destinationCidrBlock, destinationIpv6CidrBlock or destinationPrefixListId")
+	}
+	return r, err
 }
 
 // familyCIDR reads a CIDR of one address family.

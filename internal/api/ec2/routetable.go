@@ -93,6 +93,7 @@ func (a *API) routeTableAttribute(r store.Reader, t vpc.RouteTable, name string)
 	routes := map[string]func(ec2.Route) []string{
 		"route.destination-cidr-block":      func(rt ec2.Route) []string { return some(value(rt.DestinationCidrBlock)) },
 		"route.destination-ipv6-cidr-block": func(rt ec2.Route) []string { return some(value(rt.DestinationIpv6CidrBlock)) },
+		"route.destination-prefix-list-id":  func(rt ec2.Route) []string { return some(value(rt.DestinationPrefixListId)) },
 		"route.gateway-id":                  func(rt ec2.Route) []string { return some(value(rt.GatewayId)) },
 		"route.origin":                      func(rt ec2.Route) []string { return some(string(rt.Origin)) },
 		"route.state":                       func(rt ec2.Route) []string { return some(string(rt.State)) },
@@ -104,7 +105,7 @@ func (a *API) routeTableAttribute(r store.Reader, t vpc.RouteTable, name string)
 		return values, true
 	}
 	switch name { // targets that no route has here
-	case "route.destination-prefix-list-id", "route.egress-only-internet-gateway-id", "route.instance-id",
+	case "route.egress-only-internet-gateway-id", "route.instance-id",
 		"route.nat-gateway-id", "route.transit-gateway-id", "route.vpc-peering-connection-id", "route.carrier-gateway-id":
 		return nil, true
 	}
@@ -139,10 +140,13 @@ func (a *API) renderRouteTable(r store.Reader, t vpc.RouteTable) ec2.RouteTable 
 		if !a.VPC.Active(r, t, rt) {
 			route.State = ec2.RouteStateBlackhole
 		}
-		if d := new(rt.Destination.String()); rt.Destination.Addr().Is4() {
-			route.DestinationCidrBlock = d
-		} else {
-			route.DestinationIpv6CidrBlock = d
+		switch d := rt.Destination; {
+		case rt.PrefixListID != "":
+			route.DestinationPrefixListId = new(rt.PrefixListID)
+		case d.Addr().Is4():
+			route.DestinationCidrBlock = new(d.String())
+		default:
+			route.DestinationIpv6CidrBlock = new(d.String())
 		}
 		out.Routes = append(out.Routes, route)
 	}

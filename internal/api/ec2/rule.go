@@ -90,9 +90,6 @@ func (a *API) modifyRules(ctx context.Context, c *wire.Call, in *ec2.ModifySecur
 
 // requestedRule reads a rule in the shape that ModifySecurityGroupRules has for it.
 func (a *API) requestedRule(c *wire.Call, in ec2.SecurityGroupRuleRequest) (vpc.Rule, error) {
-	if in.PrefixListId != nil {
-		return vpc.Rule{}, apierr.New("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", *in.PrefixListId)
-	}
 	if in.IpProtocol == nil {
 		return vpc.Rule{}, missing("ipProtocol")
 	}
@@ -122,6 +119,10 @@ func (a *API) requestedRule(c *wire.Call, in ec2.SecurityGroupRuleRequest) (vpc.
 			return vpc.Rule{}, err
 		}
 		r.GroupID = id
+	}
+	if in.PrefixListId != nil {
+		given++
+		r.PrefixListID = *in.PrefixListId
 	}
 	if given != 1 {
 		return vpc.Rule{}, apierr.New("InvalidParameterCombination", "A rule needs exactly one of CidrIpv4, CidrIpv6, ReferencedGroupId and PrefixListId")

@@ -191,6 +191,7 @@ func (a *API) ruleAttribute(r store.Reader, rule vpc.Rule, name string) ([]strin
 	case "user-id":
 		return some(peer.Account), true
 	case "prefix-list-id":
+		return some(rule.PrefixListID), true
 	default:
 		return nil, false
 	}

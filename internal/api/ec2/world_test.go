@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
+	"github.com/fairlead/fairlead/internal/prefixlist"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/store/memstore"
 	"github.com/fairlead/fairlead/internal/tags"
@@ -96,6 +97,25 @@ func (p *planning) Adopt(tx *store.Tx, subnetID string, a ipam.Allocation) error
 	return p.vpc.AdoptBlock(tx, subnetID, vpc.Drawn{PoolID: a.PoolID, AllocationID: a.ID, Block: a.CIDR, Seq: a.Seq})
 }
 
+// lists joins the prefixlist room and the vpc room, each of which needs the other.
+type lists struct {
+	*prefixlist.Service
+	vpc *vpc.Service
+}
+
+func (l *lists) Size(r store.Reader, account, region, id string) (int, bool) {
+	pl, ok := l.List(r, account, region, id)
+	return pl.MaxEntries, ok
+}
+
+func (l *lists) Of(r store.Reader, listID, from string) iter.Seq[string] {
+	return l.vpc.PrefixListUsers(r, listID, from)
+}
+
+func (l *lists) Full(r store.Snapshot, listID string, maxEntries int) iter.Seq[string] {
+	return l.vpc.TooFullForList(r, listID, maxEntries)
+}
+
 // world is the API served over HTTP, as clients meet it.
 type world struct {
 	store    *store.Store
@@ -108,14 +128,16 @@ func newWorld(t *testing.T) *world {
 	log := slog.New(slog.DiscardHandler)
 	st := store.New(memstore.New(), "test", log)
 	tg, idem := tags.New(st), idempotency.New(st)
-	plan := &planning{}
+	plan, pl := &planning{}, &lists{}
+	pl.Service = prefixlist.New(st, tg, idem, prefixlist.Options{Users: pl})
 	rooms := ec2api.Deps{
 		Store: st, Tags: tg, Regions: geography{},
-		VPC:       vpc.New(st, tg, idem, noPools{st, new(atomic.Uint32)}, vpc.Options{Zones: geography{}.Zones}),
-		Discovery: discovery.New(st, tg, idem, discovery.Options{}), // its calls are tested where the rooms are joined
-		IPAM:      ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, VPCs: plan, Log: log}),
+		VPC:         vpc.New(st, tg, idem, noPools{st, new(atomic.Uint32)}, vpc.Options{Zones: geography{}.Zones, PrefixLists: pl}),
+		PrefixLists: pl.Service,
+		Discovery:   discovery.New(st, tg, idem, discovery.Options{}), // its calls are tested where the rooms are joined
+		IPAM:        ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, VPCs: plan, Log: log}),
 	}
-	plan.vpc = rooms.VPC
+	plan.vpc, pl.vpc = rooms.VPC, rooms.VPC
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
