@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 
 	// What is decided.
 	"account":   {"arn", "store"},
+	"certs":     {"arn", "store", "tags"},
 	"discovery": {"history", "idempotency", "store", "tags"},
 	"dns":       {"snapshot", "store"},
 	"elb":       {"arn", "failpoint", "idempotency", "ids", "snapshot", "store", "tags"},
@@ -77,7 +78,8 @@ var allowed = map[string][]string{
 	"cmd/fairlead": {"client", "failpoint", "inventory", "config", "demo", "server", "status", "wire"},
 
 	// For tests alone.
-	"arch": {},
+	"arch":           {},
+	"testkit/issuer": {},
 	"testkit": {
 		"account", "apierr", "arn", "config", "ids", "server", "shapes/ec2", "shapes/elbv2", "shapes/sts",
 		"snapshot", "status", "store", "store/etcd", "store/memstore", "wire",
@@ -86,7 +88,7 @@ var allowed = map[string][]string{
 
 // testAids may be imported by any test, and by no other code but their own.
 // Besides, a test may import what its package reaches, directly or not.
-var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit"}
+var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit", "testkit/issuer"}
 
 // allowedInTests adds what the tests of a package may import beyond that.
 var allowedInTests = map[string][]string{

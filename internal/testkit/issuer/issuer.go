@@ -1,0 +1,111 @@
+// Package issuer makes certificates for tests: authorities, and what they issue.
+//
+// Start reading at New. An Issuer is safe for concurrent use.
+package issuer
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Issuer is a certificate authority.
+type Issuer struct {
+	Certificate *x509.Certificate
+	PEM         []byte
+
+	t      testing.TB
+	key    crypto.Signer
+	serial atomic.Int64
+}
+
+// Pair is a certificate with its private key, in PEM.
+type Pair struct {
+	Certificate, Key []byte
+	Leaf             *x509.Certificate
+}
+
+// New returns an authority that certifies itself.
+func New(t testing.TB, name string) *Issuer { return (*Issuer)(nil).authority(t, name) }
+
+// Intermediate returns an authority that this one certifies.
+func (i *Issuer) Intermediate(name string) *Issuer { return i.authority(i.t, name) }
+
+func (i *Issuer) authority(t testing.TB, name string) *Issuer {
+	t.Helper()
+	next := &Issuer{t: t, key: Key(t)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	by := next
+	if i != nil {
+		by = i
+	} else {
+		next.Certificate = template
+	}
+	next.PEM, next.Certificate = sign(t, template, by.Certificate, next.key.Public(), by.key)
+	return next
+}
+
+// Key returns an ECDSA key on P-256.
+func Key(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// Issue certifies a new key for the names, the first of them the subject's too.
+func (i *Issuer) Issue(names ...string) Pair {
+	i.t.Helper()
+	return i.IssueFor(Key(i.t), func(c *x509.Certificate) {
+		c.Subject, c.DNSNames = pkix.Name{CommonName: names[0]}, names
+	})
+}
+
+// IssueFor certifies a key: for a server, for a day, and as edit changes that.
+func (i *Issuer) IssueFor(key crypto.Signer, edit func(*x509.Certificate)) Pair {
+	i.t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1<<40 + i.serial.Add(1)), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	edit(template)
+	text, leaf := sign(i.t, template, i.Certificate, key.Public(), i.key)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return Pair{Certificate: text, Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), Leaf: leaf}
+}
+
+// Pool returns a pool that trusts the authority.
+func (i *Issuer) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(i.Certificate)
+	return pool
+}
+
+func sign(t testing.TB, template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) ([]byte, *x509.Certificate) {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), made
+}
