@@ -41,11 +41,13 @@ var allowed = map[string][]string{
 	// The wire.
 	"wire":            {"apierr", "arn"},
 	"shapes":          {},
+	"shapes/acm":      {},
 	"shapes/ec2":      {},
 	"shapes/elbv2":    {},
 	"shapes/fairlead": {},
 	"shapes/gen":      {},
 	"shapes/sts":      {},
+	"api/acm":         {"apierr", "arn", "certs", "ids", "shapes/acm", "store", "tags", "wire"},
 	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "ipam", "prefixlist", "shapes/ec2", "store", "tags", "vpc", "wire"},
 	"api/elbv2":       {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
 	"api/fairlead":    {"apierr", "ids", "ipam", "shapes/fairlead", "store", "tags", "wire"},
@@ -66,8 +68,9 @@ var allowed = map[string][]string{
 	"config": {},
 	"status": {},
 	"server": {
-		"account", "announce", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "config", "discovery", "dns", "dnsserver",
-		"elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof", "node", "prefixlist", "proxy", "snapshot", "status", "store",
+		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "certs", "config", "discovery",
+		"dns", "dnsserver", "elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof", "node", "prefixlist",
+		"proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself
@@ -92,7 +95,7 @@ var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/stor
 
 // allowedInTests adds what the tests of a package may import beyond that.
 var allowedInTests = map[string][]string{
-	"wire": {"shapes/ec2", "shapes/elbv2", "shapes/sts"}, // the codec is held against real shapes
+	"wire": {"shapes/acm", "shapes/ec2", "shapes/elbv2", "shapes/sts"}, // the codec is held against real shapes
 }
 
 // A restriction says who may import a library that brings a border with it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ func TestBotocoreReadsEveryReplyWhole(t *testing.T) {
 	if out, err := exec.Command("python3", "-c", "import botocore").CombinedOutput(); err != nil {
 		t.Skipf("python3 has no botocore to read replies with: %v %s", err, out)
 	}
-	for _, s := range allShapes {
+	for _, s := range slices.Concat(allShapes, jsonShapes) {
 		t.Run(s.pkg, func(t *testing.T) {
 			type reply struct {
 				Action string `json:"action"`

@@ -17,8 +17,8 @@ import (
 // Client calls a service through its public API, for the commands of this
 // program: the same bytes that an SDK sends, without linking one.
 type Client struct {
-	Endpoint    string // "http://127.0.0.1:7480"
-	Spec        ServiceSpec
+	Endpoint    string      // "http://127.0.0.1:7480"
+	Spec        ServiceSpec // of a service that takes forms
 	Region      string
 	AccessKeyID string
 	Secret      string

@@ -1,5 +1,5 @@
 // Package wire speaks the AWS protocols and knows no domain noun: it checks
-// signatures (SigV4), decodes the query and EC2 query protocols into the
+// signatures (SigV4), decodes the query, EC2 query and JSON protocols into the
 // generated shapes, dispatches by service and action, and writes replies and
 // errors in each protocol's envelope.
 //

@@ -17,6 +17,9 @@ import (
 
 // encodeReply writes a reply in its protocol's envelope.
 func encodeReply(s ServiceSpec, action, requestID string, out any) []byte {
+	if s.Protocol == JSON {
+		return encodeJSON(out)
+	}
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	b.WriteString("<" + action + `Response xmlns="` + s.Namespace + `">`)
@@ -41,6 +44,9 @@ func encodeReply(s ServiceSpec, action, requestID string, out any) []byte {
 
 // encodeError writes an error in its protocol's envelope.
 func encodeError(s ServiceSpec, requestID string, e *apierr.Error) []byte {
+	if s.Protocol == JSON {
+		return jsonErrorBody(e)
+	}
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	switch s.Protocol {

@@ -16,3 +16,6 @@ func Wildcard(pattern, s string) bool { return wildcard(pattern, s) }
 func EncodeReply(s ServiceSpec, action, requestID string, out any) []byte {
 	return encodeReply(s, action, requestID, out)
 }
+
+// DecodeJSON reads a body of the JSON protocol.
+func DecodeJSON(body []byte, in any) error { return decodeJSON(body, in) }

@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/fairlead/fairlead/internal/shapes/acm"
 	"github.com/fairlead/fairlead/internal/shapes/ec2"
 	"github.com/fairlead/fairlead/internal/shapes/elbv2"
 	"github.com/fairlead/fairlead/internal/shapes/sts"
@@ -23,6 +25,23 @@ type shapesOf struct {
 	operations [][2]any // input, output
 }
 
+// jsonShapes are the services of the JSON protocol.
+var jsonShapes = []shapesOf{
+	{acmSpec, "acm", "acm", [][2]any{
+		{acm.AddTagsToCertificateInput{}, acm.AddTagsToCertificateOutput{}},
+		{acm.DeleteCertificateInput{}, acm.DeleteCertificateOutput{}},
+		{acm.DescribeCertificateInput{}, acm.DescribeCertificateOutput{}},
+		{acm.GetCertificateInput{}, acm.GetCertificateOutput{}},
+		{acm.ImportCertificateInput{}, acm.ImportCertificateOutput{}},
+		{acm.ListCertificatesInput{}, acm.ListCertificatesOutput{}},
+		{acm.ListTagsForCertificateInput{}, acm.ListTagsForCertificateOutput{}},
+		{acm.RemoveTagsFromCertificateInput{}, acm.RemoveTagsFromCertificateOutput{}},
+		{acm.RenewCertificateInput{}, acm.RenewCertificateOutput{}},
+		{acm.RequestCertificateInput{}, acm.RequestCertificateOutput{}},
+	}},
+}
+
+// allShapes are the services of the protocols that send forms.
 var allShapes = []shapesOf{
 	{ec2Spec, "ec2", "ec2", [][2]any{
 		{ec2.AdvertiseByoipCidrInput{}, ec2.AdvertiseByoipCidrOutput{}},
@@ -218,7 +237,7 @@ func actionOf(op [2]any) string {
 }
 
 func TestTheCodecIsHeldAgainstEveryOperation(t *testing.T) {
-	for _, s := range allShapes {
+	for _, s := range slices.Concat(allShapes, jsonShapes) {
 		text, err := os.ReadFile(filepath.Join("..", "shapes", s.pkg, "zz_shapes.go"))
 		if err != nil {
 			t.Fatal(err)

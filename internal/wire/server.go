@@ -123,26 +123,44 @@ func isWord(r rune) bool {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := uuid.NewString()
-	form, body, problem := readForm(w, r)
-	svc := s.guess(r, form)
-	call := &Call{Action: form.Get("Action"), RequestID: id, Now: s.cfg.Now().UTC(), Form: form}
-	reply, err := s.answer(r, svc, call, body, problem)
+	body, problem := readBody(w, r)
+	svc := s.addressed(r)
+	call := &Call{RequestID: id, Now: s.cfg.Now().UTC(), body: body}
+	if svc != nil && svc.spec.Protocol == JSON {
+		call.Action = svc.spec.jsonAction(r)
+	} else {
+		if problem == "" {
+			call.Form, problem = readForm(r, body)
+		}
+		if svc == nil {
+			svc = s.guess(call.Form)
+		}
+		call.Action = call.Form.Get("Action")
+	}
+	reply, err := s.answer(r, svc, call, problem)
 	status, code := http.StatusOK, "OK"
+	content := "text/xml;charset=UTF-8"
+	if svc.spec.Protocol == JSON {
+		content = jsonContent
+	}
 	if err != nil {
 		refusal := s.refusal(svc, call, err)
 		status, code = refusal.Status, refusal.Code
 		reply = encodeError(svc.spec, id, refusal)
+		if svc.spec.Protocol == JSON {
+			w.Header().Set("x-amzn-ErrorType", code)
+		}
 	}
 	s.count(svc, call.Action, code)
 	w.Header().Set("x-amzn-RequestId", id)
-	w.Header().Set("Content-Type", "text/xml;charset=UTF-8")
+	w.Header().Set("Content-Type", content)
 	w.WriteHeader(status)
 	_, _ = w.Write(reply)
 }
 
 // answer authenticates a call, hands it to its handler and encodes the reply. A
 // panic on the way ends the call, not the process.
-func (s *Server) answer(r *http.Request, svc *Service, call *Call, body []byte, problem string) (reply []byte, err error) {
+func (s *Server) answer(r *http.Request, svc *Service, call *Call, problem string) (reply []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.cfg.Log.Error("panic while answering a request", "service", svc.spec.Name, "action", call.Action, "request_id", call.RequestID, "panic", p, "stack", string(debug.Stack()))
@@ -152,7 +170,7 @@ func (s *Server) answer(r *http.Request, svc *Service, call *Call, body []byte, 
 	if problem != "" {
 		return nil, svc.spec.Protocol.malformed("%s", problem)
 	}
-	if call.Identity, err = s.authenticate(r, body, svc); err != nil {
+	if call.Identity, err = s.authenticate(r, call.body, svc); err != nil {
 		return nil, err
 	}
 	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -175,24 +193,30 @@ func (s *Server) refusal(svc *Service, call *Call, err error) *apierr.Error {
 	return svc.spec.Protocol.internalError()
 }
 
-// readForm returns the request's parameters, without those of a presigned URL,
-// and its body; or what is wrong with it, worded for the caller.
-func readForm(w http.ResponseWriter, r *http.Request) (form url.Values, body []byte, problem string) {
+// readBody returns the request's body, or what is wrong with it, worded for the
+// caller.
+func readBody(w http.ResponseWriter, r *http.Request) (body []byte, problem string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, nil, "The request body is larger than the limit of " + strconv.Itoa(MaxBodyBytes) + " bytes"
+		return nil, "The request body is larger than the limit of " + strconv.Itoa(MaxBodyBytes) + " bytes"
 	}
 	if err != nil {
-		return nil, nil, "The request body could not be read"
+		return nil, "The request body could not be read"
 	}
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
-		return nil, body, "The method must be POST or GET"
+		return body, "The method must be POST or GET"
 	}
+	return body, ""
+}
+
+// readForm returns the request's parameters, without those of a presigned URL; or
+// what is wrong with them, worded for the caller.
+func readForm(r *http.Request, body []byte) (form url.Values, problem string) {
 	form = url.Values{}
 	for _, encoded := range []string{r.URL.RawQuery, string(body)} {
 		values, err := url.ParseQuery(encoded)
 		if err != nil {
-			return form, body, "The parameters are not form-encoded: name=value pairs separated by '&', other characters percent-encoded"
+			return form, "The parameters are not form-encoded: name=value pairs separated by '&', other characters percent-encoded"
 		}
 		for name, v := range values {
 			if !strings.HasPrefix(name, "X-Amz-") {
@@ -203,21 +227,32 @@ func readForm(w http.ResponseWriter, r *http.Request) (form url.Values, body []b
 	for name, values := range form {
 		for _, v := range append(values, name) {
 			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
-				return form, body, "The parameters must be valid UTF-8 without NUL"
+				return form, "The parameters must be valid UTF-8 without NUL"
 			}
 		}
 	}
-	return form, body, ""
+	return form, ""
 }
 
-// guess returns the service that a request is for, so that even a refusal is in
-// an envelope that its client understands: by credential scope, else by API
-// version, else by an action that only one service has.
-func (s *Server) guess(r *http.Request, form url.Values) *Service {
+// addressed returns the service that a request's headers name, so that even a
+// refusal is in an envelope that its client understands: by credential scope, else
+// by target; nil if they name none.
+func (s *Server) addressed(r *http.Request) *Service {
 	c, _ := readCredential(r) // what could be read of it is enough here
 	if svc := s.services[c.service]; svc != nil {
 		return svc
 	}
+	for _, name := range s.names {
+		if svc := s.services[name]; svc.spec.Protocol == JSON && svc.spec.jsonAction(r) != "" {
+			return svc
+		}
+	}
+	return nil
+}
+
+// guess returns the service that a form is for: by API version, else by an action
+// that only one service has.
+func (s *Server) guess(form url.Values) *Service {
 	var having []*Service
 	for _, name := range s.names {
 		svc := s.services[name]
@@ -289,12 +324,20 @@ func (p Protocol) authError(err error) error {
 		return apierr.New(code, "%s", f.message).WithStatus(status)
 	}
 	switch {
+	case p == JSON && f.kind == authMissing:
+		return refuse("MissingAuthenticationTokenException", http.StatusBadRequest)
+	case p == JSON && (f.kind == authMismatch || f.kind == authExpired):
+		return refuse("InvalidSignatureException", http.StatusBadRequest)
 	case f.kind == authMissing:
 		return refuse("MissingAuthenticationToken", http.StatusForbidden)
 	case f.kind == authMismatch:
 		return refuse("SignatureDoesNotMatch", http.StatusForbidden)
 	case f.kind == authExpired:
 		return refuse("RequestExpired", http.StatusBadRequest)
+	case p == JSON && f.kind == authIncomplete:
+		return refuse("IncompleteSignatureException", http.StatusBadRequest)
+	case p == JSON: // authUnknownKey
+		return refuse("UnrecognizedClientException", http.StatusBadRequest)
 	case p == EC2Query: // one code for what can't be read and for who isn't known
 		return refuse("AuthFailure", http.StatusUnauthorized)
 	case f.kind == authUnknownKey:
@@ -306,11 +349,18 @@ func (p Protocol) authError(err error) error {
 
 func (s *Server) dispatch(ctx context.Context, svc *Service, c *Call) (any, error) {
 	op, ok := svc.operations[c.Action]
-	if !ok || c.Form.Get("Version") != svc.spec.Version {
+	if !ok || svc.spec.Protocol != JSON && c.Form.Get("Version") != svc.spec.Version {
 		return nil, svc.unknownAction(c.Action, c.Form.Get("Version"))
 	}
 	if op.refusal != nil {
 		return nil, op.refusal
+	}
+	if svc.spec.Protocol == JSON {
+		in := op.newInput()
+		if err := decodeJSON(c.body, in); err != nil {
+			return nil, err
+		}
+		return op.call(ctx, c, in)
 	}
 	params := maps.Clone(c.Form)
 	delete(params, "Action")

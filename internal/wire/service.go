@@ -15,18 +15,20 @@ import (
 // Protocol is how a service's requests and replies are written.
 type Protocol int
 
-// The protocols. Both send requests as forms and replies as XML.
+// The protocols. The first two send requests as forms and replies as XML.
 const (
 	Query    Protocol = iota // AWS query: ELBv2, STS
 	EC2Query                 // EC2's dialect: flattened lists, other envelopes, other codes
+	JSON                     // AWS JSON 1.1: ACM
 )
 
 // ServiceSpec is what tells one service from another.
 type ServiceSpec struct {
 	Name      string // in credential scopes: "ec2"
-	Version   string // of the API: "2016-11-15"
+	Version   string // of the API: "2016-11-15"; JSON requests don't say it
 	Protocol  Protocol
-	Namespace string // of replies: "http://ec2.amazonaws.com/doc/2016-11-15/"
+	Namespace string // of XML replies: "http://ec2.amazonaws.com/doc/2016-11-15/"
+	Target    string // JSON: what the action's name follows, "CertificateManager"
 }
 
 // Service is the operations of one AWS service.
@@ -78,8 +80,9 @@ type Call struct {
 	RequestID string
 	Now       time.Time // when it arrived
 	Source    netip.Addr
-	Form      url.Values // its parameters as sent, Action and Version included
+	Form      url.Values // its parameters as sent, Action and Version included; nil with JSON
 
+	body   []byte // as sent
 	dryRun bool
 }
 
@@ -104,13 +107,23 @@ func (p Protocol) internalError() *apierr.Error {
 
 func (p Protocol) malformed(format string, args ...any) *apierr.Error {
 	code := "MalformedInput"
-	if p == EC2Query {
+	switch p {
+	case Query:
+	case EC2Query:
 		code = "MalformedQueryString"
+	case JSON:
+		code = "SerializationException"
 	}
 	return apierr.New(code, format, args...)
 }
 
 func (s *Service) unknownAction(action, version string) *apierr.Error {
+	if s.spec.Protocol == JSON {
+		if action == "" {
+			return apierr.New("UnknownOperationException", "The header %s must name an action of the service: %s.ACTION", targetHeader, s.spec.Target)
+		}
+		return apierr.New("UnknownOperationException", "The operation %s is not known to this service, or is not served by this installation", clip(action))
+	}
 	if action == "" {
 		code := "MissingAction"
 		if s.spec.Protocol == EC2Query {

@@ -48,6 +48,7 @@ func (keys) Lookup(id string) (string, string, string, bool) {
 
 var (
 	ec2Spec = wire.ServiceSpec{Name: "ec2", Version: "2016-11-15", Protocol: wire.EC2Query, Namespace: "http://ec2.amazonaws.com/doc/2016-11-15/"}
+	acmSpec = wire.ServiceSpec{Name: "acm", Version: "2015-12-08", Protocol: wire.JSON, Target: "CertificateManager"}
 	stsSpec = wire.ServiceSpec{Name: "sts", Version: "2011-06-15", Protocol: wire.Query, Namespace: "https://sts.amazonaws.com/doc/2011-06-15/"}
 	elbSpec = wire.ServiceSpec{Name: "elasticloadbalancing", Version: "2015-12-01", Protocol: wire.Query, Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"}
 )

@@ -39,6 +39,9 @@ func generate(s service) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.prefix == "" {
+		src.direct(s.operations)
+	}
 	return render(s, src)
 }
 

@@ -4,7 +4,7 @@ package main
 type service struct {
 	module     string // path of the Go module
 	pkg        string // name of the generated package
-	prefix     string // of the module's serializer functions: the protocol
+	prefix     string // of the module's serializer functions: the protocol; "": the module has schemas
 	operations []string
 }
 
@@ -62,6 +62,13 @@ var services = []service{
 			"DescribeTargetHealth", "ModifyCapacityReservation", "ModifyIpPools", "ModifyListener", "ModifyListenerAttributes",
 			"ModifyLoadBalancerAttributes", "ModifyRule", "ModifyTargetGroup", "ModifyTargetGroupAttributes",
 			"RegisterTargets", "RemoveTags", "SetIpAddressType", "SetRulePriorities", "SetSecurityGroups", "SetSubnets",
+		},
+	},
+	{
+		module: "github.com/aws/aws-sdk-go-v2/service/acm", pkg: "acm",
+		operations: []string{
+			"AddTagsToCertificate", "DeleteCertificate", "DescribeCertificate", "GetCertificate", "ImportCertificate", "ListCertificates",
+			"ListTagsForCertificate", "RemoveTagsFromCertificate", "RenewCertificate", "RequestCertificate",
 		},
 	},
 	{

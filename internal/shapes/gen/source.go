@@ -37,7 +37,7 @@ type enumValue struct{ name, value string }
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // read parses a module's source. prefix begins the names of the functions that
-// write requests and read replies.
+// write requests and read replies; "" for a module with schemas.
 func read(dir, prefix string) (*source, error) {
 	src := &source{structs: map[string]*structure{}, enums: map[string]*enum{}}
 	files, err := filepath.Glob(filepath.Join(dir, "api_op_*.go"))
@@ -53,6 +53,12 @@ func read(dir, prefix string) (*source, error) {
 		}
 	}
 	src.dropUnknownShapes()
+	if prefix == "" {
+		if err := src.readSchemas(dir); err != nil {
+			return nil, err
+		}
+		return src, src.readErrors(filepath.Join(dir, "types/errors.go"))
+	}
 	if err := src.readNames(filepath.Join(dir, "serializers.go"), prefix+"serialize", (*source).readRequestNames); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 """Reads replies with botocore, the AWS CLI's library, and prints what it missed.
 
-Standard input: {"service": name, "version": API version, "replies": [{"action": name, "body": XML}]}.
+Standard input: {"service": name, "version": API version, "replies": [{"action": name, "body": XML or JSON}]}.
 Standard output: {"missed": [path, ...], "members": number of members that were read}.
 
 Every reply has all members of its shape set, strings to the member's own name. So
@@ -49,7 +49,7 @@ def walk(path, shape, value, above):
 for reply in asked["replies"]:
     operation = model.operation_model(reply["action"])
     parsed = parser.parse(
-        {"headers": {}, "status_code": 200, "body": reply["body"].encode()}, operation.output_shape
+        {"headers": {"x-amzn-requestid": "id"}, "status_code": 200, "body": reply["body"].encode()}, operation.output_shape
     )
     if not parsed["ResponseMetadata"].get("RequestId"):
         missed.append(f"{reply['action']}: no request id")
