@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
+	"path/filepath"
 	"time"
 )
 
@@ -19,10 +21,11 @@ type Config struct {
 	Accounts    []Account `yaml:"accounts"`
 	Regions     []Region  `yaml:"regions"`
 
-	DNS        DNS        `yaml:"dns"`
-	Attachment Attachment `yaml:"attachment"`
-	BYOIP      BYOIP      `yaml:"byoip"`
-	IPAM       IPAM       `yaml:"ipam"`
+	DNS          DNS          `yaml:"dns"`
+	Attachment   Attachment   `yaml:"attachment"`
+	BYOIP        BYOIP        `yaml:"byoip"`
+	IPAM         IPAM         `yaml:"ipam"`
+	Certificates Certificates `yaml:"certificates"`
 }
 
 // Account is a tenant beside the root account.
@@ -61,6 +64,13 @@ type BYOIP struct {
 	Verification Verification `yaml:"verification"` // the proofs of control that are accepted
 	Resolver     string       `yaml:"resolver"`     // HOST:PORT of the recursive resolver that finds tokens; for dns
 	Certificates string       `yaml:"certificates"` // directory of PEM files, RANGE_LENGTH.pem; for x509
+}
+
+// Certificates is how TLS certificates are kept.
+type Certificates struct {
+	// KeyFile has the key that private keys are encrypted under. It is made if it
+	// isn't there; "": certificates.key in the data directory.
+	KeyFile string `yaml:"key-file"`
 }
 
 // IPAM is the address manager's settings.
@@ -120,6 +130,12 @@ func (c Config) QuarantineTime() time.Duration {
 		return 0
 	}
 	return 60 * time.Second
+}
+
+// CertificateKeyFile returns the path of the key that private keys are encrypted
+// under.
+func (c Config) CertificateKeyFile() string {
+	return cmp.Or(c.Certificates.KeyFile, filepath.Join(c.DataDir, "certificates.key"))
 }
 
 // Region returns the named region's settings.

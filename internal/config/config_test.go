@@ -78,6 +78,17 @@ func TestProofsAreATextOrAList(t *testing.T) {
 	}
 }
 
+func TestTheCertificateKeyFileIsInTheDataDirectoryUnlessItIsNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"data-dir: /d\n": "/d/certificates.key",
+		"data-dir: /d\ncertificates: {key-file: /run/keys/tls}\n": "/run/keys/tls",
+	} {
+		if cfg, err := read(t, text); err != nil || cfg.CertificateKeyFile() != want {
+			t.Errorf("%q: got %s, %v, want %s", text, cfg.CertificateKeyFile(), err, want)
+		}
+	}
+}
+
 func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":        {"api-adr: 127.0.0.1:1\n", `:1: unknown key "api-adr"; did you mean "api-addr"?`},

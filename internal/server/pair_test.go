@@ -44,7 +44,7 @@ func newPair(t testing.TB, quarantine time.Duration) *pair {
 		if n == 0 {
 			over = &interrupted{engine, p}
 		}
-		r := build(cfg, over, nil, slog.New(slog.DiscardHandler))
+		r := build(cfg, over, nil, nil, slog.New(slog.DiscardHandler))
 		if err := r.store.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

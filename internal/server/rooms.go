@@ -6,10 +6,12 @@ import (
 
 	"github.com/fairlead/fairlead/internal/account"
 	"github.com/fairlead/fairlead/internal/announce"
+	"github.com/fairlead/fairlead/internal/api/acm"
 	"github.com/fairlead/fairlead/internal/api/ec2"
 	"github.com/fairlead/fairlead/internal/api/elbv2"
 	"github.com/fairlead/fairlead/internal/api/fairlead"
 	"github.com/fairlead/fairlead/internal/api/sts"
+	"github.com/fairlead/fairlead/internal/certs"
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/elb"
@@ -35,6 +37,7 @@ type rooms struct {
 	announcer   *announce.Recorder
 	vpc         *vpc.Service
 	prefixLists *prefixlist.Service
+	certs       *certs.Service
 	elb         *elb.Service
 	projector   *elb.Projector
 	controller  *elb.Controller
@@ -44,7 +47,7 @@ type rooms struct {
 // hostName is the host that a server of all roles is to itself.
 const hostName = "local"
 
-func build(cfg config.Config, engine store.Engine, accounts *account.Directory, log *slog.Logger) *rooms {
+func build(cfg config.Config, engine store.Engine, accounts *account.Directory, sealer *certs.Sealer, log *slog.Logger) *rooms {
 	r := &rooms{store: store.New(engine, "/fairlead/v1", log)}
 	r.regions = newRegions(cfg, r.store)
 	r.tags = tags.New(r.store)
@@ -77,6 +80,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	})
 	r.history.AddSource(r.ipam)
 	r.history.AddSource(r.discovery)
+	r.certs = certs.New(r.store, r.tags, certs.Options{Sealer: sealer})
 	r.elb = elb.New(r.store, r.tags, network{r.vpc}, pools{r.ipam}, elb.Options{
 		BaseDomain:           cfg.DNS.BaseDomain,
 		DNSTTL:               cfg.DNS.TTL,
@@ -89,6 +93,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Log: log},
 		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, PrefixLists: r.prefixLists, Tags: r.tags, Regions: r.regions}).Service(),
 		elbv2.New(r.store, r.elb).Service(),
+		acm.New(r.store, r.certs).Service(),
 		sts.Service(),
 		fairlead.New(r.store, r.ipam),
 	)

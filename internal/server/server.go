@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/attach"
+	"github.com/fairlead/fairlead/internal/certs"
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/dns"
 	"github.com/fairlead/fairlead/internal/dnsserver"
@@ -75,11 +76,18 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	s.rooms = build(cfg, engine, accounts, log)
+	sealer, err := certs.OpenKeyFile(cfg.CertificateKeyFile())
+	if err != nil {
+		return err
+	}
+	s.rooms = build(cfg, engine, accounts, sealer, log)
 	if err := s.rooms.store.Start(ctx); err != nil {
 		return err
 	}
 	defer s.rooms.store.Close()
+	if err := s.rooms.certs.CheckKeys(); err != nil {
+		return err
+	}
 
 	listeners, err := s.listen(ctx)
 	if err != nil {
