@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -237,7 +238,7 @@ func FuzzJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		for _, in := range []any{new(acm.ImportCertificateInput), new(acm.ListCertificatesInput), new(acm.RequestCertificateInput)} {
 			if err := wire.DecodeJSON([]byte(body), in); err != nil {
-				if e := err.(*apierr.Error); e.Status != 400 {
+				if e := new(apierr.Error); !errors.As(err, &e) || e.Status != 400 {
 					t.Errorf("got %v", err)
 				}
 			}
