@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +55,21 @@ func (r *reverse) publish(owner, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.texts[owner] = text
+}
+
+// publisher returns a program that publishes a record: OWNER TEXT.
+func (r *reverse) publisher(t *testing.T) string {
+	t.Helper()
+	door := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+		r.publish(dns.Fqdn(q.FormValue("owner")), q.FormValue("text"))
+	}))
+	t.Cleanup(door.Close)
+	path := filepath.Join(t.TempDir(), "publish")
+	program := "#!/bin/sh\nexec curl -sf " + door.URL + ` --data-urlencode "owner=$1" --data-urlencode "text=$2"`
+	if err := os.WriteFile(path, []byte(program+"\n"), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	return path
 }
 
 // ServeDNS implements dns.Handler.

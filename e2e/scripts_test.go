@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +27,7 @@ regions:
 
 // runScript runs a script as a person does who has read the README: with the
 // program in the path, and the client files that the server wrote.
-func runScript(t *testing.T, p *testkit.Process, script string) {
+func runScript(t *testing.T, p *testkit.Process, script string, env ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("SKIPPED: the AWS CLI is not installed, so the walk isn't taken")
@@ -37,7 +38,7 @@ func runScript(t *testing.T, p *testkit.Process, script string) {
 	}
 	cmd := exec.Command("bash", script)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(),
+	cmd.Env = append(append(os.Environ(), env...),
 		"PATH="+filepath.Dir(testkit.Program(t))+":"+os.Getenv("PATH"),
 		"FAIRLEAD_OPS_ADDR="+strings.TrimPrefix(p.Ops, "http://"),
 		"AWS_CONFIG_FILE="+filepath.Join(dir, "fairlead-data/aws/config"),
@@ -51,13 +52,15 @@ func runScript(t *testing.T, p *testkit.Process, script string) {
 	t.Logf("%s", out)
 }
 
-// The walks of examples/ipam do what they say.
+// The walks of examples/ipam do what they say, each on a server of its own.
 func TestTheWalksThroughAddressManagement(t *testing.T) {
 	scripts, err := filepath.Glob("../examples/ipam/*.sh")
 	if err != nil || len(scripts) < 3 {
 		t.Fatalf("got the scripts %v, %v", scripts, err)
 	}
-	p := testkit.StartProcessWith(t, filepath.Join(t.TempDir(), "data"), twoRegions)
+	zone := startReverse(t)
+	publish := zone.publisher(t)
+	configuration := twoRegions + fmt.Sprintf("byoip: {verification: [dns], resolver: %q}\n", zone.addr)
 	for _, script := range scripts {
 		if filepath.Base(script) == "steps.sh" {
 			continue
@@ -66,7 +69,11 @@ func TestTheWalksThroughAddressManagement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run(filepath.Base(script), func(t *testing.T) { runScript(t, p, path) })
+		t.Run(filepath.Base(script), func(t *testing.T) {
+			t.Parallel()
+			p := testkit.StartProcessWith(t, filepath.Join(t.TempDir(), "data"), configuration)
+			runScript(t, p, path, "PUBLISH="+publish)
+		})
 	}
 }
 
