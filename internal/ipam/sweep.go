@@ -28,9 +28,10 @@ const (
 func (s *Service) Run(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	var imports sync.WaitGroup
+	var beside sync.WaitGroup
+	beside.Go(func() { s.warm(ctx) })
 	if s.opts.Networks != nil {
-		imports.Go(func() { s.runImports(ctx) })
+		beside.Go(func() { s.runImports(ctx) })
 	}
 	for {
 		if err := s.sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
@@ -41,7 +42,7 @@ func (s *Service) Run(ctx context.Context) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			imports.Wait()
+			beside.Wait()
 			s.close()
 			return
 		}
@@ -122,10 +123,11 @@ func (s *Service) finishCIDR(ctx context.Context, c PoolCIDR) error {
 
 // forgetIdle drops the indexes of pools that nobody has used for a while.
 func (s *Service) forgetIdle(now time.Time) {
+	r := s.store.Snapshot()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, wr := range s.writers {
-		if !wr.running && now.Sub(wr.used) > forgetAfter {
+		if !wr.running && now.Sub(wr.used) > forgetAfter && !s.large(r, id) {
 			delete(s.writers, id)
 			s.feed.remove(id)
 		}
