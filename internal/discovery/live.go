@@ -65,6 +65,27 @@ func (s *Service) LiveAccount(r store.Reader, k store.Key) (account string, ok b
 	return s.opts.Networks.Account(r, k.Key)
 }
 
+// ViewCollections names the room's own collections that a View depends on, and
+// ViewAccount says whose views a change of one of their records may have changed;
+// false for a record that is gone.
+func (s *Service) ViewCollections() []string {
+	return []string{s.guards.Name(), s.associations.Name(), s.discoveries.Name()}
+}
+
+// ViewAccount is ViewCollections' other half.
+func (s *Service) ViewAccount(r store.Reader, k store.Key) (account string, ok bool) {
+	switch k.Collection {
+	case s.guards.Name():
+		g, ok := s.guards.Get(r, k.Key)
+		return g.Account, ok
+	case s.associations.Name():
+		a, ok := s.associations.Get(r, k.Key)
+		return a.Account, ok
+	}
+	d, ok := s.discoveries.Get(r, k.Key)
+	return d.Account, ok
+}
+
 // Discovered returns up to limit of what a resource discovery finds in one of
 // its regions, by type, id and CIDR, beginning with a key, that match says yes
 // to; next as Page's (GetIpamDiscoveredResourceCidrs).

@@ -179,6 +179,32 @@ func (v *View) home(res Resource) (*placed, bool) {
 	return nil, false
 }
 
+// scopeOf returns the scope of a resource's CIDR, and the CIDR of its VPC that
+// it is in for, nil if that has no say. ignored is its owner's wish.
+func (v *View) scopeOf(res Resource) (scopeID string, at *placed, ignored bool) {
+	if at, ok := v.home(res); ok {
+		return at.scopeID, at, at.chosen.Ignored
+	}
+	return v.ipam.defaultScope(res), nil, false
+}
+
+// In yields the CIDRs of a type of resource that are in a scope, but for ignored
+// ones. Nothing is judged: they have their tags and scope, and no more.
+func (v *View) In(scopeID string, t Type) iter.Seq[ResourceCIDR] {
+	return func(yield func(ResourceCIDR) bool) {
+		for _, res := range v.s.walk(v.r, v.ipam.Account, v.regions, []Type{t}, "") {
+			in, _, ignored := v.scopeOf(res)
+			if in != scopeID || ignored {
+				continue
+			}
+			c := ResourceCIDR{Resource: res, IPAMID: v.ipam.ID, ScopeID: in, Tags: v.s.tags.Of(v.r, res.ID)}
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
 // Judge says what the IPAM makes of a resource's CIDR.
 func (v *View) Judge(res Resource) ResourceCIDR {
 	c := ResourceCIDR{Resource: res, IPAMID: v.ipam.ID, Tags: v.s.tags.Of(v.r, res.ID)}
@@ -186,12 +212,8 @@ func (v *View) Judge(res Resource) ResourceCIDR {
 	if held != nil {
 		c.PoolID = held.PoolID
 	}
-	c.ScopeID = v.ipam.defaultScope(res)
-	at, ok := v.home(res)
-	ignored := false
-	if ok {
-		c.ScopeID, ignored = at.scopeID, at.chosen.Ignored
-	}
+	scopeID, at, ignored := v.scopeOf(res)
+	c.ScopeID = scopeID
 	c.Management, c.Compliance = v.state(res, held, ignored, c.Tags)
 	switch {
 	case ignored:

@@ -76,6 +76,36 @@ func (s *Service) CIDRs(r store.Reader, pool, from string) iter.Seq2[string, Poo
 	}
 }
 
+// PoolCIDRs yields the CIDRs that are provisioned to the pools in a scope, notice
+// periods and failed deprovisions included.
+func (s *Service) PoolCIDRs(r store.Reader, scopeID string) iter.Seq[PoolCIDR] {
+	return func(yield func(PoolCIDR) bool) {
+		for pool := range s.poolsByScope.Each(r, scopeID) {
+			for _, c := range s.cidrsByPool.Each(r, pool) {
+				if (c.State == Provisioned || c.State == FailedDeprovision) && !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// CIDRCollections names the collections that PoolCIDRs and the regions of IPAMs
+// depend on, and CIDRAccount says whose one of their records is, false for one
+// that is gone.
+func (s *Service) CIDRCollections() []string { return []string{s.cidrs.Name(), s.ipams.Name()} }
+
+// CIDRAccount is CIDRCollections' other half.
+func (s *Service) CIDRAccount(r store.Reader, k store.Key) (account string, ok bool) {
+	if k.Collection == s.ipams.Name() {
+		i, ok := s.ipams.Get(r, k.Key)
+		return i.Account, ok
+	}
+	c, _ := s.cidrs.Get(r, k.Key)
+	p, ok := s.pools.Get(r, c.PoolID)
+	return p.Account, ok
+}
+
 // Allocations yields what is held in a pool, in order of address, by a key to go
 // on from.
 func (s *Service) Allocations(r store.Reader, pool, from string) iter.Seq2[string, Allocation] {

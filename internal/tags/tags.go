@@ -113,6 +113,16 @@ func (s *Service) Of(r store.Reader, resource string) []Tag {
 	return set.Tags
 }
 
+// Collection names the collection of tags, for subscriptions, and AccountOf says
+// whose a resource with tags is.
+func (s *Service) Collection() string { return s.sets.Name() }
+
+// AccountOf is Collection's other half; false for a resource without tags.
+func (s *Service) AccountOf(r store.Reader, resource string) (account string, ok bool) {
+	set, ok := s.sets.Get(r, resource)
+	return set.Account, ok
+}
+
 // Each yields all tagged resources of an account in a region ("" for those
 // without one), by resource, from the given resource on.
 func (s *Service) Each(r store.Reader, account, region, from string) iter.Seq2[string, Set] {

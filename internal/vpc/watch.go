@@ -44,6 +44,27 @@ func (s *Service) HoldVPC(tx *store.Tx, account, region, id string) error {
 // VPCsCollection names the collection of VPCs, for subscriptions.
 func (s *Service) VPCsCollection() string { return s.vpcs.Name() }
 
+// CIDRCollections names the collections of what has CIDRs that others watch, VPCs,
+// subnets and addresses; and CIDRAccount says whose one of their records is,
+// false for one that is gone.
+func (s *Service) CIDRCollections() []string {
+	return []string{s.vpcs.Name(), s.subnets.Name(), s.addresses.Name()}
+}
+
+// CIDRAccount is CIDRCollections' other half.
+func (s *Service) CIDRAccount(r store.Reader, k store.Key) (account string, ok bool) {
+	switch k.Collection {
+	case s.vpcs.Name():
+		v, ok := s.vpcs.Get(r, k.Key)
+		return v.Account, ok
+	case s.subnets.Name():
+		n, ok := s.subnets.Get(r, k.Key)
+		return n.Account, ok
+	}
+	a, ok := s.addresses.Get(r, k.Key)
+	return a.Account, ok
+}
+
 // OwnerOf returns whose a VPC is, and where.
 func (s *Service) OwnerOf(r store.Reader, id string) (account, region string, ok bool) {
 	v, ok := s.vpcs.Get(r, id)
