@@ -36,7 +36,8 @@ var allowed = map[string][]string{
 	"ipam":      {"arn", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
 	"vpc":       {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
 
-	"prefixlist": {"idempotency", "store", "tags"},
+	"prefixlist":          {"idempotency", "store", "tags"},
+	"prefixlist/resolver": {"idempotency", "prefixlist", "store", "tags"},
 
 	// The wire.
 	"wire":            {"apierr", "arn"},
