@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"shapes/gen":      {},
 	"shapes/sts":      {},
 	"api/acm":         {"apierr", "arn", "certs", "ids", "shapes/acm", "store", "tags", "wire"},
-	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "ipam", "prefixlist", "shapes/ec2", "store", "tags", "vpc", "wire"},
+	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "ipam", "prefixlist", "prefixlist/resolver", "shapes/ec2", "store", "tags", "vpc", "wire"},
 	"api/elbv2":       {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
 	"api/fairlead":    {"apierr", "ids", "ipam", "shapes/fairlead", "store", "tags", "wire"},
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
@@ -71,7 +71,7 @@ var allowed = map[string][]string{
 	"server": {
 		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "certs", "config", "discovery",
 		"dns", "dnsserver", "elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof", "node", "prefixlist",
-		"proxy", "snapshot", "status", "store",
+		"prefixlist/resolver", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself

@@ -120,6 +120,9 @@ func (s *Service) DeleteIPAM(ctx context.Context, account, region, id string, ca
 		case i.ExtraScopes > 0 && !cascade:
 			return refuse(Dependency, "The specified action is not valid for %s. There are one or more scopes in the ipam beside its default ones.", id)
 		}
+		if what := s.obstacle(tx, i); what != "" {
+			return refuse(Dependency, "The specified action is not valid for %s. There are one or more %s in the ipam.", id, what)
+		}
 		if err := check(dryRun); err != nil {
 			return err
 		}
@@ -195,8 +198,19 @@ type Companions interface {
 	// already, which becomes the default one of a new IPAM there, or "".
 	Existing(tx *store.Tx, account, region string) (discoveryID string)
 
+	// Obstacle names, in the plural, what else an IPAM has that must go before it,
+	// and before its advanced tier; "" for nothing. From a Tx it is guarded.
+	Obstacle(r store.Reader, i IPAM) string
+
 	// Gone is told that an IPAM is deleted with tx.
 	Gone(tx *store.Tx, i IPAM)
+}
+
+func (s *Service) obstacle(r store.Reader, i IPAM) string {
+	if s.opts.Companions == nil {
+		return ""
+	}
+	return s.opts.Companions.Obstacle(r, i)
 }
 
 // repeated returns what an earlier call with the token made.

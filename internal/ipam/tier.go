@@ -32,6 +32,9 @@ func (s *Service) checkDowngrade(r store.Reader, i IPAM) error {
 	if i.Policies > 0 {
 		return obstacle("Delete its policies, %d in number.", i.Policies)
 	}
+	if what := s.obstacle(r, i); what != "" {
+		return obstacle("Delete its %s.", what)
+	}
 	for _, sc := range s.scopesOf(r, i) {
 		if sc.Authority != nil {
 			return obstacle("Remove the external authority of ipam-scope '%s'.", sc.ID)

@@ -336,4 +336,14 @@ func (w watched) Existing(tx *store.Tx, account, region string) string {
 	return w.rooms.discovery.Existing(tx, account, region)
 }
 
-func (w watched) Gone(tx *store.Tx, i ipam.IPAM) { w.rooms.discovery.Gone(tx, discoveredIPAM(i)) }
+func (w watched) Obstacle(r store.Reader, i ipam.IPAM) string {
+	if w.rooms.resolvers.Count(r, i.ID) > 0 {
+		return "prefix list resolvers"
+	}
+	return ""
+}
+
+func (w watched) Gone(tx *store.Tx, i ipam.IPAM) {
+	w.rooms.discovery.Gone(tx, discoveredIPAM(i))
+	w.rooms.resolvers.Gone(tx, i.ID)
+}

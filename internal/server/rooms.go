@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/prefixlist"
+	"github.com/fairlead/fairlead/internal/prefixlist/resolver"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
 	"github.com/fairlead/fairlead/internal/vpc"
@@ -38,6 +39,7 @@ type rooms struct {
 	vpc         *vpc.Service
 	prefixLists *prefixlist.Service
 	certs       *certs.Service
+	resolvers   *resolver.Service
 	elb         *elb.Service
 	projector   *elb.Projector
 	controller  *elb.Controller
@@ -78,6 +80,9 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Networks: networks{r.vpc}, Managers: managers{r.ipam}, Pools: managers{r.ipam},
 		History: r.history, IsRegion: r.regions.Has,
 	})
+	r.resolvers = resolver.New(r.store, r.tags, r.idempotency, resolver.Options{
+		Lists: r.prefixLists, Managers: resolving{r}, Networks: resolving{r}, Changes: resolving{r}, IsRegion: r.regions.Has, Log: log,
+	})
 	r.history.AddSource(r.ipam)
 	r.history.AddSource(r.discovery)
 	r.certs = certs.New(r.store, r.tags, certs.Options{Sealer: sealer})
@@ -91,7 +96,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)
 	r.wire = wire.NewServer(
 		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Log: log},
-		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, PrefixLists: r.prefixLists, Tags: r.tags, Regions: r.regions}).Service(),
+		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, PrefixLists: r.prefixLists, Resolvers: r.resolvers, Tags: r.tags, Regions: r.regions}).Service(),
 		elbv2.New(r.store, r.elb).Service(),
 		acm.New(r.store, r.certs).Service(),
 		sts.Service(),

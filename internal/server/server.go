@@ -153,6 +153,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 
 	tasks.Go(func() { r.ipam.Run(ctx) })
 	tasks.Go(func() { r.history.Run(ctx, s.log) })
+	tasks.Go(func() { r.resolvers.Run(ctx) })
 	tasks.Go(func() { r.ipam.KeepAnnounced(ctx, r.announcer) })
 	if err := r.regions.ensureProviders(ctx); err != nil {
 		return err

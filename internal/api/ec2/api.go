@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/prefixlist"
+	"github.com/fairlead/fairlead/internal/prefixlist/resolver"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
 	"github.com/fairlead/fairlead/internal/vpc"
@@ -36,6 +37,7 @@ type Deps struct {
 	IPAM        *ipam.Service
 	Discovery   *discovery.Service
 	PrefixLists *prefixlist.Service
+	Resolvers   *resolver.Service
 	Tags        *tags.Service
 	Regions     Regions
 }
@@ -67,6 +69,7 @@ func (a *API) Service() *wire.Service {
 	a.registerTags(svc)
 	a.registerIPAM(svc)
 	a.registerIPAMPolicies(svc)
+	a.registerIPAMResolvers(svc)
 	a.registerIPAMDiscovery(svc)
 	a.registerIPAMResources(svc)
 	a.registerVerificationTokens(svc)

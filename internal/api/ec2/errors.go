@@ -113,6 +113,9 @@ func refusal(err error) error {
 	if e, ok := prefixListRefusal(err); ok {
 		return e
 	}
+	if e, ok := resolverRefusal(err); ok {
+		return e
+	}
 	return ipamRefusal(err)
 }
 

@@ -16,6 +16,9 @@ func IPAMIDCodes() []string {
 	for _, a := range ipamAbsences {
 		codes = append(codes, a.code)
 	}
+	for _, a := range resolverAbsences {
+		codes = append(codes, a.code)
+	}
 	for _, p := range idParameters {
 		codes = append(codes, p.malformed)
 	}

@@ -18,6 +18,9 @@ var idParameters = map[string]struct{ prefix, malformed string }{
 	"IpamPoolId":           {"ipam-pool", "InvalidIpamPoolId.Malformed"},
 	"SourceIpamPoolId":     {"ipam-pool", "InvalidIpamPoolId.Malformed"},
 	"IpamPoolAllocationId": {"ipam-pool-alloc", "InvalidIpamPoolAllocationId.Malformed"},
+
+	"IpamPrefixListResolverId":       {resolverID, "InvalidIpamPrefixListResolverId.Malformed"},
+	"IpamPrefixListResolverTargetId": {resolverTargetID, "InvalidIpamPrefixListResolverTargetId.Malformed"},
 }
 
 // checkIDs refuses a call that has an id which nothing of its kind could have.

@@ -54,7 +54,7 @@ func replyFields(t reflect.Type) map[string]int {
 			kind = f.Type.Elem().Kind()
 		}
 		switch kind {
-		case reflect.String, reflect.Int32, reflect.Bool:
+		case reflect.String, reflect.Int32, reflect.Int64, reflect.Bool:
 			m[kebab(f.Tag.Get("out"))] = n
 		default:
 			if f.Type == reflect.TypeFor[[]ec2.Tag]() {

@@ -3,6 +3,7 @@ package ec2
 import (
 	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/ipam"
+	"github.com/fairlead/fairlead/internal/prefixlist/resolver"
 	"github.com/fairlead/fairlead/internal/store"
 )
 
@@ -23,6 +24,8 @@ func (a *API) ipamTaggables() []taggable {
 			return err == nil
 		}},
 		{"ipam-policy", string(ipam.NounPolicy), has(a.IPAM.Policy)},
+		{resolverID, string(resolver.NounResolver), has(a.Resolvers.Resolver)},
+		{resolverTargetID, string(resolver.NounTarget), has(a.Resolvers.Target)},
 		{discoveryPrefix, string(discovery.NounDiscovery), func(r store.Reader, account, region, id string) bool {
 			_, ok := a.Discovery.Discovery(r, account, region, id)
 			return ok

@@ -22,6 +22,7 @@ import (
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/prefixlist"
+	"github.com/fairlead/fairlead/internal/prefixlist/resolver"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/store/memstore"
 	"github.com/fairlead/fairlead/internal/tags"
@@ -116,6 +117,29 @@ func (l *lists) Full(r store.Snapshot, listID string, maxEntries int) iter.Seq[s
 	return l.vpc.TooFullForList(r, listID, maxEntries)
 }
 
+// managers is the ipam room as the resolver room needs it. That doesn't run here:
+// what resolvers do is tested where all rooms are joined.
+type managers struct{ *ipam.Service }
+
+func (m managers) IPAM(r store.Reader, account, id string) (resolver.IPAM, bool) {
+	i, ok := m.Service.IPAM(r, account, id)
+	return resolver.IPAM{ID: i.ID, Account: i.Account, Region: i.Region, Advanced: i.Tier == ipam.Advanced}, ok
+}
+
+func (m managers) Scope(r store.Reader, account, id string) (string, bool) {
+	sc, ok := m.Service.Scope(r, account, id)
+	return sc.IPAMID, ok
+}
+
+func (m managers) Pool(r store.Reader, account, id string) (string, bool) {
+	p, ok := m.VisiblePool(r, account, id)
+	return p.IPAMID, ok
+}
+
+func (managers) PoolCIDRs(store.Snapshot, resolver.IPAM, string) iter.Seq[resolver.PoolCIDR] {
+	return func(func(resolver.PoolCIDR) bool) {}
+}
+
 // world is the API served over HTTP, as clients meet it.
 type world struct {
 	store    *store.Store
@@ -138,6 +162,9 @@ func newWorld(t *testing.T) *world {
 		IPAM:        ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, VPCs: plan, Log: log}),
 	}
 	plan.vpc, pl.vpc = rooms.VPC, rooms.VPC
+	rooms.Resolvers = resolver.New(st, tg, idem, resolver.Options{
+		Lists: pl.Service, Managers: managers{rooms.IPAM}, IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, Log: log,
+	})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
