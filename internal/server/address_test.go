@@ -231,3 +231,59 @@ func TestElasticIPsAndInterfacesAreWatched(t *testing.T) {
 		t.Errorf("after it was unassigned: got %+v", got)
 	}
 }
+
+// The enabled policy's pools are tried in order for an address that was asked of
+// no pool, then the provider's.
+func TestAnElasticIPComesFromItsPolicysPools(t *testing.T) {
+	p := newPair(t, 0)
+	var manager shapes.DescribeIpamsOutput
+	p.must(t, "DescribeIpams", &shapes.DescribeIpamsInput{}, &manager)
+	i := manager.Ipams[0]
+	pool := func(cidr string, wants ...shapes.RequestIpamResourceTag) string {
+		var out shapes.CreateIpamPoolOutput
+		p.must(t, "CreateIpamPool", &shapes.CreateIpamPoolInput{
+			IpamScopeId: i.PublicDefaultScopeId, AddressFamily: "ipv4", Locale: new(locale), AwsService: "ec2", PublicIpSource: "byoip", AllocationResourceTags: wants,
+		}, &out)
+		p.must(t, "ProvisionIpamPoolCidr", &shapes.ProvisionIpamPoolCidrInput{IpamPoolId: out.IpamPool.IpamPoolId, Cidr: &cidr}, nil)
+		return *out.IpamPool.IpamPoolId
+	}
+	tagged := pool("198.51.100.0/30", shapes.RequestIpamResourceTag{Key: new("env"), Value: new("prod")}) // refuses what has no such tag
+	small := pool("203.0.113.8/31")
+	var policy shapes.CreateIpamPolicyOutput
+	p.must(t, "CreateIpamPolicy", &shapes.CreateIpamPolicyInput{IpamId: i.IpamId}, &policy)
+	var rules []shapes.IpamPolicyAllocationRuleRequest
+	for _, id := range []string{tagged, small, p.pool} {
+		rules = append(rules, shapes.IpamPolicyAllocationRuleRequest{SourceIpamPoolId: &id})
+	}
+	p.must(t, "ModifyIpamPolicyAllocationRules", &shapes.ModifyIpamPolicyAllocationRulesInput{
+		IpamPolicyId: policy.IpamPolicy.IpamPolicyId, Locale: new(locale), ResourceType: "eip", AllocationRules: rules,
+	}, nil)
+	p.must(t, "EnableIpamPolicy", &shapes.EnableIpamPolicyInput{IpamPolicyId: policy.IpamPolicy.IpamPolicyId}, nil)
+
+	check := func(when, want, from string, in shapes.AllocateAddressInput) {
+		t.Helper()
+		var out shapes.AllocateAddressOutput
+		p.must(t, "AllocateAddress", &in, &out)
+		if *out.PublicIpv4Pool != from || want != "" && *out.PublicIp != want {
+			t.Errorf("%s: got %s from %s, want %s from %s", when, *out.PublicIp, *out.PublicIpv4Pool, want, from)
+		}
+	}
+	if code, err := p.call(0, "AllocateAddress", &shapes.AllocateAddressInput{DryRun: new(true)}, nil); code != "DryRunOperation" {
+		t.Errorf("a dry run: got %v", err)
+	}
+	check("the first that gives one", "203.0.113.8", small, shapes.AllocateAddressInput{})
+	check("a pool by name", "192.0.2.144", p.pool, shapes.AllocateAddressInput{IpamPoolId: &p.pool})
+	check("the provider's by name", "", "amazon", shapes.AllocateAddressInput{PublicIpv4Pool: new("amazon")})
+	check("an address by name", "192.0.2.150", p.pool, shapes.AllocateAddressInput{Address: new("192.0.2.150")})
+	check("the first again", "203.0.113.9", small, shapes.AllocateAddressInput{})
+	check("the next, as the first is exhausted", "192.0.2.145", p.pool, shapes.AllocateAddressInput{})
+	check("what the tags allow", "198.51.100.0", tagged, shapes.AllocateAddressInput{
+		TagSpecifications: []shapes.TagSpecification{{ResourceType: "elastic-ip", Tags: []shapes.Tag{{Key: new("env"), Value: new("prod")}}}},
+	})
+	for range 5 {
+		check("the rest of the last", "", p.pool, shapes.AllocateAddressInput{})
+	}
+	check("when none has any", "", "amazon", shapes.AllocateAddressInput{})
+	p.must(t, "DisableIpamPolicy", &shapes.DisableIpamPolicyInput{IpamPolicyId: policy.IpamPolicy.IpamPolicyId}, nil)
+	check("without a policy", "", "amazon", shapes.AllocateAddressInput{})
+}

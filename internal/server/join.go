@@ -40,12 +40,15 @@ func drawnAs(a ipam.Allocation) vpc.Drawn {
 }
 
 func drawError(w vpc.Want, err error) error {
+	var refused *ipam.CallError
 	switch {
 	case errors.Is(err, ipam.ErrPoolExhausted), w.For == vpc.ForAddress && errors.Is(err, ipam.ErrNotAllowed):
 		// To who wants one address, a pool that gives none is an empty one.
 		return fmt.Errorf("%w: %w", vpc.ErrPoolExhausted, err)
 	case errors.Is(err, ipam.ErrPoolNotFound):
 		return fmt.Errorf("%w: %w", vpc.ErrPoolNotFound, err)
+	case errors.As(err, &refused):
+		return fmt.Errorf("%w: %w", vpc.ErrPoolRefused, err)
 	}
 	return err
 }

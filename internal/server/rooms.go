@@ -72,8 +72,11 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.vpc = vpc.New(r.store, r.tags, r.idempotency, drawing{r.ipam}, vpc.Options{
 		Zones:       r.regions.Zones,
 		PrefixLists: lists{r},
-		Ended:       r.ended,
-		InUse:       func(rd store.Reader, id string) bool { return r.elb.Uses(rd, id) },
+		PolicyPools: func(rd store.Reader, account, region string) []string {
+			return r.ipam.PolicyPools(rd, account, region, ipam.ForElasticIPs)
+		},
+		Ended: r.ended,
+		InUse: func(rd store.Reader, id string) bool { return r.elb.Uses(rd, id) },
 	})
 	r.prefixLists = prefixlist.New(r.store, r.tags, r.idempotency, prefixlist.Options{Users: listUsers{r.vpc}})
 	r.discovery = discovery.New(r.store, r.tags, r.idempotency, discovery.Options{

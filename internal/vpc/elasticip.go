@@ -2,8 +2,10 @@ package vpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/failpoint"
@@ -14,7 +16,8 @@ import (
 // ElasticIPSpec is a public address to be allocated.
 type ElasticIPSpec struct {
 	ID, Account, Region string     // ID "eipalloc-…"
-	PoolID              string     // "": the provider's, or whichever the account may have Public out of
+	PoolID              string     // "": those of the account's policy, then the provider's; or whichever it may have Public out of
+	Provider            bool       // the provider's, whatever the policy says
 	Public              netip.Addr // zero: the lowest free of the pool
 	Tags                []tags.Tag
 	Time                time.Time
@@ -23,8 +26,37 @@ type ElasticIPSpec struct {
 // AllocateAddress draws a public address for an account, in one transaction
 // with its record (AllocateAddress). Of the provider's own addresses an account
 // gets so many (LimitExceeded); those of its pools are bounded by the pools.
-// ErrPoolExhausted, ErrPoolNotFound, another refusal of the pool's.
+// ErrPoolExhausted, ErrPoolNotFound, ErrPoolRefused.
 func (s *Service) AllocateAddress(ctx context.Context, spec ElasticIPSpec) (a Address, err error) {
+	for _, pool := range s.poolsFor(spec) {
+		spec.PoolID = pool
+		if a, err = s.allocateAddress(ctx, spec); !gaveNone(err) {
+			break
+		}
+	}
+	if err != nil {
+		return Address{}, fmt.Errorf("allocate address: %w", err)
+	}
+	failpoint.Hit("vpc.address-allocated")
+	return a, nil
+}
+
+// poolsFor returns the pools to draw an address from, the first of them that has
+// one: which the caller named or, if that is none, those of the account's policy
+// and the provider's, "". A certain address is in whatever pool it is in.
+func (s *Service) poolsFor(spec ElasticIPSpec) []string {
+	if spec.PoolID != "" || spec.Provider || spec.Public.IsValid() || s.opts.PolicyPools == nil {
+		return []string{spec.PoolID}
+	}
+	return append(slices.Clone(s.opts.PolicyPools(s.store.Snapshot(), spec.Account, spec.Region)), "")
+}
+
+// gaveNone says whether an error is a pool's, so that another one may do better.
+func gaveNone(err error) bool {
+	return errors.Is(err, ErrPoolExhausted) || errors.Is(err, ErrPoolNotFound) || errors.Is(err, ErrPoolRefused)
+}
+
+func (s *Service) allocateAddress(ctx context.Context, spec ElasticIPSpec) (a Address, err error) {
 	want := Want{
 		PoolID: spec.PoolID, For: ForAddress, ResourceID: spec.ID,
 		Account: spec.Account, Region: spec.Region, Tags: spec.Tags, Time: spec.Time,
@@ -51,11 +83,7 @@ func (s *Service) AllocateAddress(ctx context.Context, spec ElasticIPSpec) (a Ad
 		}
 		return s.lastWord()
 	})
-	if err != nil {
-		return Address{}, fmt.Errorf("allocate address: %w", err)
-	}
-	failpoint.Hit("vpc.address-allocated")
-	return a, nil
+	return a, err
 }
 
 // countAddress holds the quota. The number is kept in a record, because draws

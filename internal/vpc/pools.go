@@ -14,7 +14,7 @@ import (
 type Pools interface {
 	// Draw takes a block of a pool; record writes what depends on it in the same
 	// transaction and may run several times. ErrPoolExhausted, ErrPoolNotFound,
-	// another refusal of the pool's, or what record returned.
+	// ErrPoolRefused, or what record returned.
 	//
 	// Draws from one pool may share a transaction. A record that can't be judged
 	// beside another's work returns store.ErrTooLarge, and has a later one.
@@ -40,6 +40,7 @@ type Pools interface {
 var (
 	ErrPoolExhausted = errors.New("address pool has no free address")
 	ErrPoolNotFound  = errors.New("address pool does not exist")
+	ErrPoolRefused   = errors.New("address pool refuses the request") // beside the pool's own error, which says why
 )
 
 // Drawn is a block taken from a pool, and what fences its return.

@@ -22,6 +22,11 @@ type Options struct {
 
 	PrefixLists PrefixLists // that rules and routes may name; nil: there are none
 
+	// PolicyPools returns the pools that an account's addresses in a region come
+	// from, in order, if no pool is named; then the provider's. nil: there are no
+	// policies.
+	PolicyPools func(r store.Reader, account, region string) []string
+
 	// Ended is told of each CIDR that a resource no longer has, as a part of the
 	// transaction in which it ends; an error ends that. nil: nobody is told.
 	Ended func(tx *store.Tx, e Ended) error

@@ -44,7 +44,7 @@ func (a *API) allocateAddress(ctx context.Context, c *wire.Call, in *ec2.Allocat
 	if g := value(in.NetworkBorderGroup); g != "" && g != c.Region {
 		return nil, invalid(g, "networkBorderGroup", "The region's only network border group is "+c.Region+".")
 	}
-	spec := vpc.ElasticIPSpec{ID: ids.EC2("eipalloc"), Account: c.Account, Region: c.Region, Time: c.Now}
+	spec := vpc.ElasticIPSpec{ID: ids.EC2("eipalloc"), Account: c.Account, Region: c.Region, Provider: value(in.PublicIpv4Pool) == providerPool, Time: c.Now}
 	var err error
 	if spec.PoolID, err = a.poolOfAddresses(c, in); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (a *API) allocateAddress(ctx context.Context, c *wire.Call, in *ec2.Allocat
 	case err == nil:
 	case errors.Is(err, ipam.ErrNotAllowed): // which an empty pool isn't
 		return nil, ipamRefusal(err)
-	case errors.Is(err, vpc.ErrPoolExhausted):
+	case errors.Is(err, vpc.ErrPoolExhausted): // without a pool, the last one tried is the provider's
 		return nil, dryPool(c, spec.PoolID)
 	case errors.Is(err, vpc.ErrPoolNotFound) && strings.HasPrefix(spec.PoolID, publicPoolPrefix):
 		return nil, noPublicPool(spec.PoolID)
