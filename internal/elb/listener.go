@@ -19,6 +19,7 @@ type CreateListener struct {
 	LoadBalancerARN string
 	Protocol        string
 	Port            int // 0: not given
+	TLS             TLSSettings
 	Actions         []Action
 	Tags            []tags.Tag
 	ListenerHex     string // 16 hex digits, random
@@ -38,6 +39,10 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		if err := checkListener(c); err != nil {
 			return err
 		}
+		secure, err := s.listenerTLS(tx, c.Account, c.Region, c.Protocol, nil, c.TLS)
+		if err != nil {
+			return err
+		}
 		actions, err = s.checkActions(tx, b, c.Protocol, c.Actions)
 		if err != nil {
 			return err
@@ -45,7 +50,7 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		port := portKey(Listener{LoadBalancerARN: b.ARN, Port: uint16(c.Port)})
 		if arn, taken := s.ports.Get(tx, port); taken {
 			made, _ = s.listeners.Get(tx, arn)
-			if def, _ := s.DefaultRule(tx, arn); made.Protocol != c.Protocol || !sameActions(def.Actions, actions) {
+			if def, _ := s.DefaultRule(tx, arn); made.Protocol != c.Protocol || !made.TLS.same(secure) || !sameActions(def.Actions, actions) {
 				return fail(DuplicateListener, "A listener already exists on this port for this load balancer '%s'", c.LoadBalancerARN)
 			}
 			return nil
@@ -60,7 +65,7 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		// anew, it makes others that count them at the same time count again.
 		s.balancers.Put(tx, b.ARN, b)
 		base := strings.Replace(b.ARN, ":loadbalancer/", ":listener/", 1) + "/" + c.ListenerHex
-		made = Listener{ARN: base, LoadBalancerARN: b.ARN, Port: uint16(c.Port), Protocol: c.Protocol}
+		made = Listener{ARN: base, LoadBalancerARN: b.ARN, Port: uint16(c.Port), Protocol: c.Protocol, TLS: secure}
 		rule := Rule{
 			ARN:             strings.Replace(base, ":listener/", ":listener-rule/", 1) + "/" + c.RuleHex,
 			ListenerARN:     base,
@@ -80,10 +85,11 @@ type ModifyListener struct {
 	Account, Region, ARN string
 	Protocol             string // "": not given
 	Port                 int    // 0: not given
+	TLS                  TLSSettings
 	Actions              []Action
 }
 
-// ModifyListener changes a listener's port, protocol or default actions.
+// ModifyListener changes a listener's port, protocol, TLS or default actions.
 func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listener, []Action, error) {
 	var l Listener
 	var rule Rule
@@ -99,6 +105,12 @@ func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listene
 		l.Protocol = cmp.Or(m.Protocol, l.Protocol)
 		port := cmp.Or(m.Port, int(l.Port))
 		if err := checkListener(CreateListener{Protocol: l.Protocol, Port: port}); err != nil {
+			return err
+		}
+		if before.TLS == nil && l.Protocol == "HTTPS" && m.TLS.Policy == "" {
+			return fail(Invalid, "A security policy must be specified when the protocol of a listener becomes HTTPS")
+		}
+		if l.TLS, err = s.listenerTLS(tx, m.Account, m.Region, l.Protocol, before.TLS, m.TLS); err != nil {
 			return err
 		}
 		if l.Port = uint16(port); l.Port != before.Port {
@@ -138,8 +150,6 @@ func checkListener(c CreateListener) error {
 		return fail(Invalid, "A listener port must be specified")
 	case c.Port < 1 || c.Port > 65535:
 		return fail(Invalid, "Listener port '%d' must be between '1-65535' inclusive", c.Port)
-	case c.Protocol == "HTTPS":
-		return fail(Unsupported, "Listener protocol 'HTTPS' is not supported by this installation; use 'HTTP'")
 	}
 	return nil
 }

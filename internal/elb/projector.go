@@ -26,11 +26,13 @@ type Projector struct {
 	log  *slog.Logger
 
 	// The following belong to Run's goroutine.
-	balancers map[string]balancerPart         // by ARN
-	users     map[string]map[string]bool      // target group ARN → ARNs of the load balancers whose part names it
-	groups    map[string]snapshot.TargetGroup // by ARN, those that have users
-	fresh     []string                        // nodes that were closed since the last assignment
-	pending   changes                         // since the last assignment
+	balancers        map[string]balancerPart         // by ARN
+	users            map[string]map[string]bool      // target group ARN → ARNs of the load balancers whose part names it
+	groups           map[string]snapshot.TargetGroup // by ARN, those that have users
+	certificates     map[string]snapshot.Certificate // by ARN, those that listeners name
+	certificateUsers map[string]int                  // ARN → how many load balancers' parts name it
+	fresh            []string                        // nodes that were closed since the last assignment
+	pending          changes                         // since the last assignment
 
 	out chan *snapshot.Assignment // holds the newest that wasn't taken
 
@@ -44,29 +46,31 @@ type Projector struct {
 
 // balancerPart is what one load balancer contributes.
 type balancerPart struct {
-	balancer snapshot.LoadBalancer // zero without nodes
-	nodes    []snapshot.Node
-	groups   []string
-	zones    []string
-	closed   []string // IDs of nodes that the host is to have closed
+	balancer     snapshot.LoadBalancer // zero without nodes
+	nodes        []snapshot.Node
+	groups       []string
+	zones        []string
+	certificates map[string]bool // ARNs; nil for none
+	closed       []string        // IDs of nodes that the host is to have closed
 }
 
 // changes are what differs from the last assignment, by ARN or ID; nil is gone.
 type changes struct {
-	balancers map[string]*snapshot.LoadBalancer
-	nodes     map[string]*snapshot.Node
-	groups    map[string]*snapshot.TargetGroup
+	balancers    map[string]*snapshot.LoadBalancer
+	nodes        map[string]*snapshot.Node
+	groups       map[string]*snapshot.TargetGroup
+	certificates map[string]*snapshot.Certificate
 }
 
 func noChanges() changes {
-	return changes{map[string]*snapshot.LoadBalancer{}, map[string]*snapshot.Node{}, map[string]*snapshot.TargetGroup{}}
+	return changes{map[string]*snapshot.LoadBalancer{}, map[string]*snapshot.Node{}, map[string]*snapshot.TargetGroup{}, map[string]*snapshot.Certificate{}}
 }
 
 // NewProjector returns the projector for a host.
 func (s *Service) NewProjector(host string, log *slog.Logger) *Projector {
 	return &Projector{s: s, host: host, log: log,
 		balancers: map[string]balancerPart{}, users: map[string]map[string]bool{}, groups: map[string]snapshot.TargetGroup{},
-		pending: noChanges(), closing: map[string]int64{}, out: make(chan *snapshot.Assignment, 1)}
+		certificates: map[string]snapshot.Certificate{}, certificateUsers: map[string]int{}, pending: noChanges(), closing: map[string]int64{}, out: make(chan *snapshot.Assignment, 1)}
 }
 
 // Assignments returns the channel on which the host gets its assignments, each
@@ -75,7 +79,7 @@ func (p *Projector) Assignments() <-chan *snapshot.Assignment { return p.out }
 
 // Run projects until ctx ends.
 func (p *Projector) Run(ctx context.Context) {
-	sub := p.s.store.Subscribe(p.s.balancers.Name(), p.s.listeners.Name(), p.s.rules.Name(), p.s.groups.Name(), p.s.targets.Name(), p.s.nodes.Name())
+	sub := p.s.store.Subscribe(p.collections()...)
 	defer sub.Close()
 	for {
 		select {
@@ -93,7 +97,7 @@ func (p *Projector) Run(ctx context.Context) {
 
 // update brings the parts up to date and says whether any differs.
 func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (changed bool) {
-	balancers, groups := map[string]bool{}, map[string]bool{}
+	balancers, groups, certificates := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, k := range keys {
 		switch k.Collection {
 		case p.s.balancers.Name():
@@ -102,6 +106,8 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 			groups[k.Key] = true
 		case p.s.nodes.Name(), p.s.listeners.Name(), p.s.rules.Name():
 			balancers[p.balancerOf(r, k)] = true
+		default: // the only one that isn't this room's
+			certificates[k.Key] = true
 		}
 	}
 	if all {
@@ -113,6 +119,9 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 		}
 		for arn := range p.groups {
 			groups[arn] = true
+		}
+		for arn := range p.certificates {
+			certificates[arn] = true
 		}
 	}
 	for arn := range balancers {
@@ -126,7 +135,10 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 		for _, g := range slices.Concat(part.groups, old.groups) {
 			groups[g] = true
 		}
+		maps.Copy(certificates, old.certificates)
+		maps.Copy(certificates, part.certificates)
 	}
+	changed = p.updateCertificates(r, certificates) || changed
 	for arn := range groups {
 		old, was := p.groups[arn]
 		if len(p.users[arn]) == 0 {
@@ -159,6 +171,7 @@ func (p *Projector) replace(arn string, old, part balancerPart, here bool) {
 		}
 		p.users[g][arn] = true
 	}
+	p.useCertificates(old.certificates, part.certificates)
 	if here {
 		p.balancers[arn] = part
 	} else {
@@ -247,7 +260,13 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 		ClientKeepAlive: seconds(b.Attributes["client_keep_alive.seconds"], 3600),
 	}
 	for _, l := range p.s.listenersByLB.Each(r, arn) {
-		out := snapshot.Listener{ARN: l.ARN, Port: l.Port, Protocol: snapshot.Protocol(l.Protocol)}
+		out := snapshot.Listener{ARN: l.ARN, Port: l.Port, Protocol: snapshot.Protocol(l.Protocol), TLS: projectTLS(l.TLS)}
+		for _, c := range l.TLS.all() {
+			if part.certificates == nil {
+				part.certificates = map[string]bool{}
+			}
+			part.certificates[c] = true
+		}
 		for _, rule := range p.s.rulesByListener.Each(r, l.ARN) {
 			out.Rules = append(out.Rules, projectRule(rule))
 			for _, g := range groupsOf(rule.Actions) {
@@ -340,6 +359,7 @@ func (p *Projector) send(revision int64) {
 		LoadBalancers: merged(last.LoadBalancers, func(b *snapshot.LoadBalancer) string { return b.ARN }, p.pending.balancers),
 		TargetGroups:  merged(last.TargetGroups, func(g *snapshot.TargetGroup) string { return g.ARN }, p.pending.groups),
 		Nodes:         merged(last.Nodes, func(n *snapshot.Node) string { return n.ID }, p.pending.nodes),
+		Certificates:  merged(last.Certificates, func(c *snapshot.Certificate) string { return c.ARN }, p.pending.certificates),
 	}
 	p.pending = noChanges()
 	p.mu.Lock()

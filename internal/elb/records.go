@@ -60,7 +60,8 @@ type Listener struct {
 	ARN             string
 	LoadBalancerARN string
 	Port            uint16
-	Protocol        string            // HTTP
+	Protocol        string            // HTTP, HTTPS
+	TLS             *ListenerTLS      `json:",omitempty"` // nil unless HTTPS
 	Attributes      map[string]string `json:",omitempty"` // those that differ from their defaults
 
 	// Deleted: nobody sees it any more, its rules are being cleared away.

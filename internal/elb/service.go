@@ -16,6 +16,7 @@ type Options struct {
 	DNSTTL               time.Duration // of addresses; a node serves on for as long after it has left DNS
 	AllowLoopbackTargets bool          // 127.0.0.0/8 and ::1 as targets
 	Quotas               Quotas
+	Certificates         Certificates // nil: there are none
 }
 
 // Quotas are the limits of DescribeAccountLimits that hold here.
@@ -28,12 +29,13 @@ type Quotas struct {
 	SecurityGroupsPerBalancer int // as many as a network interface may have
 	TargetsPerGroup           int
 	GroupsPerAction           int
+	CertificatesPerBalancer   int // default ones not included
 }
 
 // DefaultQuotas are the service's published defaults.
 var DefaultQuotas = Quotas{
 	LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, RulesPerBalancer: 100, TargetGroupsPerBalancer: 100, SecurityGroupsPerBalancer: 5,
-	TargetsPerGroup: 1000, GroupsPerAction: 5,
+	TargetsPerGroup: 1000, GroupsPerAction: 5, CertificatesPerBalancer: 25,
 }
 
 // Service changes and reads what load balancers there should be.
@@ -49,26 +51,27 @@ type Service struct {
 	// record, and waiting costs less than losing.
 	turn chan struct{}
 
-	owners           *store.Collection[census] // account/region
-	balancers        *store.Collection[LoadBalancer]
-	balancersByOwner *store.Index[LoadBalancer] // account/region, those not deleted
-	balancersIn      *store.Index[LoadBalancer] // subnets and security groups, those not deleted
-	names            *store.Collection[string]  // account/region/kind/NAME → ARN
-	listeners        *store.Collection[Listener]
-	listenersByLB    *store.Index[Listener]    // those not deleted
-	listenersLeaving *store.Index[Listener]    // by LB ARN: those deleted
-	ports            *store.Collection[string] // LB ARN + "|" + port → listener ARN
-	rules            *store.Collection[Rule]
-	rulesByListener  *store.Index[Rule]
-	rulesByLB        *store.Index[Rule]
-	rulesByGroup     *store.Index[Rule]
-	groups           *store.Collection[TargetGroup]
-	groupsByOwner    *store.Index[TargetGroup]
-	targets          *store.Collection[registrations] // by target group ARN
-	targetsDraining  *store.Index[registrations]      // those with one that drains, under draining
-	nodes            *store.Collection[Node]
-	nodesByLB        *store.Index[Node]
-	closedByHost     *store.Index[Node] // those in NodeClosed
+	owners                 *store.Collection[census] // account/region
+	balancers              *store.Collection[LoadBalancer]
+	balancersByOwner       *store.Index[LoadBalancer] // account/region, those not deleted
+	balancersIn            *store.Index[LoadBalancer] // subnets and security groups, those not deleted
+	names                  *store.Collection[string]  // account/region/kind/NAME → ARN
+	listeners              *store.Collection[Listener]
+	listenersByLB          *store.Index[Listener]    // those not deleted
+	listenersLeaving       *store.Index[Listener]    // by LB ARN: those deleted
+	listenersByCertificate *store.Index[Listener]    // by certificate ARN: those not deleted
+	ports                  *store.Collection[string] // LB ARN + "|" + port → listener ARN
+	rules                  *store.Collection[Rule]
+	rulesByListener        *store.Index[Rule]
+	rulesByLB              *store.Index[Rule]
+	rulesByGroup           *store.Index[Rule]
+	groups                 *store.Collection[TargetGroup]
+	groupsByOwner          *store.Index[TargetGroup]
+	targets                *store.Collection[registrations] // by target group ARN
+	targetsDraining        *store.Index[registrations]      // those with one that drains, under draining
+	nodes                  *store.Collection[Node]
+	nodesByLB              *store.Index[Node]
+	closedByHost           *store.Index[Node] // those in NodeClosed
 }
 
 // New declares the room's collections in st.
@@ -101,6 +104,12 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 			return nil
 		}
 		return []string{l.LoadBalancerARN}
+	})
+	s.listenersByCertificate = s.listeners.Index(func(l Listener) []string {
+		if l.Deleted {
+			return nil
+		}
+		return l.TLS.all()
 	})
 	s.ports = store.NewCollection[string](st, "elb.port", 1)
 	s.rules = store.NewCollection[Rule](st, "elb.rule", 1)

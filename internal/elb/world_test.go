@@ -183,15 +183,16 @@ func view(f iface) elb.Interface {
 
 // world is a control plane over an engine, with a host that carries what it is told.
 type world struct {
-	t          *testing.T
-	engine     store.Engine
-	st         *store.Store
-	svc        *elb.Service
-	interfaces *interfaces
-	pools      *pools
-	controller *elb.Controller
-	log        *logs
-	stop       func()
+	t            *testing.T
+	engine       store.Engine
+	st           *store.Store
+	svc          *elb.Service
+	interfaces   *interfaces
+	pools        *pools
+	certificates certificates
+	controller   *elb.Controller
+	log          *logs
+	stop         func()
 
 	mu    sync.Mutex // guards the following
 	hold  bool       // the host acts on no assignment
@@ -225,8 +226,9 @@ func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *worl
 	log := slog.New(slog.NewTextHandler(kept, nil))
 	w := &world{t: t, engine: engine, hold: hold, st: store.New(engine, "/test", log), log: kept, pools: new(pools)}
 	w.interfaces = newInterfaces(w.st, poolSize)
+	w.certificates = newCertificates(w.st)
 	w.svc = elb.New(w.st, tags.New(w.st), network{}, w.pools, elb.Options{
-		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas})
+		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates})
 	if err := w.st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -88,12 +88,16 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	})
 	r.history.AddSource(r.ipam)
 	r.history.AddSource(r.discovery)
-	r.certs = certs.New(r.store, r.tags, certs.Options{Sealer: sealer})
+	r.certs = certs.New(r.store, r.tags, certs.Options{
+		Sealer:  sealer,
+		InUseBy: func(rd store.Reader, arn string) []string { return r.elb.CertificateUsers(rd, arn) },
+	})
 	r.elb = elb.New(r.store, r.tags, network{r.vpc}, pools{r.ipam}, elb.Options{
 		BaseDomain:           cfg.DNS.BaseDomain,
 		DNSTTL:               cfg.DNS.TTL,
 		AllowLoopbackTargets: cfg.Attachment.Driver == config.DriverLoopback,
 		Quotas:               elb.DefaultQuotas,
+		Certificates:         certificates{r.certs},
 	})
 	r.projector = r.elb.NewProjector(hostName, log)
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)

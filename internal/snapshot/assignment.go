@@ -19,6 +19,7 @@ type Assignment struct {
 	LoadBalancers []LoadBalancer // those with a node here, by ARN
 	TargetGroups  []TargetGroup  // those that an action of the above names, by ARN
 	Nodes         []Node         // by ID
+	Certificates  []Certificate  `json:",omitempty"` // those that a listener names, by ARN
 }
 
 // LoadBalancer is what every node of one load balancer shares.
@@ -49,6 +50,7 @@ type Listener struct {
 	ARN      string
 	Port     uint16
 	Protocol Protocol
+	TLS      *TLS   `json:",omitempty"` // of HTTPS
 	Rules    []Rule // ascending priority; the last one is the default rule
 }
 

@@ -191,6 +191,10 @@ var allShapes = []shapesOf{
 		{ec2.WithdrawByoipCidrInput{}, ec2.WithdrawByoipCidrOutput{}},
 	}},
 	{elbSpec, "elbv2", "elasticloadbalancingv2", [][2]any{
+		{elbv2.AddListenerCertificatesInput{}, elbv2.AddListenerCertificatesOutput{}},
+		{elbv2.DescribeListenerCertificatesInput{}, elbv2.DescribeListenerCertificatesOutput{}},
+		{elbv2.DescribeSSLPoliciesInput{}, elbv2.DescribeSSLPoliciesOutput{}},
+		{elbv2.RemoveListenerCertificatesInput{}, elbv2.RemoveListenerCertificatesOutput{}},
 		{elbv2.AddTagsInput{}, elbv2.AddTagsOutput{}},
 		{elbv2.CreateListenerInput{}, elbv2.CreateListenerOutput{}},
 		{elbv2.CreateLoadBalancerInput{}, elbv2.CreateLoadBalancerOutput{}},

@@ -380,7 +380,7 @@ func TestAccountLimitsAreThoseThatHold(t *testing.T) {
 	}
 	want := map[string]string{
 		"application-load-balancers": "3", "target-groups": "3000", "listeners-per-application-load-balancer": "50", "targets-per-target-group": "1000",
-		"target-groups-per-action-on-application-load-balancer": "5", "target-groups-per-application-load-balancer": "100",
+		"target-groups-per-action-on-application-load-balancer": "5", "target-groups-per-application-load-balancer": "100", "certificates-per-application-load-balancer": "25",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

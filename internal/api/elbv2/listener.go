@@ -11,23 +11,9 @@ import (
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
-// checkTLS refuses settings of TLS that a listener of the protocol can't have.
-func checkTLS(protocol elbv2.ProtocolEnum, alpn []string, certificates []elbv2.Certificate, policy *string, mutual *elbv2.MutualAuthenticationAttributes) error {
-	switch {
-	case len(alpn) > 0:
-		return invalid("ALPN policies are not supported for application load balancers")
-	case protocol == elbv2.ProtocolEnumHttp && (len(certificates) > 0 || policy != nil || mutual != nil):
-		return invalid("Certificates, SSL policies and mutual authentication can be specified only for HTTPS listeners")
-	}
-	return nil
-}
-
 func (a *API) modifyListener(ctx context.Context, c *wire.Call, in *elbv2.ModifyListenerInput) (*elbv2.ModifyListenerOutput, error) {
-	protocol := in.Protocol
-	if protocol == "" {
-		protocol = elbv2.ProtocolEnumHttp // what it is; HTTPS isn't served
-	}
-	if err := checkTLS(protocol, in.AlpnPolicy, in.Certificates, in.SslPolicy, in.MutualAuthentication); err != nil {
+	secure, err := readTLS(in.AlpnPolicy, in.Certificates, in.SslPolicy, in.MutualAuthentication)
+	if err != nil {
 		return nil, err
 	}
 	actions, err := readActions(in.DefaultActions)
@@ -35,7 +21,7 @@ func (a *API) modifyListener(ctx context.Context, c *wire.Call, in *elbv2.Modify
 		return nil, err
 	}
 	l, actions, err := a.elb.ModifyListener(ctx, elb.ModifyListener{
-		Account: c.Account, Region: c.Region, ARN: *in.ListenerArn, Protocol: string(in.Protocol), Port: int(value(in.Port)), Actions: actions,
+		Account: c.Account, Region: c.Region, ARN: *in.ListenerArn, Protocol: string(in.Protocol), Port: int(value(in.Port)), TLS: secure, Actions: actions,
 	})
 	if err != nil {
 		return nil, err
@@ -44,7 +30,8 @@ func (a *API) modifyListener(ctx context.Context, c *wire.Call, in *elbv2.Modify
 }
 
 func (a *API) createListener(ctx context.Context, c *wire.Call, in *elbv2.CreateListenerInput) (*elbv2.CreateListenerOutput, error) {
-	if err := checkTLS(in.Protocol, in.AlpnPolicy, in.Certificates, in.SslPolicy, in.MutualAuthentication); err != nil {
+	secure, err := readTLS(in.AlpnPolicy, in.Certificates, in.SslPolicy, in.MutualAuthentication)
+	if err != nil {
 		return nil, err
 	}
 	tg, err := readTags(in.Tags)
@@ -57,7 +44,7 @@ func (a *API) createListener(ctx context.Context, c *wire.Call, in *elbv2.Create
 	}
 	l, actions, err := a.elb.CreateListener(ctx, elb.CreateListener{
 		Account: c.Account, Region: c.Region, LoadBalancerARN: *in.LoadBalancerArn, Protocol: string(in.Protocol), Port: int(value(in.Port)),
-		Actions: actions, Tags: tg, ListenerHex: ids.New("", 16), RuleHex: ids.New("", 16),
+		TLS: secure, Actions: actions, Tags: tg, ListenerHex: ids.New("", 16), RuleHex: ids.New("", 16),
 	})
 	if err != nil {
 		return nil, err
@@ -66,10 +53,12 @@ func (a *API) createListener(ctx context.Context, c *wire.Call, in *elbv2.Create
 }
 
 func renderListener(l elb.Listener, actions []elb.Action) elbv2.Listener {
-	return elbv2.Listener{
+	out := elbv2.Listener{
 		ListenerArn: &l.ARN, LoadBalancerArn: &l.LoadBalancerARN, Port: new(int32(l.Port)),
 		Protocol: elbv2.ProtocolEnum(l.Protocol), DefaultActions: renderActions(actions),
 	}
+	renderTLS(&out, l.TLS)
+	return out
 }
 
 func (a *API) renderListenerAt(r store.Reader, l elb.Listener) elbv2.Listener {

@@ -213,6 +213,7 @@ func (a *API) describeAccountLimits(_ context.Context, _ *wire.Call, in *elbv2.D
 		"target-groups":                                         q.TargetGroups,
 		"target-groups-per-application-load-balancer":           q.TargetGroupsPerBalancer,
 		"listeners-per-application-load-balancer":               q.ListenersPerBalancer,
+		"certificates-per-application-load-balancer":            q.CertificatesPerBalancer,
 		"targets-per-target-group":                              q.TargetsPerGroup,
 		"target-groups-per-action-on-application-load-balancer": q.GroupsPerAction,
 	}

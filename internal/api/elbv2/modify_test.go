@@ -42,7 +42,7 @@ func TestAListenerIsModified(t *testing.T) {
 	}{
 		"a port in use":       {sdk.ModifyListenerInput{Port: new(int32(81))}, "DuplicateListener"},
 		"a port that is none": {sdk.ModifyListenerInput{Port: new(int32(65536))}, "ValidationError"},
-		"another protocol":    {sdk.ModifyListenerInput{Protocol: types.ProtocolEnumHttps}, "UnsupportedProtocol"},
+		"another protocol":    {sdk.ModifyListenerInput{Protocol: types.ProtocolEnumHttps}, "ValidationError"},
 		"TLS on HTTP":         {sdk.ModifyListenerInput{SslPolicy: new("ELBSecurityPolicy-2016-08")}, "ValidationError"},
 		"an unknown group":    {sdk.ModifyListenerInput{DefaultActions: to(*one[0].TargetGroupArn + "0")}, "TargetGroupNotFound"},
 	} {

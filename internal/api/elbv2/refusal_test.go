@@ -300,7 +300,7 @@ func TestRefusals(t *testing.T) {
 		{"a TCP listener", listener(func(in *sdk.CreateListenerInput) { in.Protocol = types.ProtocolEnumTcp }),
 			"ValidationError", "Listener protocol 'TCP' must be one of 'HTTP, HTTPS'"},
 		{"an HTTPS listener", listener(func(in *sdk.CreateListenerInput) { in.Protocol = types.ProtocolEnumHttps }),
-			"UnsupportedProtocol", "Listener protocol 'HTTPS' is not supported by this installation; use 'HTTP'"},
+			"ValidationError", "A certificate must be specified for HTTPS listeners"},
 		{"a certificate for HTTP", listener(func(in *sdk.CreateListenerInput) {
 			in.Certificates = []types.Certificate{{CertificateArn: new("arn:x")}}
 		}),

@@ -68,6 +68,33 @@ func (network) VPC(_ store.Reader, acct, _, id string) bool {
 	return acct == account && (id == "vpc-1" || id == "vpc-3")
 }
 
+// certificates are there without records.
+type certificates struct{}
+
+const certificate = "arn:aws:acm:" + region + ":" + account + ":certificate/"
+
+func (certificates) Certificate(_ store.Reader, arn string) (elb.Certificate, bool) {
+	id, ok := strings.CutPrefix(arn, certificate)
+	c := elb.Certificate{Account: account, Region: region, KeyAlgorithm: "RSA_2048", SignatureAlgorithm: "SHA256WITHRSA", Hosts: []string{"shop.example"}}
+	switch id {
+	case "nameless":
+		c.Hosts = nil
+	case "short":
+		c.KeyAlgorithm = "RSA_1024"
+	case "weak":
+		c.SignatureAlgorithm = "SHA1WITHRSA"
+	case "strange":
+		c.Account = stranger
+	case "far":
+		c.Region = "far-1"
+	case "gone":
+		ok = false
+	}
+	return c, ok
+}
+func (certificates) Use(*store.Tx, []string) {}
+func (certificates) Collection() string      { return "tags" }
+
 type pools struct{}
 
 func (pools) PolicyPools(store.Reader, string, string) []string { return nil }
@@ -97,6 +124,7 @@ type world struct {
 	t        *testing.T
 	engine   store.Engine
 	svc      *elb.Service
+	store    *store.Store
 	http     *http.Client
 	endpoint string
 }
@@ -106,12 +134,12 @@ func newWorld(t *testing.T, quotas elb.Quotas) *world {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	engine := memstore.New()
 	st := store.New(engine, "/test", log)
-	svc := elb.New(st, tags.New(st), network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, Quotas: quotas})
+	svc := elb.New(st, tags.New(st), network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, Quotas: quotas, Certificates: certificates{}})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(wire.NewServer(wire.Config{Dev: true, DevRegion: region, Log: log}, elbv2.New(st, svc).Service()))
-	w := &world{t: t, engine: engine, svc: svc, http: &http.Client{Transport: &http.Transport{}}, endpoint: srv.URL}
+	w := &world{t: t, engine: engine, svc: svc, store: st, http: &http.Client{Transport: &http.Transport{}}, endpoint: srv.URL}
 	t.Cleanup(func() {
 		w.http.CloseIdleConnections()
 		srv.Close()

@@ -33,6 +33,15 @@ func (ActionTypeEnum) Values() []string {
 	return []string{"forward", "authenticate-oidc", "authenticate-cognito", "redirect", "fixed-response", "jwt-validation"}
 }
 
+type AddListenerCertificatesInput struct {
+	Certificates []Certificate `in:"Certificates" required:"true"`
+	ListenerArn  *string       `in:"ListenerArn" required:"true"`
+}
+
+type AddListenerCertificatesOutput struct {
+	Certificates []Certificate `out:"Certificates"`
+}
+
 type AddTagsInput struct {
 	ResourceArns []string `in:"ResourceArns" required:"true"`
 	Tags         []Tag    `in:"Tags" required:"true"`
@@ -158,6 +167,11 @@ type CapacityReservationStatus struct {
 type Certificate struct {
 	CertificateArn *string `in:"CertificateArn" out:"CertificateArn"`
 	IsDefault      *bool   `in:"IsDefault" out:"IsDefault"`
+}
+
+type Cipher struct {
+	Name     *string `out:"Name"`
+	Priority *int32  `out:"Priority"`
 }
 
 type CreateListenerInput struct {
@@ -297,6 +311,17 @@ type DescribeListenerAttributesOutput struct {
 	Attributes []ListenerAttribute `out:"Attributes"`
 }
 
+type DescribeListenerCertificatesInput struct {
+	ListenerArn *string `in:"ListenerArn" required:"true"`
+	Marker      *string `in:"Marker"`
+	PageSize    *int32  `in:"PageSize"`
+}
+
+type DescribeListenerCertificatesOutput struct {
+	Certificates []Certificate `out:"Certificates"`
+	NextMarker   *string       `out:"NextMarker"`
+}
+
 type DescribeListenersInput struct {
 	ListenerArns    []string `in:"ListenerArns"`
 	LoadBalancerArn *string  `in:"LoadBalancerArn"`
@@ -339,6 +364,18 @@ type DescribeRulesInput struct {
 type DescribeRulesOutput struct {
 	NextMarker *string `out:"NextMarker"`
 	Rules      []Rule  `out:"Rules"`
+}
+
+type DescribeSSLPoliciesInput struct {
+	LoadBalancerType LoadBalancerTypeEnum `in:"LoadBalancerType"`
+	Marker           *string              `in:"Marker"`
+	Names            []string             `in:"Names"`
+	PageSize         *int32               `in:"PageSize"`
+}
+
+type DescribeSSLPoliciesOutput struct {
+	NextMarker  *string     `out:"NextMarker"`
+	SslPolicies []SslPolicy `out:"SslPolicies"`
 }
 
 type DescribeTagsInput struct {
@@ -781,6 +818,14 @@ func (RemoveIpamPoolEnum) Values() []string {
 	return []string{"ipv4"}
 }
 
+type RemoveListenerCertificatesInput struct {
+	Certificates []Certificate `in:"Certificates" required:"true"`
+	ListenerArn  *string       `in:"ListenerArn" required:"true"`
+}
+
+type RemoveListenerCertificatesOutput struct {
+}
+
 type RemoveTagsInput struct {
 	ResourceArns []string `in:"ResourceArns" required:"true"`
 	TagKeys      []string `in:"TagKeys" required:"true"`
@@ -883,6 +928,13 @@ func (SourceIpAddressTypeEnum) Values() []string {
 type SourceIpConditionConfig struct {
 	IpAddressType SourceIpAddressTypeEnum `in:"IpAddressType" out:"IpAddressType"`
 	Values        []string                `in:"Values" out:"Values"`
+}
+
+type SslPolicy struct {
+	Ciphers                    []Cipher `out:"Ciphers"`
+	Name                       *string  `out:"Name"`
+	SslProtocols               []string `out:"SslProtocols"`
+	SupportedLoadBalancerTypes []string `out:"SupportedLoadBalancerTypes"`
 }
 
 type SubnetMapping struct {

@@ -1,0 +1,112 @@
+package elb
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// DefaultSSLPolicy is an HTTPS listener's that names none (ELBv2 CreateListener).
+const DefaultSSLPolicy = "ELBSecurityPolicy-2016-08"
+
+// SSLPolicy is what a listener negotiates TLS by (ELB user guide, "Security
+// policies for your Application Load Balancer").
+type SSLPolicy struct {
+	Name        string
+	Protocols   []string // API names, oldest first, without gaps: "TLSv1.2"
+	Ciphers     []string // OpenSSL names, in the order of preference
+	PostQuantum bool     // ML-KEM hybrids are among the key exchanges
+}
+
+// ciphers are those of the policies, in the order of preference that all of them
+// have. Left out are ECDHE-ECDSA-AES256-SHA384, ECDHE-RSA-AES256-SHA384 and
+// AES256-SHA256, which AWS's policies have beside the others and no host here can
+// serve (crypto/tls hasn't CBC with SHA-384 or AES-256 with SHA-256): a policy
+// says what is negotiated.
+var ciphers = []struct {
+	name string
+	in   cipherClass
+}{
+	{"TLS_AES_128_GCM_SHA256", tls13}, {"TLS_AES_256_GCM_SHA384", tls13}, {"TLS_CHACHA20_POLY1305_SHA256", tls13},
+	{"ECDHE-ECDSA-AES128-GCM-SHA256", aead}, {"ECDHE-RSA-AES128-GCM-SHA256", aead},
+	{"ECDHE-ECDSA-AES128-SHA256", cbc2}, {"ECDHE-RSA-AES128-SHA256", cbc2},
+	{"ECDHE-ECDSA-AES128-SHA", cbc1}, {"ECDHE-RSA-AES128-SHA", cbc1},
+	{"ECDHE-ECDSA-AES256-GCM-SHA384", aead}, {"ECDHE-RSA-AES256-GCM-SHA384", aead},
+	{"ECDHE-RSA-AES256-SHA", cbc1}, {"ECDHE-ECDSA-AES256-SHA", cbc1},
+	{"AES128-GCM-SHA256", static2}, {"AES128-SHA256", static2}, {"AES128-SHA", static1},
+	{"AES256-GCM-SHA384", static2}, {"AES256-SHA", static1},
+	{"DES-CBC3-SHA", tripleDES},
+}
+
+// cipherClass is what policies choose ciphers by. AWS's policies take or leave
+// each class whole.
+type cipherClass uint8
+
+const (
+	tls13     cipherClass = 1 << iota
+	aead                  // ECDHE, GCM
+	cbc2                  // ECDHE, CBC with SHA-256
+	cbc1                  // ECDHE, CBC with SHA-1
+	static2               // RSA key exchange, of TLS 1.2
+	static1               // RSA key exchange, CBC with SHA-1
+	tripleDES             // 64-bit blocks
+)
+
+// sslPolicies are AWS's that can be served as they are meant, by name. FIPS and
+// RFC 9151 policies aren't among them: they promise a validated module.
+var sslPolicies = func() map[string]SSLPolicy {
+	const (
+		forward = aead | cbc2 | cbc1
+		all12   = forward | static2 | static1
+	)
+	out := map[string]SSLPolicy{}
+	add := func(in cipherClass, oldest, newest int, names ...string) {
+		for _, name := range names {
+			p := SSLPolicy{Name: "ELBSecurityPolicy-" + name, PostQuantum: strings.Contains(name, "-PQ-")}
+			for _, c := range ciphers {
+				if c.in&in != 0 {
+					p.Ciphers = append(p.Ciphers, c.name)
+				}
+			}
+			p.Protocols = slices.Clone([]string{"TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"}[oldest : newest+1])
+			out[p.Name] = p
+		}
+	}
+	add(tls13, 3, 3, "TLS13-1-3-2021-06", "TLS13-1-3-PQ-2025-09")
+	add(tls13|aead, 2, 3, "TLS13-1-2-Res-2021-06", "TLS13-1-2-Res-PQ-2025-09")
+	add(tls13|aead|cbc2, 2, 3, "TLS13-1-2-2021-06", "TLS13-1-2-PQ-2025-09")
+	add(tls13|aead|cbc2|static2, 2, 3, "TLS13-1-2-Ext1-2021-06", "TLS13-1-2-Ext1-PQ-2025-09")
+	add(tls13|all12, 2, 3, "TLS13-1-2-Ext2-2021-06", "TLS13-1-2-Ext2-PQ-2025-09")
+	add(tls13|all12, 1, 3, "TLS13-1-1-2021-06")
+	add(tls13|all12, 0, 3, "TLS13-1-0-2021-06", "TLS13-1-0-PQ-2025-09")
+	add(aead, 2, 2, "FS-1-2-Res-2020-10")
+	add(aead|cbc2, 2, 2, "FS-1-2-Res-2019-08")
+	add(forward, 2, 2, "FS-1-2-2019-08")
+	add(forward, 1, 2, "FS-1-1-2019-08")
+	add(forward, 0, 2, "FS-2018-06")
+	add(aead|cbc2|static2, 2, 2, "TLS-1-2-2017-01")
+	add(all12, 2, 2, "TLS-1-2-Ext-2018-06")
+	add(all12, 1, 2, "TLS-1-1-2017-01")
+	add(all12|tripleDES, 0, 2, "TLS-1-0-2015-04")
+	add(all12, 0, 2, "2016-08", "2015-05")
+	return out
+}()
+
+// SSLPolicies returns the policies, by name.
+func SSLPolicies() []SSLPolicy {
+	var out []SSLPolicy
+	for _, p := range sslPolicies {
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(x, y SSLPolicy) int { return cmp.Compare(x.Name, y.Name) })
+	return out
+}
+
+// SSLPolicyNamed returns a policy by name.
+func SSLPolicyNamed(name string) (SSLPolicy, error) {
+	p, ok := sslPolicies[name]
+	if !ok {
+		return SSLPolicy{}, fail(SSLPolicyNotFound, "SSL policy '%s' not found", name)
+	}
+	return p, nil
+}

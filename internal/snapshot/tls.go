@@ -1,0 +1,20 @@
+package snapshot
+
+// TLS is how an HTTPS listener speaks TLS with clients.
+type TLS struct {
+	Protocols    []string // "TLSv1.2", oldest first, without gaps
+	Ciphers      []string // OpenSSL names, of all protocols
+	PostQuantum  bool     `json:",omitempty"` // ML-KEM hybrids are offered for key exchange too
+	Certificates []string // ARNs, each once; the first is the default one
+}
+
+// Certificate is what a listener shows to clients, and the key that proves it.
+type Certificate struct {
+	ARN   string
+	Hosts []string // names that clients may ask for it by, in lower case; "*" for a first label
+	PEM   string   // the certificate and what certifies it, in order
+
+	// Key is the private key as PKCS #8, encrypted: an assignment is written to
+	// disk. Who serves it opens it with a key of the host's.
+	Key []byte
+}
