@@ -36,6 +36,10 @@ type Options struct {
 	Driver       attach.Driver
 	ControlPlane ControlPlane
 
+	// OpenKey decrypts the private key of a certificate in an assignment, to
+	// PKCS #8; nil: the host can serve no HTTPS listener.
+	OpenKey func(certificateARN string, sealed []byte) ([]byte, error)
+
 	Log *slog.Logger // slog.Default when nil
 
 	ReportInterval time.Duration // between reports when nothing changes; 0: 5 s
@@ -105,7 +109,7 @@ func (a *Agent) Restored() <-chan struct{} { return a.restored }
 // requests under way end for as long as Options.ShutdownGrace says, and returns
 // when every socket is closed. An agent runs once.
 func (a *Agent) Run(ctx context.Context) {
-	p := proxy.New(proxy.Options{Log: a.log, Changed: a.poke})
+	p := proxy.New(proxy.Options{Log: a.log, OpenKey: a.o.OpenKey, Changed: a.poke})
 	h := health.New(health.Options{Log: a.log, Changed: func(group string, target netip.AddrPort, s snapshot.TargetState) {
 		p.SetHealth(group, target, s)
 		a.poke()

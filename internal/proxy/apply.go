@@ -15,9 +15,6 @@ import (
 // errClosed is returned by Apply after Close.
 var errClosed = errors.New("proxy: closed")
 
-// httpsMissing is why HTTPS listeners aren't open.
-const httpsMissing = "HTTPS listeners aren't served: the assignment carries no certificates (use an HTTP listener)"
-
 // Apply makes the proxy carry an assignment in place of the former one. bound
 // tells where each node listens; nodes without an entry are not carried.
 //
@@ -93,6 +90,7 @@ func (p *Proxy) Apply(a *snapshot.Assignment, bound map[string]netip.Addr) error
 		}
 	}
 	p.swapEndpoints(pl)
+	p.certificates, p.secured = pl.certificates, pl.secured
 	return nil
 }
 
@@ -149,6 +147,10 @@ type plan struct {
 	groups    map[string]bool      // ARNs of target groups
 	targets   map[balance.Key]bool // of target groups, whether a rule names these or not
 	cursors   map[balance.CursorKey]bool
+
+	certificates map[string]*certificate // by ARN
+	broken       map[string]error        // certificates that can't be served
+	secured      map[string]*secure      // by listener ARN
 }
 
 // nodePlan is one node's part.
@@ -169,7 +171,12 @@ func (p *Proxy) plan(a *snapshot.Assignment, bound map[string]netip.Addr) (*plan
 		groups:    map[string]bool{},
 		targets:   map[balance.Key]bool{},
 		cursors:   map[balance.CursorKey]bool{},
+
+		certificates: map[string]*certificate{},
+		broken:       map[string]error{},
+		secured:      map[string]*secure{},
 	}
+	p.planCertificates(pl, a.Certificates)
 	groups := make(map[string]*snapshot.TargetGroup, len(a.TargetGroups))
 	for i := range a.TargetGroups {
 		g := &a.TargetGroups[i]
@@ -244,13 +251,17 @@ func (p *Proxy) planNode(pl *plan, n snapshot.Node, bound netip.Addr, c *compile
 	}
 	for i, l := range c.Listeners {
 		state := snapshot.ListenerStatus{ARN: l.ARN, Port: l.Port}
+		var secure *secure
 		if l.Protocol == snapshot.HTTPS {
-			state.Error = httpsMissing
-			np.states = append(np.states, state)
-			continue
+			var err error
+			if secure, err = p.planTLS(pl, &l); err != nil {
+				state.Error = err.Error()
+				np.states = append(np.states, state)
+				continue
+			}
 		}
 		t := &table{
-			rules: c.rules[i], groups: groups, port: l.Port, host: host,
+			rules: c.rules[i], groups: groups, port: l.Port, host: host, tls: secure,
 			idleTimeout: c.IdleTimeout, clientKeepAlive: c.ClientKeepAlive,
 		}
 		for _, r := range l.Rules {

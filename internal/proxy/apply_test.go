@@ -256,7 +256,7 @@ func TestPortsThatCannotBeOpenedAreToldAndTheOthersServe(t *testing.T) {
 	w.apply()
 	s := w.proxy.Status()[0]
 	if !s.Ready || len(s.Listeners) != 3 || s.Listeners[0].Error != "" ||
-		!strings.Contains(s.Listeners[1].Error, "stop the process that listens there") || !strings.Contains(s.Listeners[2].Error, "certificates") {
+		!strings.Contains(s.Listeners[1].Error, "stop the process that listens there") || !strings.Contains(s.Listeners[2].Error, "need a certificate") {
 		t.Errorf("status %+v", s)
 	}
 	if _, body := get(t, newClient(t), w.url("/")); body != "ok" {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -39,6 +40,7 @@ type client struct {
 	stream
 	port   *port
 	peer   netip.Addr
+	https  bool // as the listener was when the connection was accepted
 	born   time.Time
 	maxAge time.Duration // fixed when the connection was accepted (ALB HTTP client keepalive duration)
 
@@ -56,6 +58,7 @@ func newClient(p *port, conn net.Conn) *client {
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		c.peer = a.AddrPort().Addr().Unmap().WithZone("")
 	}
+	_, c.https = conn.(*tls.Conn)
 	c.exchange.client = c
 	return c
 }
@@ -70,6 +73,10 @@ func (c *client) serve() {
 		}
 		_ = c.conn.Close() // nothing of value is lost with it
 	}()
+	if secure, ok := c.conn.(*tls.Conn); ok && !c.handshake(secure) {
+		return
+	}
+	c.touch(time.Now())
 	if c.extend(time.Now()) != nil {
 		return
 	}
@@ -128,7 +135,7 @@ func (c *client) serveRequest() bool {
 
 // redirect tells the client to go elsewhere.
 func (c *client) redirect(t *table, a *route.Action, head []byte, now time.Time, out *[]byte) bool {
-	at := route.Arrival{Host: t.host, Port: t.port}
+	at := route.Arrival{Host: t.host, Port: t.port, HTTPS: c.https}
 	location := a.AppendLocation(nil, head, &c.request, at)
 	if len(location) > route.MaxLocation {
 		return c.answerPage(t, head, 507, out)
@@ -181,7 +188,7 @@ func (c *client) closeIfIdle() {
 }
 
 // cut ends the connection, whatever it does.
-func (c *client) cut() { _ = c.conn.Close() }
+func (c *client) cut() { _ = socket(c.conn).Close() }
 
 // extend implements waiter, while a request is awaited or its head comes in.
 func (c *client) extend(now time.Time) error {

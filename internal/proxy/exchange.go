@@ -64,7 +64,7 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, now time.Time,
 	x.stopped.Store(false)
 	x.isHead = c.request.IsHead(head)
 	x.again = c.request.Body.Empty() && c.request.Idempotent(head)
-	hop := http1.Hop{Client: c.peer, Port: t.port, Host: t.host, Time: now.Unix(), Upgrade: c.request.Upgrade(head)}
+	hop := http1.Hop{Client: c.peer, HTTPS: c.https, Port: t.port, Host: t.host, Time: now.Unix(), Upgrade: c.request.Upgrade(head)}
 	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
 	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())
 	upgrade := hop.Upgrade != nil
@@ -328,8 +328,12 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 // reset makes the client see that a response isn't whole whose end it can tell
 // by nothing but the connection's.
 func (x *exchange) reset() {
-	if c, ok := x.client.conn.(*net.TCPConn); ok {
+	conn := socket(x.client.conn)
+	if c, ok := conn.(*net.TCPConn); ok {
 		_ = c.SetLinger(0) // otherwise it ends as if it were whole; there is no third way
+	}
+	if x.client.https {
+		_ = conn.Close() // before TLS says that this is the end
 	}
 }
 

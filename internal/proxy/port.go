@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,7 +23,8 @@ type table struct {
 	cursors []*atomic.Uint64 // by route.Rule.Index: places among target groups
 
 	port            uint16
-	host            []byte // for requests without a Host
+	host            []byte  // for requests without a Host
+	tls             *secure // nil: clients speak in the clear
 	idleTimeout     time.Duration
 	clientKeepAlive time.Duration
 }
@@ -105,6 +107,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // serve starts a connection's goroutine.
 func (p *port) serve(conn net.Conn) {
+	if s := p.table.Load().tls; s != nil {
+		conn = tls.Server(conn, s.config)
+	}
 	c := newClient(p, conn)
 	p.mu.Lock()
 	if p.closing.Load() {

@@ -34,6 +34,10 @@ type Options struct {
 	// Dial connects to a target; nil: TCP.
 	Dial func(ctx context.Context, target netip.AddrPort) (net.Conn, error)
 
+	// OpenKey decrypts a certificate's private key, to PKCS #8; nil: this host can
+	// serve no HTTPS listener.
+	OpenKey func(certificateARN string, sealed []byte) ([]byte, error)
+
 	// Changed is called when what Status returns has changed otherwise than by
 	// Apply, in ways that others wait for: a node that drains or closes has lost
 	// its last connection. It must not block.
@@ -44,12 +48,15 @@ type Options struct {
 type Proxy struct {
 	log     *slog.Logger
 	dial    func(context.Context, netip.AddrPort) (net.Conn, error)
+	openKey func(certificateARN string, sealed []byte) ([]byte, error)
 	changed func()
 
 	registry *balance.Registry
 	dates    dates
 
-	applying sync.Mutex // held during Apply and Close; taken before mu
+	applying     sync.Mutex              // held during Apply and Close; taken before mu; guards the following
+	certificates map[string]*certificate // of the assignment, by ARN
+	secured      map[string]*secure      // of its HTTPS listeners, by ARN
 
 	mu        sync.Mutex       // guards the following
 	nodes     map[string]*node // of the assignment, by ID
@@ -67,6 +74,7 @@ func New(o Options) *Proxy {
 	p := &Proxy{
 		log:       o.Log,
 		dial:      o.Dial,
+		openKey:   o.OpenKey,
 		changed:   o.Changed,
 		registry:  balance.NewRegistry(),
 		nodes:     map[string]*node{},

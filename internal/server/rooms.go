@@ -40,6 +40,7 @@ type rooms struct {
 	prefixLists *prefixlist.Service
 	certs       *certs.Service
 	resolvers   *resolver.Service
+	openKey     func(certificateARN string, sealed []byte) ([]byte, error) // for hosts in this process
 	elb         *elb.Service
 	projector   *elb.Projector
 	controller  *elb.Controller
@@ -50,7 +51,7 @@ type rooms struct {
 const hostName = "local"
 
 func build(cfg config.Config, engine store.Engine, accounts *account.Directory, sealer *certs.Sealer, log *slog.Logger) *rooms {
-	r := &rooms{store: store.New(engine, "/fairlead/v1", log)}
+	r := &rooms{openKey: func(at string, sealed []byte) ([]byte, error) { return sealer.Open(sealed, at) }, store: store.New(engine, "/fairlead/v1", log)}
 	r.regions = newRegions(cfg, r.store)
 	r.tags = tags.New(r.store)
 	r.idempotency = idempotency.New(r.store)

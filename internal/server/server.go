@@ -165,7 +165,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	tasks.Go(func() { r.projector.Run(ctx) })
 	tasks.Go(func() { r.controller.Run(ctx) })
 	link := newHost(r)
-	agent, err := node.New(node.Options{Log: s.log, Host: hostName, Dir: filepath.Join(s.cfg.DataDir, "node"), Driver: driver, ControlPlane: link})
+	agent, err := node.New(node.Options{Log: s.log, Host: hostName, Dir: filepath.Join(s.cfg.DataDir, "node"), Driver: driver, ControlPlane: link, OpenKey: r.openKey})
 	if err != nil {
 		return err
 	}
