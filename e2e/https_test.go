@@ -125,6 +125,10 @@ func TestHTTPSWithTheAWSCLI(t *testing.T) {
 	refused("OperationNotPermitted", "elbv2 remove-listener-certificates --listener-arn %s --certificates CertificateArn=%s", listener, shop)
 	refused("no certificate authority", "acm request-certificate --domain-name shop.example")
 
+	if out, err := exec.Command("curl", "-sS", s.Ops+"/metrics").Output(); err != nil || !strings.Contains(string(out), `fairlead_certificate_expiry_timestamp_seconds{certificate="`+shop+`",domain="shop.example"}`) {
+		t.Errorf("the metrics don't tell when the certificate expires: %v", err)
+	}
+
 	// Killed, it serves from its disk, where no private key is in plain text.
 	process.Kill()
 	for _, p := range []issuer.Pair{first, renewed} {

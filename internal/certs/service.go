@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -68,7 +69,7 @@ func (s *Service) Collection() string { return s.certificates.Name() }
 // file that there is. With another one nothing could be served.
 func (s *Service) CheckKeys() error {
 	n, first := 0, ""
-	for at, c := range s.certificates.All(s.store.Snapshot()) {
+	for at, c := range s.All(s.store.Snapshot()) {
 		if s.opts.Sealer.check(c.Key) != nil {
 			if n++; n == 1 {
 				first = at
@@ -177,6 +178,9 @@ func (s *Service) Certificates(r store.Reader, account, region string) []Certifi
 	}
 	return out
 }
+
+// All yields every account's certificates, by ARN.
+func (s *Service) All(r store.Reader) iter.Seq2[string, Certificate] { return s.certificates.All(r) }
 
 // ByARN returns a certificate, whoever's it is: for who has checked that already.
 func (s *Service) ByARN(r store.Reader, at string) (Certificate, bool) {

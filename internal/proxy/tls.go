@@ -135,6 +135,7 @@ func (p *Proxy) planTLS(pl *plan, l *snapshot.Listener) (*secure, error) {
 		return s, nil // another node's
 	}
 	s := &secure{from: l.TLS}
+	var leftOut []string
 	for i, arn := range l.TLS.Certificates {
 		c := pl.certificates[arn]
 		switch {
@@ -142,14 +143,18 @@ func (p *Proxy) planTLS(pl *plan, l *snapshot.Listener) (*secure, error) {
 			s.certs = append(s.certs, c)
 		case i == 0:
 			return nil, fmt.Errorf("certificate %s can't be served: %w (import it again, or give the listener another one)", arn, cmp.Or(pl.broken[arn], errNotAssigned))
-		default: // the others' clients are served by the default one
-			p.log.Error("certificate left out", "listener", l.ARN, "certificate", arn, "error", cmp.Or(pl.broken[arn], errNotAssigned))
+		default: // its clients are served by the default one
+			leftOut = append(leftOut, arn)
 		}
 	}
 	if old := p.secured[l.ARN]; old != nil && reflect.DeepEqual(old.from, s.from) && slices.Equal(old.certs, s.certs) {
 		s = old
 	} else if err := s.compile(); err != nil {
 		return nil, err
+	} else {
+		for _, arn := range leftOut { // not again with each assignment that changes something else
+			p.log.Error("certificate left out", "listener", l.ARN, "certificate", arn, "error", cmp.Or(pl.broken[arn], errNotAssigned))
+		}
 	}
 	pl.secured[l.ARN] = s
 	return s, nil

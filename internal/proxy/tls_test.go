@@ -30,12 +30,17 @@ type secureWorld struct {
 
 func newSecureWorld(t *testing.T) *secureWorld {
 	t.Helper()
-	w := &secureWorld{newWorldWith(t, proxy.Options{OpenKey: func(_ string, sealed []byte) ([]byte, error) {
+	return newSecureWorldFor(t, issuer.New(t, "Root"))
+}
+
+func newSecureWorldFor(t testing.TB, root *issuer.Issuer) *secureWorld {
+	t.Helper()
+	w := &secureWorld{newWorldFor(t, proxy.Options{OpenKey: func(_ string, sealed []byte) ([]byte, error) {
 		if len(sealed) == 0 || sealed[0] != 7 {
 			return nil, errors.New("it was altered")
 		}
 		return append([]byte{}, sealed[1:]...), nil
-	}}), issuer.New(t, "Root")}
+	}}), root}
 	l := &w.lb().Listeners[0]
 	l.Protocol = snapshot.HTTPS
 	l.TLS = &snapshot.TLS{Protocols: []string{"TLSv1.2", "TLSv1.3"}, Ciphers: []string{

@@ -10,6 +10,7 @@ var (
 	totalDesc     = prometheus.NewDesc("fairlead_pool_addresses", "Addresses that a pool has.", []string{"pool", "locale"}, nil)
 	answersDesc   = prometheus.NewDesc("fairlead_dns_responses_total", "DNS responses by code.", []string{"rcode"}, nil)
 	balancersDesc = prometheus.NewDesc("fairlead_load_balancers", "Load balancers by state.", []string{"state"}, nil)
+	expiryDesc    = prometheus.NewDesc("fairlead_certificate_expiry_timestamp_seconds", "When a certificate that listeners use is no longer valid.", []string{"certificate", "domain"}, nil)
 )
 
 // metrics collects from the rooms when it is asked.
@@ -18,7 +19,7 @@ func (s *Server) metrics() prometheus.Collector { return collector{s} }
 type collector struct{ s *Server }
 
 func (collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, balancersDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, balancersDesc, expiryDesc} {
 		ch <- d
 	}
 }
@@ -45,6 +46,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for state, n := range states {
 		ch <- prometheus.MustNewConstMetric(balancersDesc, prometheus.GaugeValue, float64(n), state)
+	}
+	for at, x := range r.certs.All(snap) {
+		if len(r.certs.InUseBy(snap, at)) > 0 {
+			ch <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(x.NotAfter.Unix()), at, x.Domain)
+		}
 	}
 	for rcode, n := range c.s.dns.Stats().Responses {
 		ch <- prometheus.MustNewConstMetric(answersDesc, prometheus.CounterValue, float64(n), rcode)
