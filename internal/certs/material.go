@@ -89,12 +89,19 @@ func checkLeaf(c *x509.Certificate, now time.Time) error {
 	return nil
 }
 
+// maxIssuerBits is the largest RSA key of a chain. Nobody issues with a larger one,
+// and one that fills a request would take minutes to verify with.
+const maxIssuerBits = 8192
+
 // checkChain has each certificate of a chain certify the one before it.
 func checkChain(leaf *x509.Certificate, chain []*x509.Certificate) error {
 	if chain[0].Equal(leaf) {
 		return fail(Invalid, "The certificate chain must not contain the certificate itself.")
 	}
 	for _, issuer := range chain {
+		if key, ok := issuer.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxIssuerBits {
+			return fail(Invalid, "The certificate chain has a key of %d bits; at most %d are supported.", key.N.BitLen(), maxIssuerBits)
+		}
 		if leaf.CheckSignatureFrom(issuer) != nil {
 			return fail(Invalid, "Could not validate the certificate with the certificate chain.")
 		}

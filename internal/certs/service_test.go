@@ -11,8 +11,10 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
+	"math/big"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -180,6 +182,14 @@ func TestKeysThatAreTaken(t *testing.T) {
 	}
 }
 
+// publicKey is half of a key, which is enough to be certified.
+type publicKey struct{ key crypto.PublicKey }
+
+func (k publicKey) Public() crypto.PublicKey { return k.key }
+func (publicKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("there is no private key")
+}
+
 func TestMaterialThatIsRefused(t *testing.T) {
 	w := newWorld(t)
 	root, stranger := issuer.New(t, "Root"), issuer.New(t, "Stranger")
@@ -202,6 +212,9 @@ func TestMaterialThatIsRefused(t *testing.T) {
 		return certs.Material{Certificate: p.Certificate, PrivateKey: p.Key}
 	}
 	plain := func(*x509.Certificate) {}
+	huge := root.IssueFor(publicKey{&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(3), 1<<20), E: 65537}}, func(c *x509.Certificate) {
+		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
+	})
 	locked := []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n")
 	for name, c := range map[string]struct {
 		m    certs.Material
@@ -230,6 +243,7 @@ func TestMaterialThatIsRefused(t *testing.T) {
 		"a chain with a gap":            {certs.Material{Certificate: good.Certificate, PrivateKey: good.Key, Chain: root.PEM}, "Could not validate"},
 		"a chain in the wrong order":    {certs.Material{Certificate: good.Certificate, PrivateKey: good.Key, Chain: slices.Concat(root.PEM, mid.PEM)}, "Could not validate"},
 		"a chain with itself":           {certs.Material{Certificate: good.Certificate, PrivateKey: good.Key, Chain: slices.Concat(good.Certificate, mid.PEM)}, "must not contain the certificate itself"},
+		"a chain without end to verify": {certs.Material{Certificate: good.Certificate, PrivateKey: good.Key, Chain: huge.Certificate}, "at most 8192 are supported"},
 		"a chain that is no PEM":        {certs.Material{Certificate: good.Certificate, PrivateKey: good.Key, Chain: []byte("\nno")}, "in PEM format"},
 		"a chain with something in PEM": {certs.Material{Certificate: good.Certificate, PrivateKey: good.Key, Chain: slices.Concat(mid.PEM, good.Key)}, "in PEM format"},
 	} {

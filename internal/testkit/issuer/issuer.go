@@ -74,7 +74,8 @@ func (i *Issuer) Issue(names ...string) Pair {
 	})
 }
 
-// IssueFor certifies a key: for a server, for a day, and as edit changes that.
+// IssueFor certifies a key: for a server, for a day, and as edit changes that. The
+// pair has no Key if the key is of a type that has no written form.
 func (i *Issuer) IssueFor(key crypto.Signer, edit func(*x509.Certificate)) Pair {
 	i.t.Helper()
 	template := &x509.Certificate{
@@ -83,11 +84,11 @@ func (i *Issuer) IssueFor(key crypto.Signer, edit func(*x509.Certificate)) Pair 
 	}
 	edit(template)
 	text, leaf := sign(i.t, template, i.Certificate, key.Public(), i.key)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		i.t.Fatal(err)
+	p := Pair{Certificate: text, Leaf: leaf}
+	if der, err := x509.MarshalPKCS8PrivateKey(key); err == nil {
+		p.Key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	}
-	return Pair{Certificate: text, Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), Leaf: leaf}
+	return p
 }
 
 // Pool returns a pool that trusts the authority.
