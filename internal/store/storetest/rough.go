@@ -1,0 +1,85 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/store"
+)
+
+// ErrLost is what a Rough engine answers when it has lost a connection.
+var ErrLost = errors.New("storetest: connection lost")
+
+// Rough is one server's engine on a bad day: its commits take their time, meet
+// conflicts that aren't there, lose their answers before or after they happen,
+// and it hears late of what others do. All of that an Engine may do. It waits by
+// timers alone, so that it works inside a synctest bubble.
+//
+// A Rough is safe for concurrent use.
+type Rough struct {
+	store.Engine
+	Slow      time.Duration // the most that a commit takes, each way
+	Late      time.Duration // the most that a watch's news take
+	Conflicts float64       // the share of commits that are told of a conflict
+	Lost      float64       // the share of commits whose answer is lost
+
+	commits sync.RWMutex // held for reading while one is made
+	killed  bool         // guarded by commits
+}
+
+// Kill ends the server: of its commits under way each has happened or never will,
+// and there will be no others. It returns when that is so.
+func (e *Rough) Kill() {
+	e.commits.Lock()
+	defer e.commits.Unlock()
+	e.killed = true
+}
+
+// Commit implements store.Engine.
+func (e *Rough) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
+	pause(ctx, e.Slow)
+	r, err := e.commit(ctx, t)
+	pause(ctx, e.Slow)
+	return r, err
+}
+
+func (e *Rough) commit(ctx context.Context, t store.Txn) (store.Result, error) {
+	e.commits.RLock()
+	defer e.commits.RUnlock()
+	fate := rand.Float64()
+	switch {
+	case e.killed, fate < e.Lost/2:
+		return store.Result{}, ErrLost
+	case fate > 1-e.Conflicts:
+		return store.Result{}, nil // revision 0: there is nothing to wait for
+	}
+	r, err := e.Engine.Commit(ctx, t)
+	if err == nil && fate < e.Lost {
+		return store.Result{}, ErrLost
+	}
+	return r, err
+}
+
+// Watch implements store.Engine.
+func (e *Rough) Watch(ctx context.Context, prefix string, after int64, each func(store.Batch) error) error {
+	return e.Engine.Watch(ctx, prefix, after, func(b store.Batch) error {
+		pause(ctx, e.Late)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return each(b)
+	})
+}
+
+func pause(ctx context.Context, most time.Duration) {
+	if most <= 0 {
+		return
+	}
+	select {
+	case <-time.After(rand.N(most)):
+	case <-ctx.Done():
+	}
+}
