@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"certs":     {"arn", "store", "tags"},
 	"discovery": {"history", "idempotency", "store", "tags"},
 	"dns":       {"snapshot", "store"},
+	"fsck":      {"store"},
 	"elb":       {"arn", "failpoint", "idempotency", "ids", "snapshot", "store", "tags"},
 	"ipam":      {"arn", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
 	"vpc":       {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
