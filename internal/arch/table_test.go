@@ -71,7 +71,7 @@ var allowed = map[string][]string{
 	"status": {},
 	"server": {
 		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "certs", "config", "discovery",
-		"dns", "dnsserver", "elb", "failpoint", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof", "node", "prefixlist",
+		"dns", "dnsserver", "elb", "failpoint", "fsck", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof", "node", "prefixlist",
 		"prefixlist/resolver", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},

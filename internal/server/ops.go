@@ -14,13 +14,15 @@ import (
 // ready, what it counts and where its time goes.
 func (s *Server) opsHandler() http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.metrics())
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.metrics(), s.sweeper)
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /status", s.serveStatus)
+	mux.HandleFunc("GET /fsck", s.serveFsck)
+	mux.Handle("POST /fsck", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveRepair)))
 	mux.HandleFunc("GET /history", s.serveHistory)
 	mux.HandleFunc("GET /pools/{pool}/forecast", s.serveForecast)
 	mux.HandleFunc("GET /announcements", s.serveAnnouncements)

@@ -28,40 +28,69 @@ const locale = "local-1" // of a pair
 // eleven, 10.0.0.4 to 14, whose gateway isn't attached yet.
 type pair struct {
 	rooms     [2]*rooms
-	interrupt func() // once, before the first server's next commit; nil: nothing
+	stop      [2]func() // end a server, once
+	engine    *memstore.Engine
+	cfg       config.Config
+	over      func(n int, e store.Engine) store.Engine // a server's own engine
+	damaged   bool                                     // on purpose
+	interrupt func()                                   // once, before the first server's next commit; nil: nothing
 
 	pool, vpc, subnet, gateway string
 }
 
 func newPair(t testing.TB, quarantine time.Duration) *pair {
 	t.Helper()
-	p := &pair{}
-	engine := memstore.New()
-	for n := range p.rooms {
-		cfg := config.Default()
-		cfg.Dev, cfg.IPAM.Quarantine = true, &quarantine
-		var over store.Engine = engine
+	var p *pair
+	p = newPairOver(t, quarantine, func(n int, e store.Engine) store.Engine {
 		if n == 0 {
-			over = &interrupted{engine, p}
+			return &interrupted{e, &p}
 		}
-		r := build(cfg, over, nil, nil, slog.New(slog.DiscardHandler))
-		if err := r.store.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		var running sync.WaitGroup
-		running.Go(func() { r.ipam.Run(ctx) })
-		t.Cleanup(func() {
-			cancel()
-			running.Wait()
-			r.store.Close()
-		})
-		if err := r.regions.ensureProviders(ctx); err != nil {
-			t.Fatal(err)
-		}
-		p.rooms[n] = r
-	}
+		return e
+	})
+	return p
+}
 
+// newPairOver is newPair with engines of the servers' own over the one that they share.
+func newPairOver(t testing.TB, quarantine time.Duration, over func(n int, e store.Engine) store.Engine) *pair {
+	t.Helper()
+	p := &pair{engine: memstore.New(), cfg: config.Default(), over: over}
+	p.cfg.Dev, p.cfg.IPAM.Quarantine = true, &quarantine
+	for n := range p.rooms {
+		p.start(t, n)
+	}
+	t.Cleanup(func() { // whatever the test did
+		if out := p.rooms[0].newChecker(0).Check(time.Now()); out.Left > 0 && !p.damaged {
+			t.Errorf("fsck:%s", text(out))
+		}
+	})
+	p.furnish(t)
+	return p
+}
+
+// start starts one of the servers, until the test ends.
+func (p *pair) start(t testing.TB, n int) {
+	t.Helper()
+	r := build(p.cfg, p.over(n, p.engine), nil, nil, slog.New(slog.DiscardHandler))
+	if err := r.store.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { r.ipam.Run(ctx) })
+	p.rooms[n], p.stop[n] = r, sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		r.store.Close()
+	})
+	t.Cleanup(p.stop[n])
+	if err := r.regions.ensureProviders(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// furnish makes what the tenant has.
+func (p *pair) furnish(t testing.TB) {
+	t.Helper()
 	var manager shapes.CreateIpamOutput
 	p.must(t, "CreateIpam", &shapes.CreateIpamInput{}, &manager)
 	var pool shapes.CreateIpamPoolOutput
@@ -79,18 +108,18 @@ func newPair(t testing.TB, quarantine time.Duration) *pair {
 	var g shapes.CreateInternetGatewayOutput
 	p.must(t, "CreateInternetGateway", &shapes.CreateInternetGatewayInput{}, &g)
 	p.gateway = *g.InternetGateway.InternetGatewayId
-	return p
 }
 
 // interrupted is the first server's engine.
 type interrupted struct {
 	store.Engine
-	*pair
+	pair **pair
 }
 
 func (e *interrupted) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
-	if f := e.interrupt; f != nil {
-		e.interrupt = nil
+	if p := *e.pair; p != nil && p.interrupt != nil {
+		f := p.interrupt
+		p.interrupt = nil
 		f()
 	}
 	return e.Engine.Commit(ctx, t)

@@ -45,6 +45,7 @@ type Server struct {
 	version string
 	log     *slog.Logger
 	rooms   *rooms
+	sweeper *sweeper
 	dns     *dnsserver.Server
 	started time.Time
 	ready   atomic.Bool
@@ -81,6 +82,7 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return err
 	}
 	s.rooms = build(cfg, engine, accounts, sealer, log)
+	s.sweeper = &sweeper{checker: s.rooms.newChecker(fsckGrace), log: log}
 	if err := s.rooms.store.Start(ctx); err != nil {
 		return err
 	}
@@ -186,6 +188,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	}
 	s.dnsAddr = s.dns.Addr().String()
 	tasks.Go(func() { s.sweep(ctx) })
+	tasks.Go(func() { s.sweeper.run(ctx) })
 
 	api := &http.Server{Handler: r.wire, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	ops := &http.Server{Handler: s.opsHandler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
