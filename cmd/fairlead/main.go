@@ -44,6 +44,7 @@ type commands struct {
 	Map      mapCmd      `cmd:"" help:"Draw who holds what in a pool."`
 	History  historyCmd  `cmd:"" help:"Show who has and had an address, and when."`
 	Forecast forecastCmd `cmd:"" help:"Tell when a pool will be exhausted, and how sure that is."`
+	Fsck     fsckCmd     `cmd:"" help:"Prove that the records of addresses fit together; with --repair, have done what is provably right."`
 	Import   importCmd   `cmd:"" help:"Allocate what a CSV file or an export of NetBox names, all of it or nothing; tells first what it would do."`
 	Export   exportCmd   `cmd:"" help:"Write pools and what is held in them, as CSV or JSON."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

@@ -29,11 +29,8 @@ const reportTime = 10 * time.Second
 func show(ctx context.Context, std streams, f report, path string, v interface{ Render() string }) error {
 	ctx, cancel := context.WithTimeout(ctx, reportTime)
 	defer cancel()
-	body, err := f.fetch(ctx, path)
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("no server answers on %s; choose its address with --ops-addr", f.OpsAddr)
-	case err != nil:
+	body, err := f.ask(ctx, http.MethodGet, path)
+	if err != nil {
 		return err
 	}
 	if f.Output == "json" {
@@ -47,12 +44,15 @@ func show(ctx context.Context, std streams, f report, path string, v interface{ 
 	return err
 }
 
-func (f report) fetch(ctx context.Context, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+f.OpsAddr+path, nil)
+func (f report) ask(ctx context.Context, method, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+f.OpsAddr+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	resp, err := http.DefaultClient.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("no server answers on %s; choose its address with --ops-addr", f.OpsAddr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
