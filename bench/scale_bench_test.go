@@ -37,7 +37,7 @@ func BenchmarkRestartWithAMillion(b *testing.B) {
 	begin := time.Now()
 	must(b, c, "AllocateIpamPoolCidr", &ec2shapes.AllocateIpamPoolCidrInput{IpamPoolId: &in.large, NetmaskLength: new(int32(blockBits))}, &ec2shapes.AllocateIpamPoolCidrOutput{})
 	b.ReportMetric(float64(time.Since(begin).Microseconds())/1000, "ms/first-allocation")
-	for _, path := range []string{"/status", "/metrics"} {
+	for _, path := range []string{"/status", "/metrics", "/fsck"} {
 		begin := time.Now()
 		before := cpuTicks(b, p.PID())
 		resp, err := http.Get(p.Ops + path)

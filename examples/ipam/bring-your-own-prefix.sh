@@ -45,9 +45,12 @@ say 'An address of it'
 ADDRESS=$(ec2 allocate-address --ipam-pool-id "$POOL" --query AllocationId)
 want 'it is' "$a.$b.$c.0" "$(ec2 describe-addresses --allocation-ids "$ADDRESS" --query 'Addresses[0].PublicIp')"
 
+fits
+
 say 'Away with it'
 ec2 release-address --allocation-id "$ADDRESS"
 ec2 withdraw-byoip-cidr --cidr "$PREFIX" >/dev/null
 empty "$POOL" "$TOP"
 ec2 delete-ipam-external-resource-verification-token --ipam-external-resource-verification-token-id "$TOKEN" >/dev/null
 ec2 delete-ipam --ipam-id "$IPAM" >/dev/null
+fits

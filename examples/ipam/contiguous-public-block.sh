@@ -38,6 +38,8 @@ ASSOCIATION=$(ec2 associate-address --allocation-id "$FIRST" --network-interface
 refused InvalidIPAddress.InUse ec2 release-address --allocation-id "$FIRST"
 ec2 disassociate-address --association-id "$ASSOCIATION"
 
+fits
+
 say 'Away with it'
 ec2 delete-network-interface --network-interface-id "$ENI"
 ec2 detach-internet-gateway --internet-gateway-id "$GATEWAY" --vpc-id "$VPC"
@@ -49,3 +51,4 @@ for id in $FIRST $LAST_ID $REST; do
 done
 empty "$POOL"
 ec2 delete-ipam --ipam-id "$IPAM" >/dev/null
+fits

@@ -24,7 +24,10 @@ ALLOCATION=$(ec2 allocate-ipam-pool-cidr --region "$AWAY" --ipam-pool-id "$FAR" 
   --query IpamPoolAllocation.IpamPoolAllocationId)
 want 'allocations there' 10.0.0.0/24 "$(ec2 get-ipam-pool-allocations --region "$AWAY" --ipam-pool-id "$FAR" --query 'IpamPoolAllocations[].Cidr')"
 
+fits
+
 say 'Away with it'
 ec2 release-ipam-pool-allocation --region "$AWAY" --ipam-pool-id "$FAR" --cidr 10.0.0.0/24 --ipam-pool-allocation-id "$ALLOCATION" >/dev/null
 empty "$FAR" "$TOP"
 ec2 delete-ipam --ipam-id "$IPAM" >/dev/null
+fits

@@ -44,8 +44,11 @@ ec2 provision-ipam-pool-cidr --ipam-pool-id "$OTHER" --cidr 10.200.0.0/16 >/dev/
 eventually $'failed-provision\tcidr-not-available' ec2 get-ipam-pool-cidrs --ipam-pool-id "$OTHER" \
   --query 'IpamPoolCidrs[].[State,FailureReason.Code]'
 
+fits
+
 say 'Away with it'
 ec2 release-ipam-pool-allocation --ipam-pool-id "$PROD" --cidr 10.0.0.0/20 --ipam-pool-allocation-id "$RACK" >/dev/null
 ec2 deprovision-ipam-pool-cidr --ipam-pool-id "$PROD" --cidr 10.0.0.0/14 >/dev/null
 empty "$OTHER" "$PROD" "$DEV" "$REGIONAL" "$TOP"
 ec2 delete-ipam --ipam-id "$IPAM" >/dev/null
+fits

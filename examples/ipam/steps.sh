@@ -60,6 +60,12 @@ cidr() {
 # cidrs POOL prints its CIDRs.
 cidrs() { ec2 get-ipam-pool-cidrs --ipam-pool-id "$1" --query 'sort(IpamPoolCidrs[?State==`provisioned`].Cidr)'; }
 
+# fits ends the walk unless all records of addresses fit together.
+fits() {
+  say 'All records fit together'
+  fairlead fsck
+}
+
 # empty POOL... deprovisions all CIDRs of the pools and deletes them, in order.
 empty() {
   local p c

@@ -36,6 +36,8 @@ want 'the next subnet passes over it' 10.80.4.0/23 "$(ec2 describe-subnets --sub
 say 'What lives in the plan holds it'
 refused DependencyViolation ec2 delete-vpc --vpc-id "$VPC"
 
+fits
+
 say 'Away with it'
 for subnet in "$A" "$B" "$C"; do
   ec2 delete-subnet --subnet-id "$subnet"
@@ -45,3 +47,4 @@ empty "$PLAN"
 ec2 delete-vpc --vpc-id "$VPC"
 empty "$POOL"
 ec2 delete-ipam --ipam-id "$IPAM" >/dev/null
+fits

@@ -98,6 +98,7 @@ func StartProcessWith(t testing.TB, dir, configuration string, env ...string) *P
 	t.Cleanup(p.Kill)
 	select {
 	case m := <-ready:
+		t.Cleanup(func() { p.checkRecords(t, p.cmd != nil) })
 		p.Server = &Server{API: m[1], DNS: m[2], Ops: m[3], Dir: dir, Region: config.Default().Regions[0].Name, Key: rootKey(t, dir)}
 	case <-p.ended:
 		p.cmd = nil

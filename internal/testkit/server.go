@@ -2,14 +2,17 @@ package testkit
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/server"
+	"github.com/fairlead/fairlead/internal/status"
 )
 
 // Server is a running server.
@@ -54,6 +57,7 @@ func Start(t testing.TB, cfg config.Config) *Server {
 			s.Key = config.AccessKey{ID: "test", Secret: "test"}
 		}
 		t.Cleanup(func() { s.Stop(t) })
+		t.Cleanup(func() { s.checkRecords(t, s.stop != nil) })
 		return s
 	case err := <-ended:
 		cancel()
@@ -75,6 +79,27 @@ func (s *Server) Stop(t testing.TB) {
 		t.Errorf("the server ended with: %v", err)
 	}
 	s.stop = nil
+}
+
+// checkRecords fails a test whose server, if it still runs, has records that don't
+// fit together: whatever a test does ends with a clean `fairlead fsck`.
+func (s *Server) checkRecords(t testing.TB, runs bool) {
+	if _, measures := t.(*testing.B); measures || !runs {
+		return
+	}
+	resp, err := http.Get(s.Ops + "/fsck")
+	if err != nil {
+		t.Errorf("fsck: %v", err)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var found status.Fsck
+	if err := json.NewDecoder(resp.Body).Decode(&found); err != nil {
+		t.Errorf("fsck: %v", err)
+	}
+	if found.Left > 0 || len(found.NotChecked) > 0 {
+		t.Errorf("fsck:\n%s", found.Render())
+	}
 }
 
 func rootKey(t testing.TB, dir string) config.AccessKey {
