@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/api/ec2"
 	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/certs"
 	"github.com/fairlead/fairlead/internal/config"
 	shapes "github.com/fairlead/fairlead/internal/shapes/ec2"
 	"github.com/fairlead/fairlead/internal/store"
@@ -23,14 +25,14 @@ import (
 const locale = "local-1" // of a pair
 
 // pair is two servers' control planes over one engine, of which the controllers
-// don't run, and a tenant that has a
-// pool of eight addresses, 192.0.2.144 to 151, and a network with a subnet of
-// eleven, 10.0.0.4 to 14, whose gateway isn't attached yet.
+// don't run, and a tenant that has a pool of eight addresses, 192.0.2.144 to 151,
+// and a network with a subnet of eleven, 10.0.0.4 to 14, whose gateway isn't attached yet.
 type pair struct {
 	rooms     [2]*rooms
 	stop      [2]func() // end a server, once
 	engine    *memstore.Engine
 	cfg       config.Config
+	sealer    *certs.Sealer
 	over      func(n int, e store.Engine) store.Engine // a server's own engine
 	damaged   bool                                     // on purpose
 	interrupt func()                                   // once, before the first server's next commit; nil: nothing
@@ -53,7 +55,11 @@ func newPair(t testing.TB, quarantine time.Duration) *pair {
 // newPairOver is newPair with engines of the servers' own over the one that they share.
 func newPairOver(t testing.TB, quarantine time.Duration, over func(n int, e store.Engine) store.Engine) *pair {
 	t.Helper()
-	p := &pair{engine: memstore.New(), cfg: config.Default(), over: over}
+	sealer, err := certs.OpenKeyFile(filepath.Join(t.TempDir(), "certificates.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pair{engine: memstore.New(), cfg: config.Default(), sealer: sealer, over: over}
 	p.cfg.Dev, p.cfg.IPAM.Quarantine = true, &quarantine
 	for n := range p.rooms {
 		p.start(t, n)
@@ -70,7 +76,7 @@ func newPairOver(t testing.TB, quarantine time.Duration, over func(n int, e stor
 // start starts one of the servers, until the test ends.
 func (p *pair) start(t testing.TB, n int) {
 	t.Helper()
-	r := build(p.cfg, p.over(n, p.engine), nil, nil, slog.New(slog.DiscardHandler))
+	r := build(p.cfg, p.over(n, p.engine), nil, p.sealer, slog.New(slog.DiscardHandler))
 	if err := r.store.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
