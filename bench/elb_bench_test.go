@@ -77,7 +77,7 @@ type rival struct {
 const (
 	rivalLBs     = 20
 	rivalClients = 8
-	rivalSeconds = 3 * time.Second // of each kind of call in each round
+	rivalTurn = 3 * time.Second // of each kind of call in each round
 )
 
 // BenchmarkAgainstMoto is API calls a second by 8 clients: pages of 20 load
@@ -192,7 +192,7 @@ func (r *rival) turn(b *testing.B, kind string, call func(n int) error) {
 	var clients sync.WaitGroup
 	for range rivalClients {
 		clients.Go(func() {
-			for time.Since(begin) < rivalSeconds {
+			for time.Since(begin) < rivalTurn {
 				if err := call(int(made.Add(1))); err != nil {
 					b.Errorf("%s: %v", r.name, err)
 					return
