@@ -77,7 +77,7 @@ type rival struct {
 const (
 	rivalLBs     = 20
 	rivalClients = 8
-	rivalTurn = 3 * time.Second // of each kind of call in each round
+	rivalTurn    = 3 * time.Second // of each kind of call in each round
 )
 
 // BenchmarkAgainstMoto is API calls a second by 8 clients: pages of 20 load
