@@ -19,6 +19,7 @@ import (
 type report struct {
 	OpsAddr string `name:"ops-addr" help:"Ask the server that has the ops address (default ${default})." default:"${ops_addr}" env:"FAIRLEAD_OPS_ADDR" placeholder:"HOST:PORT"`
 	Output  string `help:"Write text for people, or json (default ${default})." enum:"text,json" default:"text" placeholder:"FORMAT"`
+	JSON    bool   `name:"json" help:"The same as --output json."`
 }
 
 // reportTime is how long a server may take to answer.
@@ -33,7 +34,7 @@ func show(ctx context.Context, std streams, f report, path string, v interface{ 
 	if err != nil {
 		return err
 	}
-	if f.Output == "json" {
+	if f.JSON || f.Output == "json" {
 		_, err := std.out.Write(body) // as it is: a newer server may say more than this version knows
 		return err
 	}

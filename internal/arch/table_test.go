@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 
 	// What is decided.
 	"account":   {"arn", "store"},
+	"audit":     {},
 	"certs":     {"arn", "store", "tags"},
 	"discovery": {"history", "idempotency", "store", "tags"},
 	"dns":       {"snapshot", "store"},
@@ -70,8 +71,9 @@ var allowed = map[string][]string{
 	"config": {},
 	"status": {},
 	"server": {
-		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "certs", "config", "discovery",
-		"dns", "dnsserver", "elb", "failpoint", "fsck", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof", "node", "prefixlist",
+		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "certs", "config",
+		"discovery", "dns", "dnsserver", "elb", "failpoint", "fsck", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof",
+		"node", "prefixlist",
 		"prefixlist/resolver", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},

@@ -68,6 +68,12 @@ func (c Config) Check() error {
 			bad("ipam.quotas."+key, "%d is not a number from 1 on", n)
 		}
 	}
+	if c.Audit.MaxBytes < 1<<20 {
+		bad("audit.max-bytes", "%d is less than %d, a MiB", c.Audit.MaxBytes, 1<<20)
+	}
+	if c.Audit.MaxAge < time.Hour {
+		bad("audit.max-age", "%v is less than an hour", c.Audit.MaxAge)
+	}
 	c.checkAccounts(bad)
 	c.checkRegions(bad)
 	return errors.Join(errs...)

@@ -26,6 +26,7 @@ type Config struct {
 	BYOIP        BYOIP        `yaml:"byoip"`
 	IPAM         IPAM         `yaml:"ipam"`
 	Certificates Certificates `yaml:"certificates"`
+	Audit        Audit        `yaml:"audit"`
 }
 
 // Account is a tenant beside the root account.
@@ -87,6 +88,12 @@ type IPAM struct {
 	Quotas IPAMQuotas `yaml:"quotas"`
 }
 
+// Audit is how much of the audit log is kept; the older goes first.
+type Audit struct {
+	MaxBytes int64         `yaml:"max-bytes"`
+	MaxAge   time.Duration `yaml:"max-age"`
+}
+
 // IPAMQuotas are limits that AWS raises on request.
 type IPAMQuotas struct {
 	PoolsPerScope      int `yaml:"pools-per-scope"`
@@ -118,6 +125,7 @@ func Default() Config {
 		Attachment: Attachment{Driver: DriverLoopback},
 		BYOIP:      BYOIP{Verification: Verification{VerificationNone}},
 		IPAM:       IPAM{Quotas: IPAMQuotas{PoolsPerScope: 50, CIDRsPerPool: 50, AllocationsPerPool: 550_000}},
+		Audit:      Audit{MaxBytes: 1 << 30, MaxAge: 366 * 24 * time.Hour},
 	}
 }
 

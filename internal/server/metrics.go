@@ -9,6 +9,7 @@ var (
 	takenDesc     = prometheus.NewDesc("fairlead_pool_addresses_taken", "Addresses of a pool that are taken.", []string{"pool", "locale"}, nil)
 	totalDesc     = prometheus.NewDesc("fairlead_pool_addresses", "Addresses that a pool has.", []string{"pool", "locale"}, nil)
 	answersDesc   = prometheus.NewDesc("fairlead_dns_responses_total", "DNS responses by code.", []string{"rcode"}, nil)
+	auditDesc     = prometheus.NewDesc("fairlead_audit_records_lost_total", "Records that the audit log couldn't take.", nil, nil)
 	balancersDesc = prometheus.NewDesc("fairlead_load_balancers", "Load balancers by state.", []string{"state"}, nil)
 	expiryDesc    = prometheus.NewDesc("fairlead_certificate_expiry_timestamp_seconds", "When a certificate that listeners use is no longer valid.", []string{"certificate", "domain"}, nil)
 )
@@ -19,7 +20,7 @@ func (s *Server) metrics() prometheus.Collector { return collector{s} }
 type collector struct{ s *Server }
 
 func (collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, balancersDesc, expiryDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, auditDesc, balancersDesc, expiryDesc} {
 		ch <- d
 	}
 }
@@ -29,6 +30,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, q := range r.wire.Requests() {
 		ch <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(q.Count), q.Service, q.Action, q.Code)
 	}
+	ch <- prometheus.MustNewConstMetric(auditDesc, prometheus.CounterValue, float64(r.audit.Lost()))
 	snap := r.store.Snapshot()
 	for u := range r.ipam.Pools(snap) {
 		taken, _ := u.Taken.Float64()

@@ -24,6 +24,7 @@ func (s *Server) opsHandler() http.Handler {
 	mux.HandleFunc("GET /fsck", s.serveFsck)
 	mux.Handle("POST /fsck", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveRepair)))
 	mux.HandleFunc("GET /history", s.serveHistory)
+	mux.HandleFunc("GET /audit", s.serveAudit)
 	mux.HandleFunc("GET /pools/{pool}/forecast", s.serveForecast)
 	mux.HandleFunc("GET /announcements", s.serveAnnouncements)
 	mux.HandleFunc("GET /pools", s.servePools)

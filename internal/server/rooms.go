@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/api/elbv2"
 	"github.com/fairlead/fairlead/internal/api/fairlead"
 	"github.com/fairlead/fairlead/internal/api/sts"
+	"github.com/fairlead/fairlead/internal/audit"
 	"github.com/fairlead/fairlead/internal/certs"
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/discovery"
@@ -44,14 +45,15 @@ type rooms struct {
 	elb         *elb.Service
 	projector   *elb.Projector
 	controller  *elb.Controller
+	audit       *audit.Log
 	wire        *wire.Server
 }
 
 // hostName is the host that a server of all roles is to itself.
 const hostName = "local"
 
-func build(cfg config.Config, engine store.Engine, accounts *account.Directory, sealer *certs.Sealer, log *slog.Logger) *rooms {
-	r := &rooms{openKey: func(at string, sealed []byte) ([]byte, error) { return sealer.Open(sealed, at) }, store: store.New(engine, "/fairlead/v1", log)}
+func build(cfg config.Config, engine store.Engine, accounts *account.Directory, sealer *certs.Sealer, record *audit.Log, log *slog.Logger) *rooms {
+	r := &rooms{openKey: func(at string, sealed []byte) ([]byte, error) { return sealer.Open(sealed, at) }, store: store.New(engine, "/fairlead/v1", log), audit: record}
 	r.regions = newRegions(cfg, r.store)
 	r.tags = tags.New(r.store)
 	r.idempotency = idempotency.New(r.store)
@@ -103,7 +105,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.projector = r.elb.NewProjector(hostName, log)
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)
 	r.wire = wire.NewServer(
-		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Log: log},
+		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Answered: r.answered, Log: log},
 		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, PrefixLists: r.prefixLists, Resolvers: r.resolvers, Tags: r.tags, Regions: r.regions}).Service(),
 		elbv2.New(r.store, r.elb).Service(),
 		acm.New(r.store, r.certs).Service(),

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/attach"
+	"github.com/fairlead/fairlead/internal/audit"
 	"github.com/fairlead/fairlead/internal/certs"
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/dns"
@@ -81,7 +82,12 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	s.rooms = build(cfg, engine, accounts, sealer, log)
+	record, err := audit.Open(audit.Options{Dir: filepath.Join(cfg.DataDir, "audit"), MaxBytes: cfg.Audit.MaxBytes, MaxAge: cfg.Audit.MaxAge, Log: log})
+	if err != nil {
+		return err
+	}
+	defer record.Close() // after the APIs have ended
+	s.rooms = build(cfg, engine, accounts, sealer, record, log)
 	s.sweeper = &sweeper{checker: s.rooms.newChecker(fsckGrace), log: log}
 	if err := s.rooms.store.Start(ctx); err != nil {
 		return err

@@ -37,6 +37,10 @@ type Config struct {
 	// account, any other is DevAccount's.
 	Dev       bool
 	DevRegion string // for requests without a credential
+
+	// Answered is told of every call that had a valid signature, before its caller
+	// has the answer. nil: nobody asks.
+	Answered func(Answered)
 }
 
 // DevAccount is whose calls are without a key that names an account, in dev mode.
@@ -137,21 +141,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		call.Action = call.Form.Get("Action")
 	}
-	reply, err := s.answer(r, svc, call, problem)
-	status, code := http.StatusOK, "OK"
+	out, reply, err := s.answer(r, svc, call, problem)
+	status, code, message := http.StatusOK, "OK", ""
 	content := "text/xml;charset=UTF-8"
 	if svc.spec.Protocol == JSON {
 		content = jsonContent
 	}
 	if err != nil {
 		refusal := s.refusal(svc, call, err)
-		status, code = refusal.Status, refusal.Code
+		status, code, message = refusal.Status, refusal.Code, refusal.Message
 		reply = encodeError(svc.spec, id, refusal)
 		if svc.spec.Protocol == JSON {
 			w.Header().Set("x-amzn-ErrorType", code)
 		}
 	}
 	s.count(svc, call.Action, code)
+	s.tell(r, svc, call, out, code, message)
 	w.Header().Set("x-amzn-RequestId", id)
 	w.Header().Set("Content-Type", content)
 	w.WriteHeader(status)
@@ -160,27 +165,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer authenticates a call, hands it to its handler and encodes the reply. A
 // panic on the way ends the call, not the process.
-func (s *Server) answer(r *http.Request, svc *Service, call *Call, problem string) (reply []byte, err error) {
+func (s *Server) answer(r *http.Request, svc *Service, call *Call, problem string) (out any, reply []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.cfg.Log.Error("panic while answering a request", "service", svc.spec.Name, "action", call.Action, "request_id", call.RequestID, "panic", p, "stack", string(debug.Stack()))
-			reply, err = nil, svc.spec.Protocol.internalError()
+			out, reply, err = nil, nil, svc.spec.Protocol.internalError()
 		}
 	}()
 	if problem != "" {
-		return nil, svc.spec.Protocol.malformed("%s", problem)
+		return nil, nil, svc.spec.Protocol.malformed("%s", problem)
 	}
 	if call.Identity, err = s.authenticate(r, call.body, svc); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		call.Source = a.Addr().Unmap()
 	}
-	out, err := s.dispatch(r.Context(), svc, call)
-	if err != nil {
-		return nil, err
+	if out, err = s.dispatch(r.Context(), svc, call); err != nil {
+		return nil, nil, err
 	}
-	return encodeReply(svc.spec, call.Action, call.RequestID, out), nil
+	return out, encodeReply(svc.spec, call.Action, call.RequestID, out), nil
 }
 
 // refusal returns what the caller is told of an error: all of it if it is meant
