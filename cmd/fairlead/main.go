@@ -43,6 +43,7 @@ type commands struct {
 	Pools    poolsCmd    `cmd:"" help:"Show all pools as a tree, with how full they are."`
 	Map      mapCmd      `cmd:"" help:"Draw who holds what in a pool."`
 	History  historyCmd  `cmd:"" help:"Show who has and had an address, and when."`
+	Events   eventsCmd   `cmd:"" help:"Show what the controllers decided, and why; --follow goes on with what is to come."`
 	Audit    auditCmd    `cmd:"" help:"Show who asked the API for which changes, and how it answered."`
 	Forecast forecastCmd `cmd:"" help:"Tell when a pool will be exhausted, and how sure that is."`
 	Fsck     fsckCmd     `cmd:"" help:"Prove that the records of addresses fit together; with --repair, have done what is provably right."`

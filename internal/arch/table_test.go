@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"store/etcd":      {"store", "failpoint"},
 	"store/memstore":  {"store"},
 	"store/storetest": {"store"},
+	"event":           {"ids", "store"},
 	"history":         {"store"},
 	"idempotency":     {"store"},
 	"tags":            {"store"},
@@ -33,9 +34,9 @@ var allowed = map[string][]string{
 	"certs":     {"arn", "store", "tags"},
 	"discovery": {"history", "idempotency", "store", "tags"},
 	"dns":       {"snapshot", "store"},
+	"elb":       {"arn", "event", "failpoint", "idempotency", "ids", "snapshot", "store", "tags"},
 	"fsck":      {"store"},
-	"elb":       {"arn", "failpoint", "idempotency", "ids", "snapshot", "store", "tags"},
-	"ipam":      {"arn", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
+	"ipam":      {"arn", "event", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
 	"vpc":       {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
 
 	"prefixlist":          {"idempotency", "store", "tags"},
@@ -53,7 +54,7 @@ var allowed = map[string][]string{
 	"api/acm":         {"apierr", "arn", "certs", "ids", "shapes/acm", "store", "tags", "wire"},
 	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "ipam", "prefixlist", "prefixlist/resolver", "shapes/ec2", "store", "tags", "vpc", "wire"},
 	"api/elbv2":       {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
-	"api/fairlead":    {"apierr", "ids", "ipam", "shapes/fairlead", "store", "tags", "wire"},
+	"api/fairlead":    {"apierr", "elb", "event", "ids", "ipam", "shapes/fairlead", "store", "tags", "wire"},
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
 
 	// What carries traffic.
@@ -72,8 +73,8 @@ var allowed = map[string][]string{
 	"status": {},
 	"server": {
 		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "certs", "config",
-		"discovery", "dns", "dnsserver", "elb", "failpoint", "fsck", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast", "ipam/proof",
-		"node", "prefixlist",
+		"discovery", "dns", "dnsserver", "elb", "event", "failpoint", "fsck", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast",
+		"ipam/proof", "node", "prefixlist",
 		"prefixlist/resolver", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",
 	},
@@ -82,7 +83,7 @@ var allowed = map[string][]string{
 	},
 	"client":       {"wire"},
 	"inventory":    {"api/ec2", "api/fairlead", "shapes/ec2", "shapes/fairlead", "wire"}, // another client of it
-	"cmd/fairlead": {"client", "failpoint", "inventory", "config", "demo", "server", "status", "wire"},
+	"cmd/fairlead": {"api/fairlead", "apierr", "client", "failpoint", "inventory", "shapes/fairlead", "config", "demo", "server", "status", "wire"},
 
 	// For tests alone.
 	"arch":           {},

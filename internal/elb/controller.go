@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/failpoint"
 	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/snapshot"
@@ -100,8 +101,9 @@ func (c *Controller) Report(_ context.Context, r *snapshot.Report) error {
 	if r.Version > snapshot.Version {
 		return fmt.Errorf("report of host %s has format %d, newer than this program's %d", r.Host, r.Version, snapshot.Version)
 	}
-	news := c.s.health.record(r)
+	news, before, now := c.s.health.record(r)
 	snap := c.s.store.Snapshot()
+	c.s.tellReport(snap, before, now, c.now())
 	for _, id := range news {
 		if n, ok := c.s.nodes.Get(snap, id); ok {
 			c.queue.add(n.LoadBalancerARN)
@@ -189,6 +191,7 @@ func (c *Controller) explain(ctx context.Context, arn, reason string) error {
 		}
 		b.Reason = reason
 		c.s.balancers.Put(tx, arn, b)
+		c.s.opts.Events.Put(tx, with(b.about(event.BalancerWaiting, c.now(), "%s isn't there yet: %s", b.Name, reason), "reason", reason))
 		return nil
 	})
 }
@@ -305,8 +308,10 @@ func (c *Controller) assignAddress(ctx context.Context, b LoadBalancer, nodeID s
 			return err
 		case i == len(pools)-1:
 			c.log.Warn("falling back to the provider's pool", "load_balancer", b.ID, "node", nodeID, "pool", pool, "reason", err)
+			c.tellFallback(snap, b, nodeID, pool, "", err)
 		default:
 			c.log.Warn("falling back to the policy's next pool", "load_balancer", b.ID, "node", nodeID, "pool", pool, "reason", err, "next", pools[i+1])
+			c.tellFallback(snap, b, nodeID, pool, pools[i+1], err)
 		}
 	}
 	got, err := c.interfaces.AssignAddress(ctx, iface.ID, "", c.now())
@@ -314,6 +319,14 @@ func (c *Controller) assignAddress(ctx context.Context, b LoadBalancer, nodeID s
 		c.log.Info("address drawn from the provider's pool", "load_balancer", b.ID, "node", nodeID, "address", got.Public)
 	}
 	return err
+}
+
+// tellFallback tells that a pool gave no address, and which is asked next, "" for
+// the provider's.
+func (c *Controller) tellFallback(r store.Snapshot, b LoadBalancer, nodeID, pool, next string, why error) {
+	n, _ := c.s.nodes.Get(r, nodeID)
+	n.PoolID = pool
+	c.s.opts.Events.Tell(with(b.ofNode(n, event.AddressFallback, c.now(), "%s in %s falls back to %s: %s of %s", b.Name, n.Zone, source(next), why, pool), "next", next))
 }
 
 func (c *Controller) place(ctx context.Context, b LoadBalancer, nodeIDs []string) error {
@@ -330,6 +343,7 @@ func (c *Controller) place(ctx context.Context, b LoadBalancer, nodeIDs []string
 			n.InterfaceID, n.Private, n.Public, n.PoolID = iface.ID, iface.Private, iface.Public, iface.PoolID
 			n.Phase, n.Since = NodeStarting, c.now()
 			c.s.nodes.Put(tx, id, n)
+			c.s.opts.Events.Put(tx, b.drawn(n, c.now()))
 		}
 		return nil
 	})
@@ -346,10 +360,11 @@ func (c *Controller) serve(ctx context.Context, nodeID string) error {
 		if !ok || !status.Ready {
 			return nil
 		}
+		n.Bound = status.Bound
 		if n.Phase == NodeStarting {
 			n.Phase, n.Since = NodeInService, c.now()
+			c.s.entered(tx, c.balancerOf(tx, n), n, "")
 		}
-		n.Bound = status.Bound
 		c.s.nodes.Put(tx, nodeID, n)
 		return nil
 	})
@@ -373,6 +388,7 @@ func (c *Controller) takeOver(ctx context.Context, b LoadBalancer, nodeIDs []str
 			case !cur.wants(n):
 				if n.Phase == NodeInService {
 					n.Phase, n.Since = NodeRetiring, c.now()
+					c.s.entered(tx, cur, n, "")
 				}
 			case n.Phase == NodeStarting:
 				status, ok := c.s.health.node(n.Host, id)
@@ -380,6 +396,7 @@ func (c *Controller) takeOver(ctx context.Context, b LoadBalancer, nodeIDs []str
 					return nil
 				}
 				n.Phase, n.Since, n.Bound = NodeInService, c.now(), status.Bound
+				c.s.entered(tx, cur, n, "")
 			}
 			c.s.nodes.Put(tx, id, n)
 		}
@@ -395,6 +412,13 @@ func (c *Controller) retire(ctx context.Context, nodeIDs []string) error {
 		}
 	}
 	return nil
+}
+
+// balancerOf returns a node's load balancer as it was when tx began: what only
+// an event says of it needs no guard.
+func (c *Controller) balancerOf(tx *store.Tx, n Node) LoadBalancer {
+	b, _ := c.s.balancers.Get(tx.Snapshot(), n.LoadBalancerARN)
+	return b
 }
 
 // before says which phases a node may enter another from.
@@ -415,6 +439,8 @@ func (c *Controller) setPhase(ctx context.Context, nodeID string, to NodePhase) 
 			if n.Phase == from {
 				n.Phase, n.Since = to, c.now()
 				c.s.nodes.Put(tx, nodeID, n)
+				c.s.entered(tx, c.balancerOf(tx, n), n, "")
+				return nil
 			}
 		}
 		return nil
@@ -434,6 +460,7 @@ func (c *Controller) activate(ctx context.Context, b LoadBalancer) error {
 		}
 		cur.State, cur.Reason = Active, ""
 		c.s.balancers.Put(tx, b.ARN, cur)
+		c.s.opts.Events.Put(tx, cur.about(event.BalancerActive, c.now(), "%s is active: a node in each of its %d zones serves", cur.Name, len(cur.Zones)))
 		return nil
 	})
 }
@@ -462,8 +489,14 @@ func (c *Controller) release(ctx context.Context, nodeID string) error {
 	}
 	failpoint.Hit("elb.release.between")
 	return c.s.store.Update(ctx, func(tx *store.Tx) error {
-		if _, ok := c.s.nodes.Get(tx, nodeID); ok {
-			c.s.nodes.Delete(tx, nodeID)
+		n, ok := c.s.nodes.Get(tx, nodeID)
+		if !ok {
+			return nil
+		}
+		c.s.nodes.Delete(tx, nodeID)
+		if n.InterfaceID != "" { // else it had none to tell of
+			b := c.balancerOf(tx, n)
+			c.s.opts.Events.Put(tx, b.ofNode(n, event.AddressReturned, c.now(), "%s in %s has given %s back to %s", b.Name, n.Zone, n.Address(), n.origin()))
 		}
 		return nil
 	})
@@ -490,7 +523,10 @@ func (c *Controller) remove(ctx context.Context, b LoadBalancer) error {
 	}
 	failpoint.Hit("elb.remove.between")
 	return c.s.store.Update(ctx, func(tx *store.Tx) error {
-		c.s.balancers.Delete(tx, b.ARN)
+		if _, ok := c.s.balancers.Get(tx, b.ARN); ok {
+			c.s.balancers.Delete(tx, b.ARN)
+			c.s.opts.Events.Put(tx, b.about(event.BalancerRemoved, c.now(), "%s is gone, and its addresses with it", b.Name))
+		}
 		return nil
 	})
 }

@@ -3,7 +3,10 @@ package elb
 import (
 	"context"
 	"slices"
+	"strings"
+	"time"
 
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/store"
 )
 
@@ -54,10 +57,19 @@ func (b LoadBalancer) subnets() []string {
 	return ids
 }
 
+// zoneNames returns the load balancer's zones and subnets, for people.
+func (b LoadBalancer) zoneNames() string {
+	var names []string
+	for _, z := range b.Zones {
+		names = append(names, z.Zone+" ("+z.SubnetID+")")
+	}
+	return strings.Join(names, ", ")
+}
+
 // SetSubnets replaces the subnets that a load balancer has nodes in (ELBv2
 // SetSubnets). A zone that it leaves goes out of DNS when those that stay and
 // come serve.
-func (s *Service) SetSubnets(ctx context.Context, account, region, arn string, subnets []string) (LoadBalancer, error) {
+func (s *Service) SetSubnets(ctx context.Context, account, region, arn string, subnets []string, now time.Time) (LoadBalancer, error) {
 	var b LoadBalancer
 	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
 		if b, err = s.LoadBalancer(tx, account, region, arn); err != nil {
@@ -73,8 +85,11 @@ func (s *Service) SetSubnets(ctx context.Context, account, region, arn string, s
 		if slices.Equal(zones, b.Zones) {
 			return nil
 		}
+		before := b.zoneNames()
 		b.Zones = zones
 		s.balancers.Put(tx, b.ARN, b)
+		s.opts.Events.Put(tx, with(b.about(event.ZonesChanged, now, "%s moves from %s to %s: its subnets were set", b.Name, before, b.zoneNames()),
+			"from", before, "to", b.zoneNames()))
 		s.network.Use(tx, b.subnets(), nil)
 		return nil
 	})

@@ -188,7 +188,7 @@ func TestZonesComeAndGo(t *testing.T) {
 		b := w.create(shop("subnet-a", "subnet-b"))
 		set := func(subnets ...string) {
 			t.Helper()
-			if _, err := w.svc.SetSubnets(t.Context(), account, region, b.ARN, subnets); err != nil {
+			if _, err := w.svc.SetSubnets(t.Context(), account, region, b.ARN, subnets, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -303,7 +303,7 @@ func TestMigrationsThatCantBeAreRefused(t *testing.T) {
 		"one without room": {[]string{"subnet-a", "subnet-full"}, elb.InvalidSubnet},
 		"one that is none": {[]string{"subnet-a", "subnet-z"}, elb.SubnetNotFound},
 	} {
-		if _, err := svc.SetSubnets(t.Context(), account, region, b.ARN, c.subnets); kind(t, err) != c.want {
+		if _, err := svc.SetSubnets(t.Context(), account, region, b.ARN, c.subnets, time.Now()); kind(t, err) != c.want {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
 	}

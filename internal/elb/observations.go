@@ -32,9 +32,9 @@ type targetKey struct {
 func newObservations() *Observations { return &Observations{hosts: map[string]*hostView{}} }
 
 // record takes a report and returns the IDs of the nodes of which it tells
-// something new.
-func (o *Observations) record(r *snapshot.Report) (news []string) {
-	v := &hostView{
+// something new, the view that it makes, and the one before, nil if there was none.
+func (o *Observations) record(r *snapshot.Report) (news []string, before, v *hostView) {
+	v = &hostView{
 		revision: r.Revision,
 		nodes:    make(map[string]snapshot.NodeStatus, len(r.Nodes)),
 		targets:  make(map[targetKey]snapshot.TargetStatus, len(r.Targets)),
@@ -61,7 +61,7 @@ func (o *Observations) record(r *snapshot.Report) (news []string) {
 			}
 		}
 	}
-	return news
+	return news, old, v
 }
 
 // matters says whether the controller may decide differently after the change.

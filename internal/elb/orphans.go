@@ -3,6 +3,8 @@ package elb
 import (
 	"context"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/event"
 )
 
 const (
@@ -61,6 +63,8 @@ func (c *Controller) sweepOnce(ctx context.Context) (clean bool) {
 		}
 		c.log.Warn("network interface of a node that doesn't exist released", "interface", id, "node", nodeID,
 			"private", iface.Private, "public", iface.Public, "pool", iface.PoolID)
+		c.s.opts.Events.Tell(with(event.Event{Time: c.now(), Kind: event.InterfaceSwept, Resource: id, Message: "an interface was released whose node doesn't exist"},
+			"node", nodeID, "private", text(iface.Private), "address", text(iface.Public), "pool", iface.PoolID))
 	}
 	return clean
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
 )
@@ -17,6 +18,7 @@ type Options struct {
 	AllowLoopbackTargets bool          // 127.0.0.0/8 and ::1 as targets
 	Quotas               Quotas
 	Certificates         Certificates // nil: there are none
+	Events               *event.Log   // what was decided, and why; nil: nobody asks
 }
 
 // Quotas are the limits of DescribeAccountLimits that hold here.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/snapshot"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/store/memstore"
@@ -191,6 +192,7 @@ type world struct {
 	pools        *pools
 	certificates certificates
 	controller   *elb.Controller
+	events       *event.Log
 	log          *logs
 	stop         func()
 
@@ -227,8 +229,9 @@ func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *worl
 	w := &world{t: t, engine: engine, hold: hold, st: store.New(engine, "/test", log), log: kept, pools: new(pools)}
 	w.interfaces = newInterfaces(w.st, poolSize)
 	w.certificates = newCertificates(w.st)
+	w.events = event.New(w.st, event.Options{Log: log})
 	w.svc = elb.New(w.st, tags.New(w.st), network{}, w.pools, elb.Options{
-		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates})
+		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates, Events: w.events})
 	if err := w.st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -237,6 +240,7 @@ func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *worl
 	w.controller = c
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
+	wg.Go(func() { w.events.Run(ctx) })
 	wg.Go(func() { p.Run(ctx) })
 	wg.Go(func() { c.Run(ctx) })
 	wg.Go(func() {

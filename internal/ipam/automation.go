@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
@@ -204,6 +205,7 @@ func (s *Service) sweepNotices(ctx context.Context, snap store.Snapshot, now tim
 			c.Waiting = false
 			s.cidrs.Put(t.tx, c.ID, c)
 			t.changeCIDRs()
+			s.opts.Events.Put(t.tx, t.pool.about(event.PoolNoticeOver, now, "cidr", c.CIDR.String(), "the notice period of %s is over: addresses are drawn from it", c.CIDR))
 			return nil
 		}))
 	}

@@ -266,6 +266,9 @@ func (s *Service) provision(t *turn, req ProvisionCIDR, dryRun func() error) (Po
 	}
 	s.cidrs.Put(t.tx, c.ID, c)
 	s.tokens.Remember(t.tx, req.Token, c.ID)
+	if c.State == Provisioned {
+		s.opts.Events.Put(t.tx, p.provisioned(c, req.refill != nil, req.Time))
+	}
 	return c, nil
 }
 

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/failpoint"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
@@ -254,6 +256,12 @@ func (s *Service) decideImport(ctx context.Context, account, region, id string, 
 		blocks = m.Blocks
 		m.State, m.Touched = decision, now
 		s.imports.Put(tx, id, m)
+		p, _ := s.pools.Get(tx.Snapshot(), m.PoolID)
+		kind, how := event.ImportFinished, "was finished"
+		if decision == ImportAbandoned {
+			kind, how = event.ImportAbandoned, "was abandoned"
+		}
+		s.opts.Events.Put(tx, p.about(kind, now, "blocks", strconv.Itoa(m.Blocks), "the import %s of %d blocks %s", id, m.Blocks, how))
 		return nil
 	})
 	if err != nil {

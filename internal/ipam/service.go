@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/history"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/store"
@@ -38,7 +39,8 @@ type Options struct {
 
 	Quotas Quotas
 
-	Log *slog.Logger
+	Events *event.Log // what pools do by themselves; nil: nobody asks
+	Log    *slog.Logger
 }
 
 // Service changes and reads pools and what is allocated in them.

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/history"
 	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/ipam"
@@ -34,6 +35,7 @@ type rooms struct {
 	tags        *tags.Service
 	idempotency *idempotency.Service
 	history     *history.Service
+	events      *event.Log
 	discovery   *discovery.Service
 	ipam        *ipam.Service
 	announcer   *announce.Recorder
@@ -58,6 +60,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.tags = tags.New(r.store)
 	r.idempotency = idempotency.New(r.store)
 	r.history = history.New(r.store, history.Options{})
+	r.events = event.New(r.store, event.Options{Log: log})
 	r.ipam = ipam.New(r.store, r.tags, r.idempotency, ipam.Options{
 		Quarantine:         cfg.QuarantineTime(),
 		FreeTierQuarantine: cfg.IPAM.FreeTierQuarantine,
@@ -68,6 +71,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Companions:         watched{r},
 		VPCs:               planning{r},
 		Quotas:             ipam.Quotas(cfg.IPAM.Quotas),
+		Events:             r.events,
 		Log:                log,
 	})
 	r.regions.ipam = r.ipam
@@ -101,16 +105,21 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		AllowLoopbackTargets: cfg.Attachment.Driver == config.DriverLoopback,
 		Quotas:               elb.DefaultQuotas,
 		Certificates:         certificates{r.certs},
+		Events:               r.events,
 	})
 	r.projector = r.elb.NewProjector(hostName, log)
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)
+	root := cfg.RootAccount
+	if cfg.Dev {
+		root = wire.DevAccount
+	}
 	r.wire = wire.NewServer(
 		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Answered: r.answered, Log: log},
 		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, PrefixLists: r.prefixLists, Resolvers: r.resolvers, Tags: r.tags, Regions: r.regions}).Service(),
 		elbv2.New(r.store, r.elb).Service(),
 		acm.New(r.store, r.certs).Service(),
 		sts.Service(),
-		fairlead.New(r.store, r.ipam),
+		fairlead.New(fairlead.Deps{Store: r.store, IPAM: r.ipam, Events: r.events, Root: root}),
 	)
 	return r
 }

@@ -162,6 +162,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	tasks.Go(func() { r.ipam.Run(ctx) })
 	tasks.Go(func() { r.history.Run(ctx, s.log) })
 	tasks.Go(func() { r.resolvers.Run(ctx) })
+	tasks.Go(func() { r.events.Run(ctx) })
 	tasks.Go(func() { r.ipam.KeepAnnounced(ctx, r.announcer) })
 	if err := r.regions.ensureProviders(ctx); err != nil {
 		return err
@@ -198,6 +199,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 
 	api := &http.Server{Handler: r.wire, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	ops := &http.Server{Handler: s.opsHandler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	api.RegisterOnShutdown(r.wire.EndStreams)
 	tasks.Go(func() { s.serve(api, l.api, cancel) })
 	tasks.Go(func() { s.serve(ops, l.ops, cancel) })
 

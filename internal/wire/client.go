@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -28,15 +29,36 @@ type Client struct {
 // Do calls the action with in and fills out, both pointers to generated shapes.
 // A refusal is an *apierr.Error.
 func (c *Client) Do(ctx context.Context, action string, in, out any) error {
+	resp, err := c.request(ctx, action, in, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	reply, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("%s: read reply: %w", action, err)
+	}
+	if err := decodeReply(c.Spec.Protocol, action, reply, reflect.ValueOf(out).Elem()); err != nil {
+		return fmt.Errorf("%s: %w", action, err)
+	}
+	return nil
+}
+
+// request sends a signed request, to which headers may add, and returns a
+// response that is no error, whose body the caller closes.
+func (c *Client) request(ctx context.Context, action string, in any, headers func(http.Header)) (*http.Response, error) {
 	form := encodeForm(c.Spec.Protocol, in)
 	form.Set("Action", action)
 	form.Set("Version", c.Spec.Version)
 	body := []byte(form.Encode())
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint+"/", bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("%s: %w", action, err)
+		return nil, fmt.Errorf("%s: %w", action, err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	if headers != nil {
+		headers(r.Header)
+	}
 	c.sign(r, body, time.Now().UTC())
 	client := c.HTTP
 	if client == nil {
@@ -44,21 +66,25 @@ func (c *Client) Do(ctx context.Context, action string, in, out any) error {
 	}
 	resp, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("%s: %w", action, err)
+		return nil, fmt.Errorf("%s: %w", action, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
 	}
 	defer func() { _ = resp.Body.Close() }()
 	reply, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return fmt.Errorf("%s: read reply: %w", action, err)
+		return nil, fmt.Errorf("%s: read reply: %w", action, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		code, message := decodeError(reply)
-		return &apierr.Error{Code: code, Message: message, Status: resp.StatusCode}
-	}
-	if err := decodeReply(c.Spec.Protocol, action, reply, reflect.ValueOf(out).Elem()); err != nil {
-		return fmt.Errorf("%s: %w", action, err)
-	}
-	return nil
+	code, message := decodeError(reply)
+	return nil, &apierr.Error{Code: code, Message: message, Status: resp.StatusCode}
+}
+
+// newLines reads lines of up to a MiB.
+func newLines(r io.Reader) *bufio.Scanner {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 4096), MaxBodyBytes)
+	return lines
 }
 
 func (c *Client) sign(r *http.Request, body []byte, now time.Time) {

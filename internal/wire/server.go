@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -55,6 +56,10 @@ type Server struct {
 	mu       sync.Mutex // guards the following
 	requests map[requestKey]uint64
 	unknown  int // keys in requests whose action isn't served
+
+	streams     context.Context // ends those that are open
+	endStreams  context.CancelFunc
+	openStreams atomic.Int64
 }
 
 type requestKey struct{ service, action, code string }
@@ -72,6 +77,7 @@ func NewServer(cfg Config, services ...*Service) *Server {
 		s.services[svc.spec.Name] = svc
 	}
 	s.names = slices.Sorted(maps.Keys(s.services))
+	s.streams, s.endStreams = context.WithCancel(context.Background())
 	return s
 }
 
@@ -141,6 +147,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		call.Action = call.Form.Get("Action")
 	}
+	call.stream = &EventStream{LastEventID: r.Header.Get("Last-Event-ID"), w: w, rc: http.NewResponseController(w), server: s}
+	w.Header().Set("x-amzn-RequestId", id)
 	out, reply, err := s.answer(r, svc, call, problem)
 	status, code, message := http.StatusOK, "OK", ""
 	content := "text/xml;charset=UTF-8"
@@ -157,7 +165,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.count(svc, call.Action, code)
 	s.tell(r, svc, call, out, code, message)
-	w.Header().Set("x-amzn-RequestId", id)
+	if call.stream.opened {
+		return
+	}
 	w.Header().Set("Content-Type", content)
 	w.WriteHeader(status)
 	_, _ = w.Write(reply)

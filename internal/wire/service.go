@@ -84,6 +84,7 @@ type Call struct {
 
 	body   []byte // as sent
 	dryRun bool
+	stream *EventStream // for handlers that answer with one
 }
 
 // CheckDryRun ends a call that only asks whether it would succeed. A handler

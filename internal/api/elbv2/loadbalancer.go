@@ -97,7 +97,7 @@ func (a *API) setSubnets(ctx context.Context, c *wire.Call, in *elbv2.SetSubnets
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.elb.SetSubnets(ctx, c.Account, c.Region, *in.LoadBalancerArn, subnets)
+	b, err := a.elb.SetSubnets(ctx, c.Account, c.Region, *in.LoadBalancerArn, subnets, c.Now)
 	if err != nil {
 		return nil, err
 	}

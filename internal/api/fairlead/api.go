@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/shapes/fairlead"
@@ -26,15 +27,26 @@ var Spec = wire.ServiceSpec{
 // MaxBlocks is how many blocks one call may have.
 const MaxBlocks = 500
 
+// Deps are the rooms that the service calls.
+type Deps struct {
+	Store  *store.Store
+	IPAM   *ipam.Service
+	Events *event.Log
+	Root   string // the account that may see everybody's events
+}
+
 type api struct {
-	store *store.Store
-	ipam  *ipam.Service
+	store  *store.Store
+	ipam   *ipam.Service
+	events *event.Log
+	root   string
 }
 
 // New returns the service.
-func New(st *store.Store, room *ipam.Service) *wire.Service {
-	a := &api{st, room}
+func New(d Deps) *wire.Service {
+	a := &api{d.Store, d.IPAM, d.Events, d.Root}
 	svc := wire.NewService(Spec)
+	wire.HandleStream(svc, "StreamEvents", a.streamEvents)
 	handle(svc, "CheckImport", a.checkImport)
 	handle(svc, "BeginImport", a.beginImport)
 	handle(svc, "AddToImport", a.addToImport)

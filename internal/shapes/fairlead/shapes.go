@@ -3,6 +3,8 @@
 // written by hand; the tags are theirs, see package shapes.
 package fairlead
 
+import "time"
+
 // Tag is a tag of a resource to be made.
 type Tag struct {
 	Key   *string `in:"Key" required:"true"`
@@ -72,4 +74,17 @@ type AbandonImportInput struct {
 // AbandonImportOutput is empty but for EC2's word that it was done.
 type AbandonImportOutput struct {
 	Return *bool `out:"return"`
+}
+
+// StreamEventsInput asks for events as a stream of server-sent events. Last-Event-ID,
+// a header, resumes after an event; else After does, else Latest says with how many
+// of those that there are it begins.
+type StreamEventsInput struct {
+	Kind        *string    `in:"Kind"`     // may have * and ?
+	Resource    *string    `in:"Resource"` // ARN, id, name of a load balancer, address
+	Since       *time.Time `in:"Since"`
+	After       *int64     `in:"After"` // a sequence number
+	Latest      *int32     `in:"Latest"`
+	Follow      *bool      `in:"Follow"`      // go on with what is to come
+	AllAccounts *bool      `in:"AllAccounts"` // the root account's alone
 }
