@@ -37,19 +37,20 @@ type streams struct{ out, err io.Writer }
 
 // commands is the command line.
 type commands struct {
-	Server   serverCmd   `cmd:"" help:"Run the server: the AWS APIs, DNS, and the load balancers' nodes."`
-	Demo     demoCmd     `cmd:"" help:"Take the tour: a server, three targets and a load balancer with addresses out of a pool, all on this machine's loopback." set:"data_dir=a new one, removed at the end" set:"log_level=warn"` //nolint:staticcheck // kong reads every set tag
-	Status   statusCmd   `cmd:"" help:"Show what a running server says of itself: its pools and its load balancers."`
-	Pools    poolsCmd    `cmd:"" help:"Show all pools as a tree, with how full they are."`
-	Map      mapCmd      `cmd:"" help:"Draw who holds what in a pool."`
-	History  historyCmd  `cmd:"" help:"Show who has and had an address, and when."`
-	Events   eventsCmd   `cmd:"" help:"Show what the controllers decided, and why; --follow goes on with what is to come."`
-	Audit    auditCmd    `cmd:"" help:"Show who asked the API for which changes, and how it answered."`
-	Forecast forecastCmd `cmd:"" help:"Tell when a pool will be exhausted, and how sure that is."`
-	Fsck     fsckCmd     `cmd:"" help:"Prove that the records of addresses fit together; with --repair, have done what is provably right."`
-	Import   importCmd   `cmd:"" help:"Allocate what a CSV file or an export of NetBox names, all of it or nothing; tells first what it would do."`
-	Export   exportCmd   `cmd:"" help:"Write pools and what is held in them, as CSV or JSON."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Server    serverCmd    `cmd:"" help:"Run the server: the AWS APIs, DNS, and the load balancers' nodes."`
+	Demo      demoCmd      `cmd:"" help:"Take the tour: a server, three targets and a load balancer with addresses out of a pool, all on this machine's loopback." set:"data_dir=a new one, removed at the end" set:"log_level=warn"` //nolint:staticcheck // kong reads every set tag
+	Status    statusCmd    `cmd:"" help:"Show what a running server says of itself: its pools and its load balancers."`
+	Pools     poolsCmd     `cmd:"" help:"Show all pools as a tree, with how full they are."`
+	Map       mapCmd       `cmd:"" help:"Draw who holds what in a pool."`
+	History   historyCmd   `cmd:"" help:"Show who has and had an address, and when."`
+	Migration migrationCmd `cmd:"" help:"Show a load balancer's move to other addresses, watch it, or cancel it."`
+	Events    eventsCmd    `cmd:"" help:"Show what the controllers decided, and why; --follow goes on with what is to come."`
+	Audit     auditCmd     `cmd:"" help:"Show who asked the API for which changes, and how it answered."`
+	Forecast  forecastCmd  `cmd:"" help:"Tell when a pool will be exhausted, and how sure that is."`
+	Fsck      fsckCmd      `cmd:"" help:"Prove that the records of addresses fit together; with --repair, have done what is provably right."`
+	Import    importCmd    `cmd:"" help:"Allocate what a CSV file or an export of NetBox names, all of it or nothing; tells first what it would do."`
+	Export    exportCmd    `cmd:"" help:"Write pools and what is held in them, as CSV or JSON."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 // run carries out the command line and returns the exit code: 0, or 1 after one

@@ -244,6 +244,8 @@ func (c *Controller) take(ctx context.Context, b LoadBalancer, st step) error {
 		return c.release(ctx, st.nodes[0])
 	case remove:
 		return c.remove(ctx, b)
+	case endMigration:
+		return c.endMigration(ctx, b)
 	}
 	panic("elb: unknown step " + string(st.action))
 }
@@ -353,7 +355,10 @@ func (c *Controller) place(ctx context.Context, b LoadBalancer, nodeIDs []string
 func (c *Controller) serve(ctx context.Context, nodeID string) error {
 	return c.s.store.Update(ctx, func(tx *store.Tx) error {
 		n, ok := c.s.nodes.Get(tx, nodeID)
-		if !ok || (n.Phase != NodeStarting && n.Phase != NodeInService) {
+		if !ok || (n.Phase != NodeStarting && n.Phase != NodeInService && n.Phase != NodeRetiring) {
+			return nil
+		}
+		if n.Phase == NodeRetiring && !c.wanted(tx, n) {
 			return nil
 		}
 		status, ok := c.s.health.node(n.Host, nodeID)
@@ -361,7 +366,7 @@ func (c *Controller) serve(ctx context.Context, nodeID string) error {
 			return nil
 		}
 		n.Bound = status.Bound
-		if n.Phase == NodeStarting {
+		if n.Phase != NodeInService {
 			n.Phase, n.Since = NodeInService, c.now()
 			c.s.entered(tx, c.balancerOf(tx, n), n, "")
 		}
@@ -374,15 +379,16 @@ func (c *Controller) serve(ctx context.Context, nodeID string) error {
 // DNS names the nodes of the one or of the others, never of both. It does nothing
 // unless all of the generation serve.
 func (c *Controller) takeOver(ctx context.Context, b LoadBalancer, nodeIDs []string) error {
-	return c.s.store.Update(ctx, func(tx *store.Tx) error {
+	err := c.s.store.Update(ctx, func(tx *store.Tx) error {
 		cur, ok := c.s.balancers.Get(tx, b.ARN)
 		if !ok || cur.Deleted || cur.Generation != b.Generation {
 			return nil // planned for what is no longer wanted
 		}
+		var named []string
 		for _, id := range nodeIDs {
 			n, ok := c.s.nodes.Get(tx, id)
 			if !ok {
-				return nil
+				return errNotYet
 			}
 			switch {
 			case !cur.wants(n):
@@ -390,19 +396,29 @@ func (c *Controller) takeOver(ctx context.Context, b LoadBalancer, nodeIDs []str
 					n.Phase, n.Since = NodeRetiring, c.now()
 					c.s.entered(tx, cur, n, "")
 				}
-			case n.Phase == NodeStarting:
+			case n.Phase == NodeStarting || n.Phase == NodeRetiring:
 				status, ok := c.s.health.node(n.Host, id)
 				if !ok || !status.Ready {
-					return nil
+					return errNotYet
 				}
 				n.Phase, n.Since, n.Bound = NodeInService, c.now(), status.Bound
 				c.s.entered(tx, cur, n, "")
+				named = append(named, n.Address().String())
 			}
 			c.s.nodes.Put(tx, id, n)
 		}
+		c.moved(tx, cur, named)
 		return nil
 	})
+	if errors.Is(err, errNotYet) {
+		return nil
+	}
+	return err
 }
+
+// errNotYet ends a transaction that was planned on what has changed since; the
+// next plan knows.
+var errNotYet = errors.New("elb: not yet")
 
 // retire takes nodes out of DNS that serve on.
 func (c *Controller) retire(ctx context.Context, nodeIDs []string) error {
@@ -437,6 +453,9 @@ func (c *Controller) setPhase(ctx context.Context, nodeID string, to NodePhase) 
 		}
 		for _, from := range before[to] {
 			if n.Phase == from {
+				if to != NodeStarting && c.wanted(tx, n) {
+					return nil // planned when it wasn't: a migration has been cancelled since
+				}
 				n.Phase, n.Since = to, c.now()
 				c.s.nodes.Put(tx, nodeID, n)
 				c.s.entered(tx, c.balancerOf(tx, n), n, "")

@@ -15,6 +15,7 @@ type ModifyIPPool struct {
 	Account, Region, ARN string
 	PoolID               string // the pool to draw from
 	Remove               bool   // draw from the provider's
+	Time                 time.Time
 }
 
 // ModifyIPPool has a load balancer draw its addresses from another pool. It gets
@@ -40,13 +41,27 @@ func (s *Service) ModifyIPPool(ctx context.Context, m ModifyIPPool) (LoadBalance
 		if _, _, err := s.checkSubnets(tx, b.Account, b.Region, b.Scheme, b.subnets()); err != nil {
 			return err
 		}
-		b.PoolID = m.PoolID
-		b.Generation++
-		s.balancers.Put(tx, b.ARN, b)
+		s.migrate(tx, &b, m.PoolID, m.Time)
 		return nil
 	})
 	return b, err
 }
+
+// migrate gives a load balancer a new generation, which draws from the pool.
+func (s *Service) migrate(tx *store.Tx, b *LoadBalancer, toPool string, now time.Time) {
+	b.Generations = max(b.Generations, b.Generation) + 1
+	m := Migration{From: b.Generation, To: b.Generations, FromPool: b.PoolID, ToPool: toPool, Began: now}
+	if old := b.Migration; old.underWay() && old.Moved.IsZero() {
+		m.From, m.FromPool = old.From, old.FromPool // the set that the other never took over from
+	}
+	b.Generation, b.PoolID, b.Migration = m.To, m.ToPool, &m
+	s.balancers.Put(tx, b.ARN, *b)
+	s.opts.Events.Put(tx, with(b.about(event.MigrationBegun, now, "%s moves from addresses of %s to addresses of %s, which come up first", b.Name, source(m.FromPool), source(m.ToPool)),
+		"from", m.FromPool, "to", m.ToPool))
+}
+
+// underWay says whether both sets may be there.
+func (m *Migration) underWay() bool { return m != nil && m.Ended.IsZero() }
 
 // subnets returns the ids of the load balancer's subnets, in order.
 func (b LoadBalancer) subnets() []string {

@@ -25,7 +25,7 @@ func poolless() elb.CreateLoadBalancer {
 
 func (w *world) migrate(arn, to string) {
 	w.t.Helper()
-	if _, err := w.svc.ModifyIPPool(w.t.Context(), elb.ModifyIPPool{Account: account, Region: region, ARN: arn, PoolID: to, Remove: to == ""}); err != nil {
+	if _, err := w.svc.ModifyIPPool(w.t.Context(), elb.ModifyIPPool{Account: account, Region: region, ARN: arn, PoolID: to, Remove: to == "", Time: time.Now()}); err != nil {
 		w.t.Fatal(err)
 	}
 	synctest.Wait()

@@ -47,6 +47,7 @@ const (
 	closeNode       action = "close"            // its host is to stop it
 	release         action = "release"          // interface and addresses, then the record
 	remove          action = "remove"           // the load balancer's last records
+	endMigration    action = "end-migration"    // one set of nodes is left, and serves
 )
 
 // step is one step; which of the members it needs depends on the action.
@@ -92,9 +93,9 @@ func plan(o observed, ttl time.Duration) (steps []step, again time.Duration) {
 }
 
 // wants says whether the node is one that the load balancer is to have: of its
-// present generation, in one of its subnets.
+// present generation, in one of its subnets, and not on its way out for good.
 func (b LoadBalancer) wants(n Node) bool {
-	return n.Generation == b.Generation && slices.Contains(b.Zones, ZoneSubnet{n.Zone, n.SubnetID})
+	return n.Generation == b.Generation && n.Phase != NodeDraining && n.Phase != NodeClosed && slices.Contains(b.Zones, ZoneSubnet{n.Zone, n.SubnetID})
 }
 
 // sooner returns the shorter of two waits, of which 0 is none.
@@ -134,7 +135,7 @@ func planPresence(b LoadBalancer, current, outdated []observedNode) (steps []ste
 				steps = append(steps, step{action: assignAddress, nodes: []string{n.ID}})
 			}
 			placeable = append(placeable, n.ID)
-		case NodeStarting:
+		case NodeStarting, NodeRetiring: // which a migration that is cancelled returns to
 			if n.serving() {
 				ready = append(ready, n.ID)
 			}
@@ -173,6 +174,9 @@ func planPresence(b LoadBalancer, current, outdated []observedNode) (steps []ste
 	}
 	if b.State == Provisioning && whole {
 		steps = append(steps, step{action: activate})
+	}
+	if b.Migration.underWay() && inService == len(b.Zones) && len(outdated) == 0 {
+		steps = append(steps, step{action: endMigration})
 	}
 	return steps, 0
 }

@@ -40,15 +40,29 @@ type LoadBalancer struct {
 	Zones          []ZoneSubnet // in the order of the caller's subnets
 	SecurityGroups []string
 	PoolID         string // the IPAM pool that public IPv4 addresses are drawn from; "": the provider's
-	Generation     int    `json:",omitempty"` // counts the changes that need new nodes; see Node
+	Generation     int    `json:",omitempty"` // of the nodes that it is to have; see Node
+	Generations    int    `json:",omitempty"` // the highest there was; 0: Generation is
 	DNSName        string // in the caller's spelling; DNS has it in lower case
 	Created        time.Time
 	State          State
 	Reason         string            // of State, for people
 	Attributes     map[string]string // those that differ from their defaults
 
+	Migration *Migration `json:",omitempty"` // the last one; nil: there was none
+
 	// Deleted: the API doesn't know it any more, its nodes drain.
 	Deleted bool `json:",omitempty"`
+}
+
+// Migration is a load balancer's move to another set of addresses. What it has
+// come to is seen from the nodes; see Service.Migration.
+type Migration struct {
+	From, To         int    // generations
+	FromPool, ToPool string // that they draw from; "": the provider's
+	Began            time.Time
+	Moved            time.Time `json:",omitzero"` // DNS named the new set; zero: not yet
+	Cancelled        time.Time `json:",omitzero"` // and is to name the old one again; zero: it isn't
+	Ended            time.Time `json:",omitzero"` // there is but one set; zero: not yet
 }
 
 // ZoneSubnet is a zone that a load balancer has nodes in, and their subnet.

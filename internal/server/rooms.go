@@ -119,7 +119,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		elbv2.New(r.store, r.elb).Service(),
 		acm.New(r.store, r.certs).Service(),
 		sts.Service(),
-		fairlead.New(fairlead.Deps{Store: r.store, IPAM: r.ipam, Events: r.events, Root: root}),
+		fairlead.New(fairlead.Deps{Store: r.store, IPAM: r.ipam, ELB: r.elb, Events: r.events, Root: root}),
 	)
 	return r
 }

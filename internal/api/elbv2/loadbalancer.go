@@ -70,7 +70,7 @@ func (a *API) modifyIPPools(ctx context.Context, c *wire.Call, in *elbv2.ModifyI
 		return nil, err
 	}
 	b, err := a.elb.ModifyIPPool(ctx, elb.ModifyIPPool{
-		Account: c.Account, Region: c.Region, ARN: *in.LoadBalancerArn, PoolID: pool, Remove: len(in.RemoveIpamPools) > 0,
+		Account: c.Account, Region: c.Region, ARN: *in.LoadBalancerArn, PoolID: pool, Remove: len(in.RemoveIpamPools) > 0, Time: c.Now,
 	})
 	if err != nil {
 		return nil, err

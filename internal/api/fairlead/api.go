@@ -6,9 +6,11 @@ package fairlead
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 
 	"github.com/fairlead/fairlead/internal/apierr"
+	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/ipam"
@@ -31,6 +33,7 @@ const MaxBlocks = 500
 type Deps struct {
 	Store  *store.Store
 	IPAM   *ipam.Service
+	ELB    *elb.Service
 	Events *event.Log
 	Root   string // the account that may see everybody's events
 }
@@ -38,14 +41,17 @@ type Deps struct {
 type api struct {
 	store  *store.Store
 	ipam   *ipam.Service
+	elb    *elb.Service
 	events *event.Log
 	root   string
 }
 
 // New returns the service.
 func New(d Deps) *wire.Service {
-	a := &api{d.Store, d.IPAM, d.Events, d.Root}
+	a := &api{d.Store, d.IPAM, d.ELB, d.Events, d.Root}
 	svc := wire.NewService(Spec)
+	handle(svc, "DescribeMigration", a.describeMigration)
+	handle(svc, "CancelMigration", a.cancelMigration)
 	wire.HandleStream(svc, "StreamEvents", a.streamEvents)
 	handle(svc, "CheckImport", a.checkImport)
 	handle(svc, "BeginImport", a.beginImport)
@@ -62,8 +68,14 @@ func handle[In, Out any](svc *wire.Service, action string, h func(context.Contex
 	})
 }
 
-// refusal returns what the caller is told of an error of the ipam room's.
+// refusal returns what the caller is told of a room's error.
 func refusal(err error) error {
+	if no, ok := errors.AsType[*elb.Error](err); ok {
+		return apierr.New(string(no.Kind), "%s", no.Message) // LoadBalancerNotFound, OperationNotPermitted
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return apierr.New("RequestLimitExceeded", "Too many concurrent changes to the same resource. Try again later.").WithStatus(http.StatusServiceUnavailable)
+	}
 	if absent, ok := errors.AsType[*ipam.NotFoundError](err); ok {
 		code := "InvalidImportId.NotFound"
 		if absent.Noun == ipam.NounPool {

@@ -88,3 +88,56 @@ type StreamEventsInput struct {
 	Follow      *bool      `in:"Follow"`      // go on with what is to come
 	AllAccounts *bool      `in:"AllAccounts"` // the root account's alone
 }
+
+// DescribeMigrationInput asks for a load balancer's last migration.
+type DescribeMigrationInput struct {
+	LoadBalancer *string `in:"LoadBalancer" required:"true"` // ARN or name
+}
+
+// DescribeMigrationOutput has none if the load balancer never had one.
+type DescribeMigrationOutput struct {
+	Migration *Migration `out:"migration"`
+}
+
+// CancelMigrationInput has a load balancer go back to its old addresses.
+type CancelMigrationInput struct {
+	LoadBalancer *string `in:"LoadBalancer" required:"true"` // ARN or name
+}
+
+// CancelMigrationOutput is the migration as it is then.
+type CancelMigrationOutput struct {
+	Migration *Migration `out:"migration"`
+}
+
+// Migration is a load balancer's move to another set of addresses.
+type Migration struct {
+	LoadBalancerArn  *string         `out:"loadBalancerArn"`
+	LoadBalancerName *string         `out:"loadBalancerName"`
+	DnsName          *string         `out:"dnsName"`
+	State            *string         `out:"state"`    // preparing, draining, returning, completed, cancelled
+	FromPool         *string         `out:"fromPool"` // absent: the provider's
+	ToPool           *string         `out:"toPool"`
+	Began            *time.Time      `out:"began"`
+	Moved            *time.Time      `out:"moved"` // DNS named the new addresses
+	Cancelled        *time.Time      `out:"cancelled"`
+	Ended            *time.Time      `out:"ended"`
+	EndsBy           *time.Time      `out:"endsBy"` // at the latest
+	Cancellable      *bool           `out:"cancellable"`
+	Obstacle         *string         `out:"obstacle"` // to that
+	OldNodes         []MigratingNode `out:"oldNodeSet"`
+	NewNodes         []MigratingNode `out:"newNodeSet"`
+}
+
+// MigratingNode is a node of one of the two sets.
+type MigratingNode struct {
+	NodeId          *string    `out:"nodeId"`
+	Zone            *string    `out:"zone"`
+	PublicIp        *string    `out:"publicIp"`
+	PrivateIp       *string    `out:"privateIp"`
+	IpamPoolId      *string    `out:"ipamPoolId"` // absent: the provider's
+	OffPool         *bool      `out:"offPool"`
+	InDns           *bool      `out:"inDns"`
+	Phase           *string    `out:"phase"`
+	OpenConnections *int32     `out:"openConnections"` // absent: the host hasn't said
+	EndsBy          *time.Time `out:"endsBy"`
+}
