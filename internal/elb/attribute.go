@@ -2,10 +2,12 @@ package elb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -140,26 +142,49 @@ func headerName(v string) string {
 
 // ModifyLoadBalancerAttributes sets attributes, all or none, and returns every
 // attribute there is.
-func (s *Service) ModifyLoadBalancerAttributes(ctx context.Context, account, region, arn string, changes map[string]string) (map[string]string, error) {
+func (s *Service) ModifyLoadBalancerAttributes(ctx context.Context, account, region, arn string, changes map[string]string, now time.Time) (map[string]string, error) {
 	var b LoadBalancer
-	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
+	modify := func(tx *store.Tx, reserved *Block) (err error) {
 		if b, err = s.LoadBalancer(tx, account, region, arn); err != nil {
 			return err
 		}
+		had := b.Attributes[attrBlock]
 		if b.Attributes, err = loadBalancerAttributes(b.Scheme).merge(InvalidConfiguration, b.Attributes, changes); err != nil {
 			return err
 		}
 		if err := checkLogs(b.AllAttributes()); err != nil {
 			return err
 		}
+		asked, given := changes[attrBlock]
+		switch {
+		case !given:
+		case b.Block != nil && asked != "" && b.Block.is(asked):
+			b.Attributes[attrBlock] = had // a length is told as the CIDR that it became
+		case reserved != nil && (reserved.PoolID != b.PoolID || !reserved.is(asked)):
+			return store.ErrConflict
+		case asked != "" && reserved == nil:
+			return errReserve
+		case b.Block != nil || reserved != nil:
+			s.setBlock(tx, &b, reserved, now)
+		}
 		s.balancers.Put(tx, arn, b)
 		return nil
-	})
+	}
+	err := s.store.Update(ctx, func(tx *store.Tx) error { return modify(tx, nil) })
+	if errors.Is(err, errReserve) {
+		if b.PoolID == "" {
+			return nil, fail(InvalidConfiguration, "The attribute '%s' requires an IPAM pool", attrBlock)
+		}
+		err = s.reserve(ctx, b, changes[attrBlock], now, func(tx *store.Tx, k Block) error { return modify(tx, &k) })
+	}
 	if err != nil {
 		return nil, err
 	}
 	return b.AllAttributes(), nil
 }
+
+// errReserve says that a change needs a block, which only a pool's turn can take.
+var errReserve = errors.New("elb: a block is to be reserved")
 
 // AllAttributes returns the load balancer's attributes, those with defaults, too.
 func (b LoadBalancer) AllAttributes() map[string]string {

@@ -28,6 +28,9 @@ func loadBalancerAttributes(scheme Scheme) attributes {
 		{"routing.http2.enabled", "true", isBool},
 		{"waf.fail_open.enabled", "false", isBool},
 	}
+	if scheme == InternetFacing {
+		as = append(as, ipamAttributes...)
+	}
 	for _, kind := range logKinds {
 		as = append(as,
 			attribute{kind + ".s3.enabled", "false", isBool},

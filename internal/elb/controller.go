@@ -162,7 +162,7 @@ func (c *Controller) retry(ctx context.Context, arn string, st step, err error) 
 	c.mu.Unlock()
 	c.log.Error("load balancer step failed", "load_balancer", arn, "step", string(st.action), "error", err, "again_in", pause)
 	if reason := reasonOf(err); reason != "" {
-		if err := c.explain(ctx, arn, reason); err != nil && ctx.Err() == nil {
+		if err := c.explain(ctx, arn, reason, errors.Is(err, errDenied)); err != nil && ctx.Err() == nil {
 			c.log.Error("load balancer's state not explained", "load_balancer", arn, "error", err)
 		}
 	}
@@ -173,6 +173,8 @@ func (c *Controller) retry(ctx context.Context, arn string, st step, err error) 
 // owner can do nothing about.
 func reasonOf(err error) string {
 	switch {
+	case errors.Is(err, errDenied):
+		return "No public IPv4 address is free in the pool that the load balancer draws from, and " + attrFallback + " is " + fallbackDeny
 	case errors.Is(err, ErrPoolExhausted):
 		return "No public IPv4 address is free in the pools that the load balancer draws from"
 	case errors.Is(err, ErrSubnetFull):
@@ -182,16 +184,20 @@ func reasonOf(err error) string {
 }
 
 // explain puts the reason beside the state of a load balancer that isn't there
-// yet. It is cleared when that turns active.
-func (c *Controller) explain(ctx context.Context, arn, reason string) error {
+// yet, which has failed if only its owner can help. It is tried on all the same.
+// The reason is cleared when the load balancer turns active.
+func (c *Controller) explain(ctx context.Context, arn, reason string, failed bool) error {
 	return c.s.store.Update(ctx, func(tx *store.Tx) error {
 		b, ok := c.s.balancers.Get(tx, arn)
-		if !ok || b.Deleted || b.State != Provisioning || b.Reason == reason {
+		if !ok || b.Deleted || b.State != Provisioning && b.State != Failed || b.Reason == reason {
 			return nil
 		}
-		b.Reason = reason
+		kind, is := event.BalancerWaiting, "isn't there yet"
+		if b.State, b.Reason = Provisioning, reason; failed {
+			b.State, kind, is = Failed, event.BalancerFailed, "has failed"
+		}
 		c.s.balancers.Put(tx, arn, b)
-		c.s.opts.Events.Put(tx, with(b.about(event.BalancerWaiting, c.now(), "%s isn't there yet: %s", b.Name, reason), "reason", reason))
+		c.s.opts.Events.Put(tx, with(b.about(kind, c.now(), "%s %s: %s", b.Name, is, reason), "reason", reason))
 		return nil
 	})
 }
@@ -210,6 +216,7 @@ func (c *Controller) observe(r store.Snapshot, arn string) (observed, bool) {
 		on.hostClosed = n.Phase == NodeClosed && c.projector.closed(n.ID)
 		o.nodes = append(o.nodes, on)
 	}
+	o.room = len(b.away(o.nodes)) > 0 && c.s.hasRoom(r, b)
 	return o, true
 }
 
@@ -246,6 +253,10 @@ func (c *Controller) take(ctx context.Context, b LoadBalancer, st step) error {
 		return c.remove(ctx, b)
 	case endMigration:
 		return c.endMigration(ctx, b)
+	case goHome:
+		return c.goHome(ctx, b, st.nodes[0])
+	case releaseBlocks:
+		return c.releaseBlocks(ctx, b)
 	}
 	panic("elb: unknown step " + string(st.action))
 }
@@ -259,9 +270,10 @@ func (c *Controller) createNodes(ctx context.Context, b LoadBalancer, zones []Zo
 		// Nodes are new keys: the load balancer's record, written anew, is what
 		// keeps two controllers from making two for a zone.
 		c.s.balancers.Put(tx, b.ARN, cur)
-		have := map[string]bool{}
+		have, homing := map[string]bool{}, map[string]bool{}
 		for _, n := range c.s.nodesByLB.Each(tx, b.ARN) {
 			have[n.Zone] = have[n.Zone] || cur.wants(n)
+			homing[n.Zone] = homing[n.Zone] || n.Leaving && n.Phase == NodeInService && n.Generation == cur.Generation
 		}
 		for _, z := range zones {
 			if have[z.Zone] || !slices.Contains(cur.Zones, z) {
@@ -269,7 +281,7 @@ func (c *Controller) createNodes(ctx context.Context, b LoadBalancer, zones []Zo
 			}
 			id := ids.EC2("node")
 			c.s.nodes.Put(tx, id, Node{ID: id, LoadBalancerARN: b.ARN, Zone: z.Zone, SubnetID: z.SubnetID, Host: c.projector.host,
-				Generation: cur.Generation, Phase: NodeProvisioning, Since: c.now()})
+				Generation: cur.Generation, Phase: NodeProvisioning, Since: c.now(), Homing: homing[z.Zone]})
 		}
 		return nil
 	})
@@ -287,50 +299,6 @@ func (c *Controller) createInterface(ctx context.Context, b LoadBalancer, nodeID
 	return err
 }
 
-// assignAddress draws from the load balancer's pool or, if it was given none, from
-// those of its account's policy in order; and from the provider's when they have
-// none (S2, I6).
-func (c *Controller) assignAddress(ctx context.Context, b LoadBalancer, nodeID string) error {
-	snap := c.s.store.Snapshot()
-	iface, ok := c.interfaces.Of(snap, nodeID)
-	if !ok {
-		return fmt.Errorf("node %s has no interface", nodeID)
-	}
-	pools := []string{b.PoolID}
-	if b.PoolID == "" {
-		pools = c.s.pools.PolicyPools(snap, b.Account, b.Region)
-	}
-	for i, pool := range pools {
-		got, err := c.interfaces.AssignAddress(ctx, iface.ID, pool, c.now())
-		switch {
-		case err == nil:
-			c.log.Info("address drawn from pool", "load_balancer", b.ID, "node", nodeID, "address", got.Public, "pool", got.PoolID)
-			return nil
-		case !errors.Is(err, ErrPoolExhausted) && !errors.Is(err, ErrPoolUnavailable):
-			return err
-		case i == len(pools)-1:
-			c.log.Warn("falling back to the provider's pool", "load_balancer", b.ID, "node", nodeID, "pool", pool, "reason", err)
-			c.tellFallback(snap, b, nodeID, pool, "", err)
-		default:
-			c.log.Warn("falling back to the policy's next pool", "load_balancer", b.ID, "node", nodeID, "pool", pool, "reason", err, "next", pools[i+1])
-			c.tellFallback(snap, b, nodeID, pool, pools[i+1], err)
-		}
-	}
-	got, err := c.interfaces.AssignAddress(ctx, iface.ID, "", c.now())
-	if err == nil {
-		c.log.Info("address drawn from the provider's pool", "load_balancer", b.ID, "node", nodeID, "address", got.Public)
-	}
-	return err
-}
-
-// tellFallback tells that a pool gave no address, and which is asked next, "" for
-// the provider's.
-func (c *Controller) tellFallback(r store.Snapshot, b LoadBalancer, nodeID, pool, next string, why error) {
-	n, _ := c.s.nodes.Get(r, nodeID)
-	n.PoolID = pool
-	c.s.opts.Events.Tell(with(b.ofNode(n, event.AddressFallback, c.now(), "%s in %s falls back to %s: %s of %s", b.Name, n.Zone, source(next), why, pool), "next", next))
-}
-
 func (c *Controller) place(ctx context.Context, b LoadBalancer, nodeIDs []string) error {
 	return c.s.store.Update(ctx, func(tx *store.Tx) error {
 		for _, id := range nodeIDs {
@@ -343,7 +311,7 @@ func (c *Controller) place(ctx context.Context, b LoadBalancer, nodeIDs []string
 				return fmt.Errorf("node %s has no interface with an address yet", id)
 			}
 			n.InterfaceID, n.Private, n.Public, n.PoolID = iface.ID, iface.Private, iface.Public, iface.PoolID
-			n.Phase, n.Since = NodeStarting, c.now()
+			n.Phase, n.Since, n.Homing = NodeStarting, c.now(), false
 			c.s.nodes.Put(tx, id, n)
 			c.s.opts.Events.Put(tx, b.drawn(n, c.now()))
 		}
@@ -469,7 +437,7 @@ func (c *Controller) setPhase(ctx context.Context, nodeID string, to NodePhase) 
 func (c *Controller) activate(ctx context.Context, b LoadBalancer) error {
 	return c.s.store.Update(ctx, func(tx *store.Tx) error {
 		cur, ok := c.s.balancers.Get(tx, b.ARN)
-		if !ok || cur.Deleted || cur.State != Provisioning {
+		if !ok || cur.Deleted || cur.State == Active {
 			return nil
 		}
 		for _, z := range cur.Zones {

@@ -33,9 +33,9 @@ type Interfaces interface {
 	// Create makes the node's interface, with the lowest free address of its
 	// subnet (ErrSubnetFull).
 	Create(ctx context.Context, s InterfaceSpec) (Interface, error)
-	// AssignAddress draws a public address for the interface: from the pool
-	// (ErrPoolExhausted, ErrPoolUnavailable), or from the provider's if poolID is "".
-	AssignAddress(ctx context.Context, interfaceID, poolID string, now time.Time) (Interface, error)
+	// AssignAddress draws a public address for the interface (ErrPoolExhausted,
+	// ErrPoolUnavailable).
+	AssignAddress(ctx context.Context, interfaceID string, from Source, now time.Time) (Interface, error)
 	// Release gives back the interface with its addresses, and succeeds if it is gone.
 	Release(ctx context.Context, interfaceID string) error
 	// Of finds the node's interface.
@@ -69,6 +69,26 @@ type PoolDirectory interface {
 	// without a pool of its own draw from in a region, to be tried in order
 	// before the provider's; none if there is no such policy.
 	PolicyPools(r store.Reader, account, region string) []string
+
+	// HasRoom says whether a pool, or a reserved block, has an address left.
+	HasRoom(r store.Reader, id string) bool
+
+	// Reserve takes a block of a pool, and has record write what depends on it in
+	// the same transaction (ErrPoolExhausted, ErrPoolUnavailable).
+	Reserve(ctx context.Context, spec BlockSpec, record func(tx *store.Tx, k Block) error) error
+	// Unreserve gives a block back, and succeeds if it is gone; with an error
+	// while an address of it is in use.
+	Unreserve(ctx context.Context, id string, record func(tx *store.Tx) error) error
+}
+
+// BlockSpec is a block to be reserved.
+type BlockSpec struct {
+	ID, Account, Region string
+	PoolID              string
+	ARN                 string       // of the load balancer
+	CIDR                netip.Prefix // zero: the lowest free one of the length
+	NetmaskLength       int
+	Time                time.Time
 }
 
 // Pool is an IPAM pool, as far as a load balancer must know it.

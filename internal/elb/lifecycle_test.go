@@ -290,7 +290,7 @@ func TestALeftoverInterfaceIsReleased(t *testing.T) {
 		w.t.Helper()
 		i, err := w.interfaces.Create(w.t.Context(), elb.InterfaceSpec{NodeID: "node-gone"})
 		if err == nil {
-			_, err = w.interfaces.AssignAddress(w.t.Context(), i.ID, pool, time.Now())
+			_, err = w.interfaces.AssignAddress(w.t.Context(), i.ID, elb.Source{PoolID: pool}, time.Now())
 		}
 		if err != nil {
 			w.t.Fatal(err)

@@ -2,6 +2,7 @@ package elb
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"regexp"
 	"slices"
@@ -43,15 +44,37 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 	if n, most := len(c.SecurityGroups), s.opts.Quotas.SecurityGroupsPerBalancer; n > most {
 		return LoadBalancer{}, fail(InvalidConfiguration, "A load balancer can have %d security groups at most; %d were specified", most, n)
 	}
+	attributes, block, err := c.initial()
+	if err != nil {
+		return LoadBalancer{}, err
+	}
+	id := "app/" + c.Name + "/" + c.Hex
+	arn := "arn:aws:elasticloadbalancing:" + c.Region + ":" + c.Account + ":loadbalancer/" + id
 	var made LoadBalancer
-	err := s.create(ctx, c.Account, c.Region, func(tx *store.Tx) (added bool, err error) {
+	var reserved *Block
+	update := func(f func(tx *store.Tx) error) error { return s.store.Update(ctx, f) }
+	if _, taken := s.names.Get(s.store.Snapshot(), nameKey(c.Account, c.Region, "loadbalancer", c.Name)); block != "" && !taken {
+		update = func(f func(tx *store.Tx) error) error {
+			return s.reserve(ctx, LoadBalancer{ARN: arn, Account: c.Account, Region: c.Region, PoolID: c.PoolID}, block, c.Time, func(tx *store.Tx, k Block) error {
+				reserved = &k
+				return f(tx)
+			})
+		}
+	}
+	err = s.createWithin(ctx, c.Account, c.Region, update, func(tx *store.Tx) (added bool, err error) {
 		key := nameKey(c.Account, c.Region, "loadbalancer", c.Name)
 		if arn, taken := s.names.Get(tx, key); taken {
 			made, _ = s.balancers.Get(tx, arn)
 			if !s.sameSettings(tx, made, c) {
 				return false, fail(DuplicateLoadBalancerName, "A load balancer with the same name '%s' exists, but with different settings", c.Name)
 			}
+			if reserved != nil {
+				return false, errMade // it has its block
+			}
 			return false, nil
+		}
+		if block != "" && reserved == nil {
+			return false, store.ErrConflict // the name was taken, and isn't any more
 		}
 		vpc, zones, err := s.checkSubnets(tx, c.Account, c.Region, c.Scheme, c.Subnets)
 		if err != nil {
@@ -67,9 +90,8 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 		if s.balancersByOwner.Count(tx, owner(c.Account, c.Region)) >= s.opts.Quotas.LoadBalancers {
 			return false, fail(TooManyLoadBalancers, "You have reached the maximum number of load balancers: %d", s.opts.Quotas.LoadBalancers)
 		}
-		id := "app/" + c.Name + "/" + c.Hex
 		made = LoadBalancer{
-			ARN:            "arn:aws:elasticloadbalancing:" + c.Region + ":" + c.Account + ":loadbalancer/" + id,
+			ARN:            arn,
 			ID:             id,
 			Name:           c.Name,
 			Account:        c.Account,
@@ -83,6 +105,10 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 			DNSName:        c.Name + "-" + c.Digits + "." + c.Region + "." + s.opts.BaseDomain,
 			Created:        c.Time,
 			State:          Provisioning,
+			Attributes:     attributes,
+		}
+		if reserved != nil {
+			s.setBlock(tx, &made, reserved, c.Time)
 		}
 		if c.Scheme == Internal {
 			made.DNSName = "internal-" + made.DNSName
@@ -92,7 +118,40 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 		s.network.Use(tx, made.subnets(), groups)
 		return true, s.putTags(tx, c.Account, c.Region, made.ARN, "loadbalancer", c.Tags)
 	})
+	if errors.Is(err, errMade) {
+		return made, nil
+	}
 	return made, err
+}
+
+// errMade ends a transaction that would make what there is.
+var errMade = errors.New("elb: it is there already")
+
+// initial returns the attributes that tags ask for, CreateLoadBalancer having no
+// member for any, and the block that is to be reserved, "" for none.
+func (c CreateLoadBalancer) initial() (set map[string]string, block string, err error) {
+	changes := map[string]string{}
+	for _, t := range c.Tags {
+		switch {
+		case t.Key == tagFallback:
+			changes[attrFallback] = t.Value
+		case t.Key == tagBlock:
+			changes[attrBlock] = t.Value
+		case strings.HasPrefix(t.Key, tags.Reserved):
+			return nil, "", fail(Invalid, "The tag key '%s' is not known. Keys that begin with '%s' are: %s, %s", t.Key, tags.Reserved, tagFallback, tagBlock)
+		}
+	}
+	if len(changes) == 0 {
+		return nil, "", nil
+	}
+	if set, err = loadBalancerAttributes(c.Scheme).merge(InvalidConfiguration, nil, changes); err != nil {
+		return nil, "", err
+	}
+	if block = set[attrBlock]; block != "" && c.PoolID == "" {
+		return nil, "", fail(InvalidConfiguration, "The tag '%s' requires an IPAM pool", tagBlock)
+	}
+	delete(set, attrBlock)
+	return set, block, nil
 }
 
 var nameChars = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
@@ -255,6 +314,9 @@ func (s *Service) DeleteLoadBalancer(ctx context.Context, account, region, arn s
 			return fail(OperationNotPermitted, "Load balancer '%s' cannot be deleted because deletion protection is enabled", arn)
 		}
 		b.Deleted = true
+		if b.Block != nil {
+			b.Leaving, b.Block = append(slices.Clone(b.Leaving), *b.Block), nil
+		}
 		s.balancers.Put(tx, arn, b)
 		s.names.Delete(tx, nameKey(account, region, "loadbalancer", b.Name))
 		s.tags.Clear(tx, arn)

@@ -51,8 +51,12 @@ func (s *Service) ModifyIPPool(ctx context.Context, m ModifyIPPool) (LoadBalance
 func (s *Service) migrate(tx *store.Tx, b *LoadBalancer, toPool string, now time.Time) {
 	b.Generations = max(b.Generations, b.Generation) + 1
 	m := Migration{From: b.Generation, To: b.Generations, FromPool: b.PoolID, ToPool: toPool, Began: now}
+	m.FromBlock = b.Block
 	if old := b.Migration; old.underWay() && old.Moved.IsZero() {
-		m.From, m.FromPool = old.From, old.FromPool // the set that the other never took over from
+		m.From, m.FromPool, m.FromBlock = old.From, old.FromPool, old.FromBlock // the set that the other never took over from
+	}
+	if b.Block != nil {
+		s.setBlock(tx, b, nil, now) // it is of the pool that is left
 	}
 	b.Generation, b.PoolID, b.Migration = m.To, m.ToPool, &m
 	s.balancers.Put(tx, b.ARN, *b)

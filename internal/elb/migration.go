@@ -133,6 +133,10 @@ func (s *Service) CancelMigration(ctx context.Context, account, region, arn stri
 		}
 		m := *b.Migration
 		m.Cancelled = now
+		if b.Block != nil {
+			s.setBlock(tx, &b, nil, now) // of the pool that it doesn't go to after all
+		}
+		b.restoreBlock(&m)
 		b.Generation, b.PoolID, b.Migration = m.From, m.FromPool, &m
 		s.balancers.Put(tx, arn, b)
 		s.opts.Events.Put(tx, with(b.about(event.MigrationCancelled, now, "%s stays on its addresses of %s, or returns to them: its migration was cancelled", b.Name, source(m.FromPool)),

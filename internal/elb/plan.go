@@ -13,6 +13,7 @@ type observed struct {
 	balancer LoadBalancer
 	nodes    []observedNode
 	now      time.Time
+	room     bool // away isn't empty, and the pool has room for one of them
 }
 
 // observedNode is a node, its interface, and what its host says of it.
@@ -48,6 +49,8 @@ const (
 	release         action = "release"          // interface and addresses, then the record
 	remove          action = "remove"           // the load balancer's last records
 	endMigration    action = "end-migration"    // one set of nodes is left, and serves
+	goHome          action = "go-home"          // another node is to take the place of one off the pool
+	releaseBlocks   action = "release-blocks"   // that the load balancer has left
 )
 
 // step is one step; which of the members it needs depends on the action.
@@ -89,13 +92,39 @@ func plan(o observed, ttl time.Duration) (steps []step, again time.Duration) {
 	}
 	steps, again = planPresence(o.balancer, current, outdated)
 	retirement, later := planRetirement(o, outdated, ttl)
-	return append(steps, retirement...), sooner(again, later)
+	steps, again = append(steps, retirement...), sooner(again, later)
+	if away := o.balancer.away(o.nodes); len(away) > 0 {
+		again = sooner(again, returnEvery)
+		if o.room {
+			steps = append(steps, step{action: goHome, nodes: []string{away[0].ID}})
+		}
+	}
+	if o.leftBlocks() {
+		steps = append(steps, step{action: releaseBlocks})
+	}
+	return steps, again
+}
+
+// leftBlocks says whether the load balancer has left blocks of which no node has,
+// or is about to have, an address.
+func (o observed) leftBlocks() bool {
+	if len(o.balancer.Leaving) == 0 {
+		return false
+	}
+	for _, n := range o.nodes {
+		for _, k := range o.balancer.Leaving {
+			if k.CIDR.Contains(n.iface.Public) || n.Phase == NodeProvisioning {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // wants says whether the node is one that the load balancer is to have: of its
 // present generation, in one of its subnets, and not on its way out for good.
 func (b LoadBalancer) wants(n Node) bool {
-	return n.Generation == b.Generation && n.Phase != NodeDraining && n.Phase != NodeClosed && slices.Contains(b.Zones, ZoneSubnet{n.Zone, n.SubnetID})
+	return n.Generation == b.Generation && !n.Leaving && n.Phase != NodeDraining && n.Phase != NodeClosed && slices.Contains(b.Zones, ZoneSubnet{n.Zone, n.SubnetID})
 }
 
 // sooner returns the shorter of two waits, of which 0 is none.
@@ -172,7 +201,7 @@ func planPresence(b LoadBalancer, current, outdated []observedNode) (steps []ste
 	case whole:
 		steps = append(steps, step{action: takeOver, nodes: slices.Concat(ready, retired)})
 	}
-	if b.State == Provisioning && whole {
+	if b.State != Active && whole {
 		steps = append(steps, step{action: activate})
 	}
 	if b.Migration.underWay() && inService == len(b.Zones) && len(outdated) == 0 {
@@ -222,6 +251,9 @@ func (n observedNode) idle() bool {
 // given back (I3).
 func planRemoval(o observed, ttl time.Duration) (steps []step, again time.Duration) {
 	if len(o.nodes) == 0 {
+		if len(o.balancer.Leaving) > 0 {
+			return []step{{action: releaseBlocks}}, 0 // and then the record that knows of them
+		}
 		return []step{{action: remove}}, 0
 	}
 	for _, n := range o.nodes {

@@ -1,6 +1,7 @@
 package elb
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,10 @@ func TestPlan(t *testing.T) {
 	made := LoadBalancer{Scheme: InternetFacing, State: Provisioning, Zones: []ZoneSubnet{{"b", "subnet-b"}, {"a", "subnet-a"}}}
 	internal, active, deleted := made, made, made
 	internal.Scheme, active.State, deleted.Deleted = Internal, Active, true
+	migrating, left, deletedWith := active, active, deleted
+	migrating.Migration = &Migration{Began: now}
+	left.Leaving = []Block{{CIDR: netip.MustParsePrefix("192.0.2.144/30")}}
+	deletedWith.Leaving = left.Leaving
 	for _, c := range []struct {
 		name  string
 		b     LoadBalancer
@@ -72,6 +77,16 @@ func TestPlan(t *testing.T) {
 		{name: "a host listens elsewhere than before", b: active,
 			nodes: []observedNode{node("a", NodeInService, 0, "iahrsm"), node("b", NodeInService, 0, "iahrs")}, want: "rebind node-a"},
 
+		{name: "a migration is over when one set is left", b: migrating, nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeInService, 0, "iahrs")}, want: "end-migration"},
+		{name: "and not before all of it serve", b: migrating, nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeStarting, 0, "iahr")}},
+		{name: "a set that a cancelled migration returns to serves again", b: active,
+			nodes: []observedNode{node("a", NodeRetiring, 0, "iahrs"), node("b", NodeRetiring, 0, "iahrs")}, want: "serve node-b, serve node-a"},
+		{name: "a zone whose node drains has none", b: active,
+			nodes: []observedNode{node("a", NodeDraining, 20*time.Second, "iahrs"), node("b", NodeInService, 0, "iahrs")}, want: "create-nodes a", again: 41 * time.Second},
+		{name: "blocks that were left go", b: left, nodes: []observedNode{node("a", NodeInService, 0, "ihrs"), node("b", NodeInService, 0, "ihrs")}, want: "release-blocks"},
+		{name: "and not while an address of them is in use", b: left, nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeInService, 0, "ihrs")}},
+
+		{name: "deleted with a block", b: deletedWith, want: "release-blocks"},
 		{name: "deleted before it had a node", b: deleted, want: "remove"},
 		{name: "deleted: what isn't in DNS is closed, what is drains", b: deleted,
 			nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeStarting, 0, "iahrs")}, want: "close node-b, drain node-a"},

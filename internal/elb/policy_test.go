@@ -28,7 +28,7 @@ func TestALoadBalancerWithoutAPoolDrawsFromItsPolicysPools(t *testing.T) {
 		if diff := cmp.Diff(want, w.placements(w.create(c).ARN)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		for _, text := range []string{"falling back to the policy's next pool", "falling back to the provider's pool"} {
+		for _, text := range []string{"falling back to the next pool", "falling back to the provider's pool"} {
 			if !strings.Contains(w.log.String(), text) {
 				t.Errorf("the log doesn't say %q", text)
 			}

@@ -49,6 +49,8 @@ type LoadBalancer struct {
 	Attributes     map[string]string // those that differ from their defaults
 
 	Migration *Migration `json:",omitempty"` // the last one; nil: there was none
+	Block     *Block     `json:",omitempty"` // reserved in PoolID; nil: none
+	Leaving   []Block    `json:",omitempty"` // blocks to be given back once nothing of them is in use
 
 	// Deleted: the API doesn't know it any more, its nodes drain.
 	Deleted bool `json:",omitempty"`
@@ -59,6 +61,7 @@ type LoadBalancer struct {
 type Migration struct {
 	From, To         int    // generations
 	FromPool, ToPool string // that they draw from; "": the provider's
+	FromBlock        *Block `json:",omitempty"` // that the old one draws from first
 	Began            time.Time
 	Moved            time.Time `json:",omitzero"` // DNS named the new set; zero: not yet
 	Cancelled        time.Time `json:",omitzero"` // and is to name the old one again; zero: it isn't
@@ -228,6 +231,8 @@ type Node struct {
 	Generation      int    `json:",omitempty"` // of the load balancer that it was made for
 	Phase           NodePhase
 	Since           time.Time // of the phase
+	Leaving         bool      `json:",omitempty"` // another of the generation is to take its place
+	Homing          bool      `json:",omitempty"` // it takes one's place, and no address off the pool
 
 	// The following are set when the node leaves NodeProvisioning.
 	InterfaceID string

@@ -149,13 +149,19 @@ type census struct {
 
 // create runs a transaction that adds to what the account has in the region.
 func (s *Service) create(ctx context.Context, account, region string, f func(tx *store.Tx) (added bool, err error)) error {
+	update := func(g func(tx *store.Tx) error) error { return s.store.Update(ctx, g) }
+	return s.createWithin(ctx, account, region, update, f)
+}
+
+// createWithin is create in a transaction of somebody else's.
+func (s *Service) createWithin(ctx context.Context, account, region string, update func(func(tx *store.Tx) error) error, f func(tx *store.Tx) (added bool, err error)) error {
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return s.store.Update(ctx, func(tx *store.Tx) error {
+	return update(func(tx *store.Tx) error {
 		added, err := f(tx)
 		if err != nil || !added {
 			return err

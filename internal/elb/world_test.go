@@ -52,7 +52,41 @@ func (network) DefaultSecurityGroup(store.Reader, string) string { return "sg-de
 func (network) Use(*store.Tx, []string, []string)                {}
 func (network) VPC(_ store.Reader, _, _, id string) bool         { return id == "vpc-1" || id == "vpc-3" }
 
-type pools struct{ policy []string }
+// pools has one pool of an account's, whose addresses are the interfaces' matter,
+// and the blocks that are reserved in it, as records.
+type pools struct {
+	policy []string
+	st     *store.Store
+	blocks *store.Collection[elb.Block]
+	room   atomic.Bool
+}
+
+func newPools(st *store.Store) *pools {
+	return &pools{st: st, blocks: store.NewCollection[elb.Block](st, "block", 1)}
+}
+
+func (p *pools) HasRoom(store.Reader, string) bool { return p.room.Load() }
+
+func (p *pools) Reserve(ctx context.Context, spec elb.BlockSpec, record func(tx *store.Tx, k elb.Block) error) error {
+	return p.st.Update(ctx, func(tx *store.Tx) error {
+		k := elb.Block{ID: spec.ID, PoolID: spec.PoolID, CIDR: spec.CIDR}
+		if !k.CIDR.IsValid() {
+			k.CIDR = netip.PrefixFrom(netip.MustParseAddr("127.192.2.160"), spec.NetmaskLength)
+		}
+		for range p.blocks.All(tx) {
+			return elb.ErrPoolExhausted // there is room for one
+		}
+		p.blocks.Put(tx, k.ID, k)
+		return record(tx, k)
+	})
+}
+
+func (p *pools) Unreserve(ctx context.Context, id string, record func(tx *store.Tx) error) error {
+	return p.st.Update(ctx, func(tx *store.Tx) error {
+		p.blocks.Delete(tx, id)
+		return record(tx)
+	})
+}
 
 func (p *pools) PolicyPools(store.Reader, string, string) []string { return p.policy }
 
@@ -125,7 +159,8 @@ func (i *interfaces) Create(ctx context.Context, s elb.InterfaceSpec) (elb.Inter
 	return view(made), err
 }
 
-func (i *interfaces) AssignAddress(ctx context.Context, id, poolID string, _ time.Time) (elb.Interface, error) {
+func (i *interfaces) AssignAddress(ctx context.Context, id string, from elb.Source, _ time.Time) (elb.Interface, error) {
+	poolID := from.PoolID
 	var got iface
 	err := i.st.Update(ctx, func(tx *store.Tx) error {
 		r, ok := i.records.Get(tx, id)
@@ -141,6 +176,9 @@ func (i *interfaces) AssignAddress(ctx context.Context, id, poolID string, _ tim
 			base, size = netip.MustParseAddr("127.192.2.144"), i.poolSize
 			if poolID != pool {
 				base = netip.MustParseAddr("127.193.2.144")
+			}
+			if from.BlockID != "" {
+				base, size = netip.MustParseAddr("127.192.2.160"), 2
 			}
 		}
 		a, ok := i.lowest(tx, base, size, func(r iface) netip.Addr { return r.Public })
@@ -226,7 +264,8 @@ func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *worl
 	t.Helper()
 	kept := new(logs)
 	log := slog.New(slog.NewTextHandler(kept, nil))
-	w := &world{t: t, engine: engine, hold: hold, st: store.New(engine, "/test", log), log: kept, pools: new(pools)}
+	w := &world{t: t, engine: engine, hold: hold, st: store.New(engine, "/test", log), log: kept}
+	w.pools = newPools(w.st)
 	w.interfaces = newInterfaces(w.st, poolSize)
 	w.certificates = newCertificates(w.st)
 	w.events = event.New(w.st, event.Options{Log: log})
@@ -361,7 +400,7 @@ func room(t *testing.T, quotas elb.Quotas) (*elb.Service, *store.Store) {
 func roomOver(t *testing.T, engine store.Engine, quotas elb.Quotas) (*elb.Service, *store.Store) {
 	t.Helper()
 	st := store.New(engine, "/test", slog.New(slog.DiscardHandler))
-	svc := elb.New(st, tags.New(st), network{}, new(pools), elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: quotas})
+	svc := elb.New(st, tags.New(st), network{}, newPools(st), elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: quotas})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -150,6 +150,7 @@ type Want struct {
 	NetmaskLength *int         // nil, with no CIDR: the pool's default
 	Holder        Holder
 	VPCID         string     // that a Subnet is of
+	ReservedFor   string     // PoolID is a block that is reserved for this ARN; "" for any other pool
 	Tags          []tags.Tag // the resource's, of which the pool may ask some
 	Time          time.Time
 }
@@ -189,7 +190,7 @@ func (t *turn) choose(w Want) (netip.Prefix, error) {
 	if !t.exists || t.pool.Locale != w.Holder.Region || !t.pool.Hidden && t.pool.Account != w.Holder.Account {
 		return netip.Prefix{}, poolNotFound(w.PoolID)
 	}
-	if t.pool.PublicIPv4 && w.Holder.Type != EIP {
+	if t.pool.PublicIPv4 && w.Holder.Type != EIP || t.pool.ReservedFor != w.ReservedFor {
 		return netip.Prefix{}, poolNotFound(w.PoolID)
 	}
 	if err := t.pool.serves(w); err != nil {

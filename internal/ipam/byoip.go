@@ -298,7 +298,15 @@ func (s *Service) DeprovisionBYOIP(ctx context.Context, account, region string, 
 
 // retire deletes the public IPv4 pool that was made with c, which leaves it, if
 // it has no other CIDR.
+//
+// A reserved block goes with its one CIDR.
 func (s *Service) retire(t *turn, c PoolCIDR) (retired bool) {
+	if t.pool.ReservedFor != "" {
+		s.ledgers.Delete(t.tx, t.pool.ID)
+		s.pools.Delete(t.tx, t.pool.ID)
+		t.exists = false
+		return true
+	}
 	if !t.pool.PublicIPv4 || c.Brought == nil {
 		return false
 	}

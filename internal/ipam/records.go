@@ -172,6 +172,10 @@ type Pool struct {
 	Created        time.Time
 	Hidden         bool `json:",omitempty"` // the provider's own; in no describe
 	PublicIPv4     bool `json:",omitempty"` // EC2's, and none of IPAM's: see publicpool.go
+
+	// ReservedFor is the ARN of who alone draws from a reserved block, "" of any
+	// other pool: see reserved.go.
+	ReservedFor string `json:",omitempty"`
 }
 
 // ToldState is the state that a describe tells.
@@ -201,7 +205,7 @@ func (p Pool) blockSource() string {
 }
 
 // managed says whether p is one of IPAM's: only its operations know it.
-func (p Pool) managed() bool { return !p.Hidden && !p.PublicIPv4 }
+func (p Pool) managed() bool { return !p.Hidden && !p.PublicIPv4 && p.ReservedFor == "" }
 
 // fromProvider says whether p's blocks are carved from the provider's.
 func (p Pool) fromProvider() bool {

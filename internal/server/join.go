@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/dns"
 	"github.com/fairlead/fairlead/internal/elb"
+	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/vpc"
@@ -30,7 +31,7 @@ func (d drawing) DrawWithin(tx *store.Tx, w vpc.Want) (vpc.Drawn, error) {
 
 func wantOf(w vpc.Want) ipam.Want {
 	return ipam.Want{
-		PoolID: w.PoolID, CIDR: w.Block, NetmaskLength: w.NetmaskLength, VPCID: w.VPCID, Tags: w.Tags, Time: w.Time,
+		PoolID: w.PoolID, ReservedFor: w.ReservedFor, CIDR: w.Block, NetmaskLength: w.NetmaskLength, VPCID: w.VPCID, Tags: w.Tags, Time: w.Time,
 		Holder: ipam.Holder{Type: ipam.ResourceType(w.For), ResourceID: w.ResourceID, Account: w.Account, Region: w.Region},
 	}
 }
@@ -140,8 +141,8 @@ func (i interfaces) Create(ctx context.Context, s elb.InterfaceSpec) (elb.Interf
 	return elb.Interface{ID: made.ID, Private: made.Private}, err
 }
 
-func (i interfaces) AssignAddress(ctx context.Context, interfaceID, poolID string, now time.Time) (elb.Interface, error) {
-	a, err := i.vpc.AssignServiceAddress(ctx, vpc.AddressSpec{InterfaceID: interfaceID, PoolID: poolID, Time: now})
+func (i interfaces) AssignAddress(ctx context.Context, interfaceID string, from elb.Source, now time.Time) (elb.Interface, error) {
+	a, err := i.vpc.AssignServiceAddress(ctx, vpc.AddressSpec{InterfaceID: interfaceID, PoolID: from.PoolID, BlockID: from.BlockID, ReservedFor: from.ReservedFor, Time: now})
 	var refused *ipam.CallError
 	switch {
 	case errors.Is(err, vpc.ErrPoolExhausted):
@@ -187,6 +188,29 @@ func (p pools) Pool(r store.Reader, account, id string) (elb.Pool, bool) {
 		return elb.Pool{}, false
 	}
 	return elb.Pool{Locale: pool.Locale, IPv4: pool.Family == ipam.IPv4, Public: pool.ScopeType == ipam.Public, EC2: pool.AWSService == "ec2"}, true
+}
+
+func (p pools) HasRoom(r store.Reader, id string) bool { return p.ipam.HasRoom(r, id) }
+
+func (p pools) Reserve(ctx context.Context, spec elb.BlockSpec, record func(tx *store.Tx, k elb.Block) error) error {
+	_, err := p.ipam.Reserve(ctx, ipam.Reserve{
+		ID: spec.ID, CIDRID: ids.New("ipam-pool-cidr-", 33), AllocationID: ipam.NewAllocationID(spec.Time), Account: spec.Account, Region: spec.Region,
+		PoolID: spec.PoolID, For: spec.ARN, CIDR: spec.CIDR, NetmaskLength: spec.NetmaskLength, Time: spec.Time,
+	}, func(tx *store.Tx, r ipam.Reservation) error {
+		return record(tx, elb.Block{ID: r.PoolID, PoolID: spec.PoolID, CIDR: r.CIDR})
+	})
+	var refused *ipam.CallError
+	switch {
+	case errors.Is(err, ipam.ErrPoolExhausted), errors.As(err, &refused): // the CIDR is taken, or isn't the pool's
+		return fmt.Errorf("%w: %w", elb.ErrPoolExhausted, err)
+	case errors.Is(err, ipam.ErrPoolNotFound):
+		return fmt.Errorf("%w: %w", elb.ErrPoolUnavailable, err)
+	}
+	return err
+}
+
+func (p pools) Unreserve(ctx context.Context, id string, record func(tx *store.Tx) error) error {
+	return p.ipam.Unreserve(ctx, id, record)
 }
 
 func (p pools) PolicyPools(r store.Reader, account, region string) []string {

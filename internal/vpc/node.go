@@ -1,6 +1,7 @@
 package vpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,6 +74,8 @@ func (s *Service) InterfaceByOwner(r store.Reader, owner string) (Interface, boo
 type AddressSpec struct {
 	InterfaceID string
 	PoolID      string // "": the region's provider pool
+	BlockID     string // of a block reserved in the pool, to be drawn from instead; "" for none
+	ReservedFor string // the ARN of whose block it is
 	Time        time.Time
 }
 
@@ -92,7 +95,7 @@ func (s *Service) AssignServiceAddress(ctx context.Context, spec AddressSpec) (a
 		return Address{}, fmt.Errorf("assign address: %w", &NotFoundError{KindInterface, spec.InterfaceID})
 	}
 	want := Want{
-		PoolID: s.poolOrProvider(spec.PoolID, i.Region), NetmaskLength: new(32), For: ForAddress, ResourceID: addressID(i.ID),
+		PoolID: cmp.Or(spec.BlockID, s.poolOrProvider(spec.PoolID, i.Region)), ReservedFor: spec.ReservedFor, NetmaskLength: new(32), For: ForAddress, ResourceID: addressID(i.ID),
 		Account: i.Account, Region: i.Region, Time: spec.Time,
 	}
 	err = s.pools.Draw(ctx, want, func(tx *store.Tx, d Drawn) error {

@@ -69,6 +69,7 @@ type Want struct {
 	For             Use
 	ResourceID      string // "eipalloc-…", "vpc-…" or "subnet-…"
 	VPCID           string // of a subnet
+	ReservedFor     string // PoolID is a block reserved for this ARN; "" for any other pool
 	Account, Region string
 	Tags            []tags.Tag // the resource's
 	Time            time.Time

@@ -61,7 +61,7 @@ func (a *API) modifyLoadBalancerAttributes(ctx context.Context, c *wire.Call, in
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.elb.ModifyLoadBalancerAttributes(ctx, c.Account, c.Region, *in.LoadBalancerArn, changes)
+	all, err := a.elb.ModifyLoadBalancerAttributes(ctx, c.Account, c.Region, *in.LoadBalancerArn, changes, c.Now)
 	if err != nil {
 		return nil, err
 	}

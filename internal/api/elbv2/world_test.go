@@ -95,7 +95,8 @@ func (certificates) Certificate(_ store.Reader, arn string) (elb.Certificate, bo
 func (certificates) Use(*store.Tx, []string) {}
 func (certificates) Collection() string      { return "tags" }
 
-type pools struct{}
+// pools are the directory alone: nothing is drawn or reserved here.
+type pools struct{ elb.PoolDirectory }
 
 func (pools) PolicyPools(store.Reader, string, string) []string { return nil }
 
