@@ -57,7 +57,7 @@ func newArena(t *testing.T, caughtUp bool) *arena {
 }
 
 func (a *arena) start(n int) {
-	e := &storetest.Rough{Engine: a.engine, Slow: 3 * time.Millisecond, Late: 30 * time.Millisecond, Conflicts: 0.2, Lost: 0.02}
+	e := storetest.NewRough(a.engine, storetest.Day{Slow: 3 * time.Millisecond, Late: 30 * time.Millisecond, Conflicts: 0.2, Lost: 0.02})
 	a.servers[n].Store(&server{open(a.t, e), e})
 }
 
@@ -265,7 +265,7 @@ func TestAQuarantineHoldsAtBothServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		engine := memstore.New()
 		rough := func() *world {
-			e := &storetest.Rough{Engine: engine, Slow: 3 * time.Millisecond, Late: 60 * time.Millisecond, Conflicts: 0.1}
+			e := storetest.NewRough(engine, storetest.Day{Slow: 3 * time.Millisecond, Late: 60 * time.Millisecond, Conflicts: 0.1})
 			return open(t, e, func(o *ipam.Options) { o.Quarantine = quarantine })
 		}
 		a, b := rough(), rough()

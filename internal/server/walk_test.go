@@ -193,7 +193,7 @@ func killAndSweep(t *testing.T) {
 	const rounds, clients = 3, 6
 	engines := [2]*storetest.Rough{}
 	p := newPairOver(t, 5*time.Second, func(n int, e store.Engine) store.Engine {
-		engines[n] = &storetest.Rough{Engine: e}
+		engines[n] = storetest.NewRough(e, storetest.Day{})
 		return engines[n]
 	})
 	w := newWalk(t, p)
@@ -203,8 +203,7 @@ func killAndSweep(t *testing.T) {
 		for n := range p.rooms { // those that there are had a calm beginning
 			p.stop[n]()
 			p.start(t, n)
-			e := engines[n]
-			e.Slow, e.Late, e.Conflicts, e.Lost = 3*time.Millisecond, 10*time.Millisecond, 0.1, 0.01
+			engines[n].Set(storetest.Day{Slow: 3 * time.Millisecond, Late: 10 * time.Millisecond, Conflicts: 0.1, Lost: 0.01})
 		}
 		sweeps += w.together(clients, time.Duration(5+w.n(20))*time.Second, func() {
 			engines[w.n(2)].Kill() // its clients have no answers from now on

@@ -64,6 +64,16 @@ func (b *bed) update(f func(tx *store.Tx) error) {
 	}
 }
 
+// persist is Update by one who tries again while others come first, as callers on
+// a machine that is busy with something else must.
+func (b *bed) persist(f func(tx *store.Tx) error) error {
+	for {
+		if err := b.Update(b.ctx, f); !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+}
+
 func (b *bed) put(key string, w widget) {
 	b.t.Helper()
 	b.update(func(tx *store.Tx) error { b.widgets.Put(tx, key, w); return nil })

@@ -99,7 +99,7 @@ func testPagesGuardAbsence(t *testing.T, ctx context.Context, e store.Engine) {
 		wg.Go(func() {
 			for _, n := range order {
 				key, claimed, looked := fmt.Sprintf("elm/%03d", n), false, false
-				err := b.Update(ctx, func(tx *store.Tx) error {
+				err := b.persist(func(tx *store.Tx) error {
 					if n%7 == 3 { // pages come and go
 						b.parcels.Delete(tx, fmt.Sprintf("elm/%03d-x", n))
 					} else if n%7 == 0 {
@@ -153,7 +153,7 @@ func testPagesMirror(t *testing.T, ctx context.Context, e store.Engine) {
 			for range rounds {
 				street, first, n := rng.IntN(streets), rng.IntN(numbers), 1+rng.IntN(40)
 				clear, step := rng.IntN(3) == 0, 1+rng.IntN(2)
-				err := b.Update(ctx, func(tx *store.Tx) error {
+				err := b.persist(func(tx *store.Tx) error {
 					for k := range n {
 						key := fmt.Sprintf("street-%d/%03d", street, first+k*step)
 						if clear {

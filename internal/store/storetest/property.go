@@ -26,7 +26,7 @@ func testCounter(t *testing.T, ctx context.Context, e store.Engine) {
 			last := 0
 			for range each {
 				now := 0
-				err := b.Update(ctx, func(tx *store.Tx) error {
+				err := b.persist(func(tx *store.Tx) error {
 					n, _ := b.gadgets.Get(tx, "n")
 					now = n + 1
 					b.gadgets.Put(tx, "n", now)
@@ -83,7 +83,7 @@ func testRandom(t *testing.T, ctx context.Context, e store.Engine) {
 		wg.Go(func() {
 			for n := range moves {
 				from, to := rng.IntN(boxes), rng.IntN(boxes)
-				if err := b.Update(ctx, func(tx *store.Tx) error { return b.move(tx, box(from), box(to), fmt.Sprintf("%d-%d", i, n)) }); err != nil {
+				if err := b.persist(func(tx *store.Tx) error { return b.move(tx, box(from), box(to), fmt.Sprintf("%d-%d", i, n)) }); err != nil {
 					t.Error(err)
 					return
 				}
