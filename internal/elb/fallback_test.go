@@ -74,7 +74,7 @@ func TestALoadBalancerThatDeniesTheFallbackFailsLoudly(t *testing.T) {
 		if denied, failed := w.count(event.AddressDenied), w.count(event.BalancerFailed); denied != 1 || failed != 1 {
 			t.Errorf("told %d and %d times, want each once however often it is tried", denied, failed)
 		}
-		w.interfaces.poolSize = 3
+		w.interfaces.poolSize.Store(3)
 		after(time.Minute)
 		want := []placement{{"local-1a", "127.192.2.144", pool, "in-service"}, {"local-1b", "127.192.2.145", pool, "in-service"}, {"local-1c", "127.192.2.146", pool, "in-service"}}
 		if diff := cmp.Diff(want, w.placements(b.ARN)); diff != "" || w.state(b.ARN) != "active" {
@@ -135,7 +135,7 @@ func TestAnAddressThatFellBackReturnsHome(t *testing.T) {
 					hits++
 				})
 				defer failpoint.SetHook(nil)
-				w.interfaces.poolSize = 3
+				w.interfaces.poolSize.Store(3)
 				w.pools.room.Store(true)
 				for range 6 {
 					after(time.Minute)
@@ -174,7 +174,7 @@ func TestAnAddressThatFellBackStaysUnlessItIsToReturn(t *testing.T) {
 		w.pools.room.Store(true)
 		b := w.create(shop("subnet-a", "subnet-b"))
 		before := w.named(b.ARN)
-		w.interfaces.poolSize = 8
+		w.interfaces.poolSize.Store(8)
 		after(time.Hour)
 		if got := w.named(b.ARN); got != before {
 			t.Errorf("DNS names %s, want %s", got, before)
@@ -196,7 +196,7 @@ func TestAReturnThatFindsNoRoomHarmsNothing(t *testing.T) {
 		if got := w.interfaces.records.Len(w.st.Snapshot()); got != 3 {
 			t.Errorf("%d interfaces, want one that waits for an address beside the two", got)
 		}
-		w.interfaces.poolSize = 2
+		w.interfaces.poolSize.Store(2)
 		after(2 * time.Minute)
 		if got := w.named(b.ARN); got != "127.192.2.144 127.192.2.145" {
 			t.Errorf("then: DNS names %s", got)

@@ -111,7 +111,7 @@ type interfaces struct {
 	records  *store.Collection[iface]
 	byNode   *store.Index[iface]
 	ledger   *store.Collection[int]
-	poolSize int
+	poolSize atomic.Int64 // addresses that the pool has
 	provider atomic.Int64 // addresses that the provider has
 }
 
@@ -121,7 +121,8 @@ type iface struct {
 }
 
 func newInterfaces(st *store.Store, poolSize int) *interfaces {
-	i := &interfaces{st: st, records: store.NewCollection[iface](st, "iface", 1), ledger: store.NewCollection[int](st, "ledger", 1), poolSize: poolSize}
+	i := &interfaces{st: st, records: store.NewCollection[iface](st, "iface", 1), ledger: store.NewCollection[int](st, "ledger", 1)}
+	i.poolSize.Store(int64(poolSize))
 	i.provider.Store(1000)
 	i.byNode = i.records.Index(func(r iface) []string { return []string{r.NodeID} })
 	return i
@@ -173,7 +174,7 @@ func (i *interfaces) AssignAddress(ctx context.Context, id string, from elb.Sour
 		}
 		base, size := netip.MustParseAddr("127.64.0.0"), int(i.provider.Load())
 		if poolID != "" {
-			base, size = netip.MustParseAddr("127.192.2.144"), i.poolSize
+			base, size = netip.MustParseAddr("127.192.2.144"), int(i.poolSize.Load())
 			if poolID != pool {
 				base = netip.MustParseAddr("127.193.2.144")
 			}
@@ -557,7 +558,7 @@ func (w *world) restartIfDead(engine *killable) *world {
 	engine.mu.Lock()
 	engine.dead = false
 	engine.mu.Unlock()
-	next := start(w.t, engine, w.interfaces.poolSize)
+	next := start(w.t, engine, int(w.interfaces.poolSize.Load()))
 	synctest.Wait()
 	return next
 }
