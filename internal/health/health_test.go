@@ -260,6 +260,22 @@ func TestUnreadableMatcherIsTold(t *testing.T) {
 }
 
 // What a target sees of a probe, over real sockets.
+func TestTargetsOfAnotherProtocolVersionAreUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := new(fake)
+		p := start(f, nil)
+		defer p.Close()
+		groups := group(snapshot.HealthCheck{Enabled: true, Path: "/AWS.ALB/healthcheck", Matcher: "12"}, 80)
+		groups[0].ProtocolVersion = snapshot.GRPC
+		p.Apply(groups)
+		time.Sleep(time.Minute)
+		expect(t, p, "unprobed", "unavailable Elb.InternalError Health checks in the protocol version GRPC are not performed by this installation")
+		groups[0].Targets[0].Draining = true
+		p.Apply(groups)
+		expect(t, p, "deregistered", "draining Target.DeregistrationInProgress Target deregistration is in progress")
+	})
+}
+
 func TestProbeOnTheWire(t *testing.T) {
 	for _, protocol := range []snapshot.Protocol{snapshot.HTTP, snapshot.HTTPS} {
 		t.Run(string(protocol), func(t *testing.T) {

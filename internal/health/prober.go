@@ -58,6 +58,7 @@ type target struct {
 	done   chan struct{}      // closed when its goroutine has ended
 	wake   chan struct{}      // the check has changed
 
+	unspoken snapshot.ProtocolVersion // that we can't probe in; HTTP1: none
 	check    check
 	draining bool
 	enabled  bool
@@ -94,6 +95,10 @@ func (p *Prober) Apply(groups []snapshot.TargetGroup) {
 	for _, g := range groups {
 		for _, t := range g.Targets {
 			k := key{g.ARN, t.AddrPort()}
+			if g.ProtocolVersion != snapshot.HTTP1 {
+				wanted[k] = &target{key: k, prober: p, unspoken: g.ProtocolVersion, draining: t.Draining}
+				continue
+			}
 			c, err := newCheck(g.HealthCheck, t)
 			if err != nil {
 				p.log.Error("health check can't be performed", "target group", g.ARN, "error", err)
@@ -238,6 +243,9 @@ func (t *target) status() snapshot.TargetStatus {
 	switch {
 	case t.draining:
 		s.State, s.Reason, s.Description = snapshot.TargetDraining, "Target.DeregistrationInProgress", "Target deregistration is in progress"
+	case t.unspoken != snapshot.HTTP1:
+		s.State, s.Reason = snapshot.TargetUnavailable, "Elb.InternalError"
+		s.Description = "Health checks in the protocol version " + string(t.unspoken) + " are not performed by this installation"
 	case !t.enabled:
 		s.State, s.Reason, s.Description = snapshot.TargetUnavailable, "Target.HealthCheckDisabled", "Health checks are disabled"
 	default:

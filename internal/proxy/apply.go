@@ -91,7 +91,25 @@ func (p *Proxy) Apply(a *snapshot.Assignment, bound map[string]netip.Addr) error
 	}
 	p.swapEndpoints(pl)
 	p.certificates, p.secured = pl.certificates, pl.secured
+	p.tellUnspoken(a.TargetGroups)
 	return nil
+}
+
+// tellUnspoken logs the target groups, each once while it is there, whose
+// protocol version we don't speak: requests for them are answered 501. To speak
+// another version could mean to lose what their targets rely on. p.mu is held.
+func (p *Proxy) tellUnspoken(groups []snapshot.TargetGroup) {
+	unspoken := map[string]bool{}
+	for _, g := range groups {
+		if g.ProtocolVersion == snapshot.HTTP1 {
+			continue
+		}
+		if unspoken[g.ARN] = true; !p.unspoken[g.ARN] {
+			p.log.Warn("requests for the target group are answered 501: its protocol version is not spoken to targets (use one with HTTP1)",
+				"target group", g.ARN, "protocol version", g.ProtocolVersion)
+		}
+	}
+	p.unspoken = unspoken
 }
 
 // open opens the ports of a node that aren't open yet. It returns them, nil for
@@ -275,7 +293,7 @@ func (p *Proxy) planNode(pl *plan, n snapshot.Node, bound netip.Addr, c *compile
 
 // planGroup makes a node's view of a target group.
 func (p *Proxy) planGroup(pl *plan, nodeID string, g *snapshot.TargetGroup) *group {
-	out := &group{}
+	out := &group{version: g.ProtocolVersion}
 	targets := make([]*balance.Target, len(g.Targets))
 	draining := make([]bool, len(g.Targets))
 	for i, t := range g.Targets {

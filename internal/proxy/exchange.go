@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/internal/proxy/balance"
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/route"
+	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
 // watchInterval is how often, while a target is silent, the client is looked
@@ -23,6 +24,7 @@ const maxInterim = 16
 
 // group is a target group as one node forwards to it.
 type group struct {
+	version   snapshot.ProtocolVersion
 	balance   *balance.Group
 	endpoints []*endpoint // beside the balance's targets
 }
@@ -51,6 +53,9 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, now time.Time,
 		return c.answerPage(t, head, 503, out)
 	}
 	g := t.groups[rule.Action.Shares[share].Group]
+	if g.version != snapshot.HTTP1 {
+		return c.answerPage(t, head, 501, out)
+	}
 	i := g.balance.Pick()
 	if i < 0 {
 		return c.answerPage(t, head, 503, out)

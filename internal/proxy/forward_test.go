@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
@@ -118,6 +120,29 @@ func (f flusher) Write(b []byte) (int, error) {
 	n, err := f.ResponseWriter.Write(b)
 	f.ResponseWriter.(http.Flusher).Flush()
 	return n, err
+}
+
+func TestTargetsOfAnotherProtocolVersionGetNoRequest(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorldWith(t, proxy.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	asked := false
+	w.register(w.httpTarget(func(http.ResponseWriter, *http.Request) { asked = true }))
+	w.a.TargetGroups[0].ProtocolVersion = snapshot.GRPC
+	w.apply()
+	w.apply()
+	for range 2 {
+		if status, _ := get(t, newClient(t), w.url("/")); status != 501 {
+			t.Errorf("got %d, want 501", status)
+		}
+	}
+	if lines := strings.Count(log.String(), "are answered 501"); lines != 1 || asked {
+		t.Errorf("logged %d times, want once; target asked: %v\n%s", lines, asked, log.String())
+	}
+	w.a.TargetGroups[0].ProtocolVersion = snapshot.HTTP1
+	w.apply()
+	if status, _ := get(t, newClient(t), w.url("/")); status != 200 || !asked {
+		t.Errorf("HTTP1: got %d, target asked: %v", status, asked)
+	}
 }
 
 func TestAnswersOfOurOwn(t *testing.T) {

@@ -62,7 +62,9 @@ func newWorldWith(t *testing.T, o proxy.Options) *world {
 
 func newWorldFor(t testing.TB, o proxy.Options) *world {
 	t.Helper()
-	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
 	w := &world{t: t, proxy: proxy.New(o), bound: map[string]netip.Addr{}}
 	addr := newAddress()
 	w.bound["node-1"] = addr

@@ -62,6 +62,7 @@ type Proxy struct {
 	nodes     map[string]*node // of the assignment, by ID
 	closing   []*node          // removed, with connections left
 	endpoints map[endpointKey]*endpoint
+	unspoken  map[string]bool // ARNs of target groups of another protocol version than HTTP1
 	closed    bool
 
 	cancel context.CancelFunc // ends the sweeper and dials

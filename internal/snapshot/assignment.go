@@ -132,10 +132,21 @@ type Redirect struct {
 	Query      string // "" for none
 }
 
+// ProtocolVersion is the version of HTTP that targets are spoken to in.
+type ProtocolVersion string
+
+// The versions of ELBv2 CreateTargetGroup; a node speaks HTTP1 alone.
+const (
+	HTTP1 ProtocolVersion = "" // also the one of assignments that name none
+	HTTP2 ProtocolVersion = "HTTP2"
+	GRPC  ProtocolVersion = "GRPC"
+)
+
 // TargetGroup is where a forward action sends requests.
 type TargetGroup struct {
 	ARN                 string
 	Protocol            Protocol
+	ProtocolVersion     ProtocolVersion `json:",omitempty"`
 	DeregistrationDelay time.Duration
 	HealthCheck         HealthCheck
 	Targets             []Target // by address, then port
@@ -151,7 +162,7 @@ type HealthCheck struct {
 	Timeout            time.Duration // less than Interval
 	HealthyThreshold   int           // consecutive successes that bring an unhealthy target back
 	UnhealthyThreshold int           // consecutive failures that take a target out
-	Matcher            string        // "200", "200,202", "200-299"
+	Matcher            string        // "200", "200,202", "200-299"; of gRPC codes where the group's version is GRPC
 }
 
 // Target is one registration: the same address may be registered on several ports.
