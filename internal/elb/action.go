@@ -68,6 +68,9 @@ func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, a Action) (Action, 
 		if group.VPCID != b.VPCID {
 			return a, fail(InvalidConfiguration, "Target group '%s' is in VPC '%s', the load balancer in '%s'", g.ARN, group.VPCID, b.VPCID)
 		}
+		if group.AddressType == "ipv6" && b.AddressType == "ipv4" {
+			return a, fail(InvalidConfiguration, "Target group '%s' has the IP address type 'ipv6', which a load balancer of the type 'ipv4' cannot forward to", g.ARN)
+		}
 		if slices.ContainsFunc(s.balancersOfGroup(tx, g.ARN), func(arn string) bool { return arn != b.ARN }) {
 			elsewhere = append(elsewhere, g.ARN)
 		}

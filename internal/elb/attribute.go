@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,8 +39,9 @@ func (as attributes) all(set map[string]string) map[string]string {
 }
 
 // merge returns what is set once the changes are made. A key that isn't in the
-// table, or a value that it can't have, is the caller's fault, of the kind.
-func (as attributes) merge(kind Kind, set, changes map[string]string) (map[string]string, error) {
+// table, or a value that it can't have, is the caller's fault, of the kind; noun
+// is what the attributes are of.
+func (as attributes) merge(noun string, kind Kind, set, changes map[string]string) (map[string]string, error) {
 	out := maps.Clone(set)
 	if out == nil {
 		out = map[string]string{}
@@ -62,9 +64,9 @@ func (as attributes) merge(kind Kind, set, changes map[string]string) (map[strin
 		return out, nil
 	}
 	all := as.all(nil)
-	for key := range changes {
+	for _, key := range slices.Sorted(maps.Keys(changes)) {
 		if _, ok := all[key]; !ok {
-			return nil, fail(kind, "Attribute key '%s' is not recognized", key)
+			return nil, fail(kind, "%s attribute key '%s' is not recognized", noun, key)
 		}
 	}
 	return out, nil
@@ -149,7 +151,7 @@ func (s *Service) ModifyLoadBalancerAttributes(ctx context.Context, account, reg
 			return err
 		}
 		had := b.Attributes[attrBlock]
-		if b.Attributes, err = loadBalancerAttributes(b.Scheme).merge(InvalidConfiguration, b.Attributes, changes); err != nil {
+		if b.Attributes, err = loadBalancerAttributes(b.Scheme).merge("Load balancer", InvalidConfiguration, b.Attributes, changes); err != nil {
 			return err
 		}
 		if err := checkLogs(b.AllAttributes()); err != nil {
@@ -209,7 +211,7 @@ func (s *Service) ModifyListenerAttributes(ctx context.Context, account, region,
 		if l, err = s.Listener(tx, account, region, arn); err != nil {
 			return err
 		}
-		if l.Attributes, err = listenerAttributes(l.Protocol).merge(InvalidConfiguration, l.Attributes, changes); err != nil {
+		if l.Attributes, err = listenerAttributes(l.Protocol).merge("Listener", InvalidConfiguration, l.Attributes, changes); err != nil {
 			return err
 		}
 		s.listeners.Put(tx, arn, l)
@@ -234,11 +236,17 @@ func (s *Service) ModifyTargetGroupAttributes(ctx context.Context, account, regi
 		if g, err = s.TargetGroup(tx, account, region, arn); err != nil {
 			return err
 		}
-		if g.Attributes, err = targetGroupAttributes.merge(Invalid, g.Attributes, changes); err != nil {
+		if changes["stickiness.type"] == "source_ip" { // of network load balancers
+			return fail(InvalidConfiguration, "Stickiness type 'source_ip' is not supported for target groups with the %s protocol", g.Protocol)
+		}
+		if g.Attributes, err = targetGroupAttributes.merge("Target group", Invalid, g.Attributes, changes); err != nil {
 			return err
 		}
 		if err := checkTargetGroup(g.AllAttributes()); err != nil {
 			return err
+		}
+		if regs, _ := s.targets.Get(tx, arn); g.Attributes[crossZone] == "false" && slices.ContainsFunc(regs.Targets, func(t Target) bool { return t.Zone == anyZone }) {
+			return fail(InvalidConfiguration, "Cross-zone load balancing can't be turned off while targets with the Availability Zone 'all' are registered")
 		}
 		s.groups.Put(tx, arn, g)
 		return nil
@@ -266,8 +274,8 @@ func checkTargetGroup(all map[string]string) error {
 		{slow && algorithm != roundRobin, "Slow start requires the algorithm 'round_robin'"},
 		{all["load_balancing.algorithm.anomaly_mitigation"] == "on" && algorithm != weightedRandom, "Anomaly mitigation requires the algorithm 'weighted_random'"},
 		{sticky && algorithm == weightedRandom, "Stickiness is not supported with the algorithm 'weighted_random'"},
-		{sticky && all["load_balancing.cross_zone.enabled"] == "false", "Stickiness is not supported when cross-zone load balancing is off"},
-		{sticky && all["stickiness.type"] == "app_cookie" && all["stickiness.app_cookie.cookie_name"] == "", "Stickiness of type 'app_cookie' requires the attribute 'stickiness.app_cookie.cookie_name'"},
+		{sticky && all[crossZone] == "false", "Stickiness is not supported when cross-zone load balancing is off"},
+		{sticky && all["stickiness.type"] == "app_cookie" && all["stickiness.app_cookie.cookie_name"] == "", "You must set an application cookie name to enable stickiness of type 'app_cookie'"},
 		{below(all, "count"), "The count of minimum healthy targets for DNS failover must not be less than that for unhealthy state routing"},
 		{below(all, "percentage"), "The percentage of minimum healthy targets for DNS failover must not be less than that for unhealthy state routing"},
 	} {

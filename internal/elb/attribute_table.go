@@ -14,7 +14,7 @@ func loadBalancerAttributes(scheme Scheme) attributes {
 	as := attributes{
 		{"deletion_protection.enabled", "false", isBool},
 		// Zones can be kept apart only per target group.
-		{"load_balancing.cross_zone.enabled", "true", oneOf("true")},
+		{crossZone, "true", oneOf("true")},
 		{"ipv6.deny_all_igw_traffic", strconv.FormatBool(scheme == Internal), isBool},
 		{"zonal_shift.config.enabled", "false", isBool},
 		{"idle_timeout.timeout_seconds", "60", number(1, 4000)},
@@ -111,13 +111,16 @@ const (
 // targets of a group (ELBv2 quota).
 const maxHealthy = 1000
 
-// targetGroupAttributes are ELBv2's TargetGroupAttributes of groups of targets by
-// IP address.
+// crossZone says whether nodes send to targets in other zones than their own.
+const crossZone = "load_balancing.cross_zone.enabled"
+
+// targetGroupAttributes are ELBv2's TargetGroupAttributes of groups of instances or
+// IP addresses.
 var targetGroupAttributes = attributes{
 	{"deregistration_delay.timeout_seconds", "300", number(0, 3600)},
 	{"load_balancing.algorithm.type", roundRobin, oneOf(roundRobin, leastOutstanding, weightedRandom)},
 	{"load_balancing.algorithm.anomaly_mitigation", "off", oneOf("on", "off")},
-	{"load_balancing.cross_zone.enabled", "use_load_balancer_configuration", oneOf("true", "false", "use_load_balancer_configuration")},
+	{crossZone, "use_load_balancer_configuration", oneOf("true", "false", "use_load_balancer_configuration")},
 	{"slow_start.duration_seconds", "0", or(number(30, 900), "0")},
 	{"stickiness.enabled", "false", isBool},
 	{"stickiness.type", "lb_cookie", oneOf("lb_cookie", "app_cookie")},

@@ -98,3 +98,20 @@ type Pool struct {
 	Public bool // in a public scope
 	EC2    bool // for addresses of EC2 resources (AwsService ec2)
 }
+
+// InstanceDirectory is the inventory of instances, which target groups of the
+// type instance have targets from.
+type InstanceDirectory interface {
+	Instance(r store.Reader, account, region, id string) (Instance, bool)
+	// Collection names the records of instances, and ID tells whose is at a key.
+	Collection() string
+	ID(key string) string
+}
+
+// Instance is a machine, as far as a target group must know it.
+type Instance struct {
+	VPCID   string     // "": reached from all of the account's
+	Zone    string     // "": any
+	Private netip.Addr // IPv4
+	IPv6    netip.Addr // zero: none
+}

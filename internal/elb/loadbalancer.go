@@ -144,7 +144,7 @@ func (c CreateLoadBalancer) initial() (set map[string]string, block string, err 
 	if len(changes) == 0 {
 		return nil, "", nil
 	}
-	if set, err = loadBalancerAttributes(c.Scheme).merge(InvalidConfiguration, nil, changes); err != nil {
+	if set, err = loadBalancerAttributes(c.Scheme).merge("Load balancer", InvalidConfiguration, nil, changes); err != nil {
 		return nil, "", err
 	}
 	if block = set[attrBlock]; block != "" && c.PoolID == "" {

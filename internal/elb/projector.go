@@ -106,8 +106,14 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 			groups[k.Key] = true
 		case p.s.nodes.Name(), p.s.listeners.Name(), p.s.rules.Name():
 			balancers[p.balancerOf(r, k)] = true
-		default: // the only one that isn't this room's
-			certificates[k.Key] = true
+		default: // of other rooms
+			if d := p.s.opts.Instances; d == nil || k.Collection != d.Collection() {
+				certificates[k.Key] = true
+				continue
+			}
+			for arn := range p.s.targetsByInstance.Each(r, p.s.opts.Instances.ID(k.Key)) {
+				groups[arn] = true
+			}
 		}
 	}
 	if all {
@@ -326,7 +332,7 @@ func (p *Projector) group(r store.Snapshot, arn string) snapshot.TargetGroup {
 		return snapshot.TargetGroup{ARN: arn, Protocol: snapshot.HTTP}
 	}
 	out := snapshot.TargetGroup{
-		ARN: g.ARN, Protocol: snapshot.Protocol(g.Protocol), DeregistrationDelay: g.DeregistrationDelay(),
+		ARN: g.ARN, Protocol: snapshot.Protocol(g.Protocol), ProtocolVersion: projectVersion(g.ProtocolVersion), DeregistrationDelay: g.DeregistrationDelay(),
 		HealthCheck: snapshot.HealthCheck{
 			Enabled: true, Protocol: snapshot.Protocol(g.HealthCheck.Protocol), Port: g.HealthCheck.Port, Path: g.HealthCheck.Path,
 			Interval: g.HealthCheck.Interval, Timeout: g.HealthCheck.Timeout,
@@ -339,12 +345,20 @@ func (p *Projector) group(r store.Snapshot, arn string) snapshot.TargetGroup {
 	}
 	regs, _ := p.s.targets.Get(r, g.ARN)
 	for _, t := range regs.Targets {
-		if !t.enabled(zones) {
+		if !t.enabled(zones) || !p.s.running(r, g, t) {
 			continue
 		}
 		out.Targets = append(out.Targets, snapshot.Target{Addr: t.Addr, Port: t.Port, Zone: t.Zone, Draining: !t.DrainUntil.IsZero()})
 	}
 	return out
+}
+
+// projectVersion leaves out the usual one.
+func projectVersion(v string) snapshot.ProtocolVersion {
+	if v == versionHTTP1 {
+		return ""
+	}
+	return snapshot.ProtocolVersion(v)
 }
 
 // send offers the assignment that the parts make, in place of one not yet taken.

@@ -22,6 +22,9 @@ func (p *Projector) collections() []string {
 	if c := p.s.opts.Certificates; c != nil {
 		names = append(names, c.Collection())
 	}
+	if d := p.s.opts.Instances; d != nil {
+		names = append(names, d.Collection())
+	}
 	return names
 }
 

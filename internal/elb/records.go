@@ -2,7 +2,6 @@ package elb
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -139,12 +138,12 @@ type TargetGroup struct {
 	Name            string
 	Account         string
 	Region          string
-	Protocol        string // HTTP
-	ProtocolVersion string // HTTP1
+	Protocol        string // HTTP, HTTPS
+	ProtocolVersion string // HTTP1, HTTP2, GRPC
 	Port            uint16
 	VPCID           string
-	TargetType      string // ip
-	AddressType     string // ipv4
+	TargetType      string // ip, instance
+	AddressType     string // ipv4, ipv6: of the targets
 	HealthCheck     HealthCheck
 	Attributes      map[string]string // those that differ from their defaults
 }
@@ -158,54 +157,27 @@ type HealthCheck struct {
 	Timeout            time.Duration
 	HealthyThreshold   int
 	UnhealthyThreshold int
-	Matcher            string // HTTP codes
+	Matcher            string // HTTP codes; gRPC codes where the protocol version is GRPC
 }
 
 // Target is one registration in a target group.
 type Target struct {
-	Addr       netip.Addr
+	InstanceID string     `json:",omitempty"` // in groups of instances
+	Addr       netip.Addr // an instance's is the one that it had when it was registered
 	Port       uint16
-	Zone       string    `json:",omitempty"` // "": not given, "all": any
+	Zone       string    `json:",omitempty"` // "": not given, "all": any; an instance's own
 	DrainUntil time.Time `json:",omitzero"`  // zero: registered; else deregistered, and forgotten at this time
 }
 
 // AddrPort returns the address that requests are sent to.
 func (t Target) AddrPort() netip.AddrPort { return netip.AddrPortFrom(t.Addr, t.Port) }
 
-// registrations is all targets of one target group, by its ARN. They are one
-// record, so that a call that names a thousand targets is one transaction: it
-// happens wholly or not at all (I5, I10). A target takes some 60 bytes of it.
-type registrations struct {
-	Targets []Target // by address, then port
-}
-
-// clone returns a copy that may be changed: records are shared with readers.
-func (r registrations) clone() registrations { return registrations{slices.Clone(r.Targets)} }
-
-// put adds t, or puts it in place of what is registered at its address and port.
-func (r *registrations) put(t Target) {
-	i, found := r.find(t.AddrPort())
-	if found {
-		r.Targets[i] = t
-	} else {
-		r.Targets = slices.Insert(r.Targets, i, t)
+// ID returns the target as callers name it.
+func (t Target) ID() string {
+	if t.InstanceID != "" {
+		return t.InstanceID
 	}
-}
-
-func (r *registrations) remove(gone func(Target) bool) {
-	r.Targets = slices.DeleteFunc(r.Targets, gone)
-}
-
-func (r registrations) get(at netip.AddrPort) (Target, bool) {
-	i, found := r.find(at)
-	if !found {
-		return Target{}, false
-	}
-	return r.Targets[i], true
-}
-
-func (r registrations) find(at netip.AddrPort) (int, bool) {
-	return slices.BinarySearchFunc(r.Targets, at, func(t Target, at netip.AddrPort) int { return t.AddrPort().Compare(at) })
+	return t.Addr.String()
 }
 
 // NodePhase is how far a node has come.

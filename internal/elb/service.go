@@ -17,8 +17,9 @@ type Options struct {
 	DNSTTL               time.Duration // of addresses; a node serves on for as long after it has left DNS
 	AllowLoopbackTargets bool          // 127.0.0.0/8 and ::1 as targets
 	Quotas               Quotas
-	Certificates         Certificates // nil: there are none
-	Events               *event.Log   // what was decided, and why; nil: nobody asks
+	Certificates         Certificates      // nil: there are none
+	Instances            InstanceDirectory // nil: there are none
+	Events               *event.Log        // what was decided, and why; nil: nobody asks
 }
 
 // Quotas are the limits of DescribeAccountLimits that hold here.
@@ -71,6 +72,7 @@ type Service struct {
 	groupsByOwner          *store.Index[TargetGroup]
 	targets                *store.Collection[registrations] // by target group ARN
 	targetsDraining        *store.Index[registrations]      // those with one that drains, under draining
+	targetsByInstance      *store.Index[registrations]      // by instance id
 	nodes                  *store.Collection[Node]
 	nodesByLB              *store.Index[Node]
 	closedByHost           *store.Index[Node] // those in NodeClosed
@@ -127,6 +129,7 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 		}
 		return []string{draining}
 	})
+	s.targetsByInstance = s.targets.Index(registrations.instances)
 	s.nodes = store.NewCollection[Node](st, "elb.node", 1)
 	s.nodesByLB = s.nodes.Index(func(n Node) []string { return []string{n.LoadBalancerARN} })
 	s.closedByHost = s.nodes.Index(func(n Node) []string {

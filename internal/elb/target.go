@@ -14,7 +14,7 @@ import (
 
 // TargetDescription names a target, as callers do.
 type TargetDescription struct {
-	ID   string // an IP address
+	ID   string // an IP address, or an instance's id
 	Port int    // 0: the target group's
 	Zone string // "", "all", or a zone
 }
@@ -30,14 +30,27 @@ func (s *Service) RegisterTargets(ctx context.Context, account, region, group st
 		old, _ := s.targets.Get(tx, group)
 		regs, changed := old.clone(), false
 		for _, d := range targets {
-			t, err := s.target(g, d)
+			t, err := s.named(g, d)
+			if err == nil && t.Zone == anyZone && g.Attributes[crossZone] == "false" {
+				err = fail(InvalidConfiguration, "Targets with the Availability Zone 'all' can't be registered with a target group that has cross-zone load balancing turned off")
+			}
+			if err == nil && t.InstanceID != "" {
+				// A thousand reads would be too many guards; an instance that goes
+				// meanwhile is found gone whenever it is looked for.
+				t, err = s.located(tx.Snapshot(), g, t, regs)
+			}
 			if err != nil {
 				return err
 			}
-			if was, ok := regs.get(t.AddrPort()); !ok || was != t {
-				regs.put(t)
-				changed = true
+			was, ok := regs.of(t)
+			if ok && was == t {
+				continue
 			}
+			if ok { // an instance's address may be another one
+				regs.remove(func(o Target) bool { return o == was })
+			}
+			regs.put(t)
+			changed = true
 		}
 		switch {
 		case !changed:
@@ -63,15 +76,15 @@ func (s *Service) DeregisterTargets(ctx context.Context, account, region, group 
 		old, _ := s.targets.Get(tx, group)
 		regs, changed := old.clone(), false
 		for _, d := range targets {
-			want, err := s.target(g, d)
+			want, err := s.named(g, d)
 			if err != nil {
 				return err
 			}
-			t, ok := regs.get(want.AddrPort())
+			t, ok := regs.of(want)
 			switch {
 			case !ok || !t.DrainUntil.IsZero():
 				continue
-			case inUse:
+			case inUse && s.running(tx.Snapshot(), g, t):
 				t.DrainUntil = now.Add(g.DeregistrationDelay())
 				regs.put(t)
 			default:
@@ -86,27 +99,53 @@ func (s *Service) DeregisterTargets(ctx context.Context, account, region, group 
 	})
 }
 
-func (s *Service) target(g TargetGroup, d TargetDescription) (Target, error) {
-	addr, err := netip.ParseAddr(d.ID)
-	if err != nil || addr.Zone() != "" {
-		return Target{}, fail(Invalid, "The IP address '%s' is not a valid IPv4 address", d.ID)
-	}
-	addr = addr.Unmap()
-	switch {
-	case !addr.Is4():
-		return Target{}, fail(Invalid, "The IP address '%s' is not a valid IPv4 address", d.ID)
-	case addr.IsLoopback() && !s.opts.AllowLoopbackTargets:
-		return Target{}, fail(InvalidTarget, "The IP address '%s' is a loopback address; targets must be reachable from every node", d.ID)
-	case addr.IsUnspecified(), addr.IsMulticast(), addr.IsLinkLocalUnicast(), addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return Target{}, fail(InvalidTarget, "The IP address '%s' cannot be a target", d.ID)
-	case d.Port < 0 || d.Port > 65535:
+// named returns the target that a caller names; an instance's address is not
+// looked for.
+func (s *Service) named(g TargetGroup, d TargetDescription) (Target, error) {
+	if d.Port < 0 || d.Port > 65535 {
 		return Target{}, fail(Invalid, "Target port '%d' must be between '1-65535' inclusive", d.Port)
 	}
-	port := uint16(d.Port)
-	if port == 0 {
-		port = g.Port
+	t := Target{Port: uint16(d.Port), Zone: d.Zone}
+	if t.Port == 0 {
+		t.Port = g.Port
 	}
-	return Target{Addr: addr, Port: port, Zone: d.Zone}, nil
+	if g.TargetType == targetInstance {
+		switch {
+		case !instanceID.MatchString(d.ID):
+			return Target{}, fail(Invalid, "Instance ID '%s' is not valid", d.ID)
+		case d.Zone != "":
+			return Target{}, fail(Invalid, "An Availability Zone cannot be specified for targets of target groups with target type 'instance'")
+		}
+		t.InstanceID = d.ID
+		return t, nil
+	}
+	addr, err := netip.ParseAddr(d.ID)
+	if err != nil || addr.Zone() != "" {
+		addr = netip.Addr{}
+	}
+	if t.Addr = addr.Unmap(); !g.family(t.Addr) {
+		return Target{}, fail(Invalid, "The IP address '%s' is not a valid %s address", d.ID, map[string]string{"ipv4": "IPv4", "ipv6": "IPv6"}[g.AddressType])
+	}
+	return t, s.reachable(t)
+}
+
+// family says whether an address is of the kind that the group's targets have.
+func (g TargetGroup) family(a netip.Addr) bool {
+	if g.AddressType == "ipv6" {
+		return a.Is6()
+	}
+	return a.Is4()
+}
+
+// reachable refuses a target whose address no node could send to.
+func (s *Service) reachable(t Target) error {
+	switch a := t.Addr; {
+	case a.IsLoopback() && !s.opts.AllowLoopbackTargets:
+		return fail(InvalidTarget, "The IP address '%s' is a loopback address; targets must be reachable from every node", a)
+	case a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fail(InvalidTarget, "The IP address '%s' cannot be a target", a)
+	}
+	return nil
 }
 
 // TargetHealth is one target with what is known of its health.
@@ -130,22 +169,25 @@ func (s *Service) TargetHealth(r store.Reader, account, region, group string, on
 	health := make([]TargetHealth, 0, len(regs.Targets))
 	if only == nil {
 		for _, t := range regs.Targets {
-			health = append(health, s.healthOf(g, t, inUse, zones))
+			health = append(health, s.healthOf(r, g, t, inUse, zones))
 		}
 		return health, nil
 	}
 	for _, d := range only {
-		want, err := s.target(g, d)
+		want, err := s.named(g, d)
 		if err != nil {
 			return nil, err
 		}
-		t, ok := regs.get(want.AddrPort())
+		t, ok := regs.of(want)
+		if !ok && want.InstanceID != "" && !s.knows(r, g, want.InstanceID) {
+			return nil, fail(InvalidTarget, "The following targets are not in the inventory of instances: '%s'", want.InstanceID)
+		}
 		if !ok {
 			health = append(health, TargetHealth{Target: want, HealthCheckPort: healthPort(g, want), State: "unused",
 				Reason: "Target.NotRegistered", Description: "Target is not registered to the target group"})
 			continue
 		}
-		health = append(health, s.healthOf(g, t, inUse, zones))
+		health = append(health, s.healthOf(r, g, t, inUse, zones))
 	}
 	return health, nil
 }
@@ -171,7 +213,7 @@ func (t Target) enabled(zones []string) bool {
 // anyZone is a target's zone that stands for all.
 const anyZone = "all"
 
-func (s *Service) healthOf(g TargetGroup, t Target, inUse bool, zones []string) TargetHealth {
+func (s *Service) healthOf(r store.Reader, g TargetGroup, t Target, inUse bool, zones []string) TargetHealth {
 	h := TargetHealth{Target: t, HealthCheckPort: healthPort(g, t)}
 	is := func(state snapshot.TargetState, reason, description string) TargetHealth {
 		h.State, h.Reason, h.Description = string(state), reason, description
@@ -182,6 +224,8 @@ func (s *Service) healthOf(g TargetGroup, t Target, inUse bool, zones []string) 
 		return is("unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
 	case !t.enabled(zones):
 		return is("unused", "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer")
+	case !s.running(r, g, t):
+		return is("unused", "Target.InvalidState", "Target is in the terminated state")
 	case !t.DrainUntil.IsZero():
 		return is(snapshot.TargetDraining, "Target.DeregistrationInProgress", "Target deregistration is in progress")
 	}

@@ -1,12 +1,11 @@
 package elb
 
 import (
+	"cmp"
 	"context"
 	"iter"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
@@ -26,20 +25,6 @@ type CreateTargetGroup struct {
 	HealthCheck     HealthCheckSettings
 	Tags            []tags.Tag
 	Hex             string // 16 hex digits, random
-}
-
-// HealthCheckSettings is a health check as a caller gives it; nil members were
-// not given.
-type HealthCheckSettings struct {
-	Enabled            *bool
-	Protocol           *string
-	Port               *string // "traffic-port" or a number
-	Path               *string
-	IntervalSeconds    *int32
-	TimeoutSeconds     *int32
-	HealthyThreshold   *int32
-	UnhealthyThreshold *int32
-	Matcher            *string
 }
 
 // CreateTargetGroup makes a target group, or returns the one of that name if it
@@ -78,18 +63,28 @@ func sameGroup(a, b TargetGroup) bool {
 		a.TargetType == b.TargetType && a.AddressType == b.AddressType && a.HealthCheck == b.HealthCheck
 }
 
+// Versions of HTTP that targets are spoken to in.
+const (
+	versionHTTP1 = "HTTP1"
+	versionHTTP2 = "HTTP2"
+	versionGRPC  = "GRPC"
+)
+
+var protocolVersions = []string{versionHTTP1, versionHTTP2, versionGRPC}
+
 func newTargetGroup(c CreateTargetGroup) (TargetGroup, error) {
 	var none TargetGroup
 	if err := checkName("Target group name", c.Name); err != nil {
 		return none, err
 	}
 	switch c.TargetType {
-	case "ip":
-	case "lambda", "alb", "instance":
-		return none, fail(InvalidConfiguration, "Target type '%s' is not supported by this installation; use 'ip'", c.TargetType)
+	case targetIP, targetInstance:
+	case "lambda", "alb":
+		return none, fail(InvalidConfiguration, "Target type '%s' is not supported by this installation; use 'instance' or 'ip'", c.TargetType)
 	default:
 		return none, fail(Invalid, "Target type '%s' must be one of 'instance, ip, lambda, alb'", c.TargetType)
 	}
+	version, family := cmp.Or(c.ProtocolVersion, versionHTTP1), cmp.Or(c.AddressType, "ipv4")
 	switch {
 	case c.Protocol == "":
 		return none, fail(Invalid, "A protocol must be specified")
@@ -99,14 +94,14 @@ func newTargetGroup(c CreateTargetGroup) (TargetGroup, error) {
 		return none, fail(Invalid, "Target group port '%d' must be between '1-65535' inclusive", c.Port)
 	case c.VPCID == "":
 		return none, fail(Invalid, "A VPC ID must be specified")
-	case c.Protocol != "HTTP":
-		return none, fail(InvalidConfiguration, "Target group protocol '%s' is not supported by this installation; use 'HTTP'", c.Protocol)
-	case c.ProtocolVersion != "" && c.ProtocolVersion != "HTTP1":
-		return none, fail(InvalidConfiguration, "Protocol version '%s' is not supported by this installation; use 'HTTP1'", c.ProtocolVersion)
-	case c.AddressType != "" && c.AddressType != "ipv4":
-		return none, fail(InvalidConfiguration, "IP address type '%s' is not supported by this installation; use 'ipv4'", c.AddressType)
+	case c.Protocol != "HTTP" && c.Protocol != "HTTPS":
+		return none, fail(InvalidConfiguration, "Target group protocol '%s' is of network or gateway load balancers, which this installation does not support; use 'HTTP' or 'HTTPS'", c.Protocol)
+	case !slices.Contains(protocolVersions, version):
+		return none, fail(Invalid, "Protocol version '%s' must be one of '%s'", version, strings.Join(protocolVersions, ", "))
+	case family != "ipv4" && family != "ipv6":
+		return none, fail(Invalid, "IP address type '%s' must be one of 'ipv4, ipv6'", family)
 	}
-	hc, err := defaultHealthCheck.change(c.HealthCheck)
+	hc, err := defaultHealthCheck(version).change(c.HealthCheck, c.TargetType, version)
 	if err != nil {
 		return none, err
 	}
@@ -116,22 +111,14 @@ func newTargetGroup(c CreateTargetGroup) (TargetGroup, error) {
 		Account:         c.Account,
 		Region:          c.Region,
 		Protocol:        c.Protocol,
-		ProtocolVersion: "HTTP1",
+		ProtocolVersion: version,
 		Port:            uint16(c.Port),
 		VPCID:           c.VPCID,
 		TargetType:      c.TargetType,
-		AddressType:     "ipv4",
+		AddressType:     family,
 		HealthCheck:     hc,
 	}, nil
 }
-
-// Defaults of CreateTargetGroup for HTTP.
-const (
-	defaultHealthInterval     = 30 * time.Second
-	defaultHealthTimeout      = 5 * time.Second
-	defaultHealthyThreshold   = 5
-	defaultUnhealthyThreshold = 2
-)
 
 // ModifyTargetGroup changes a target group's health check (ELBv2 ModifyTargetGroup).
 func (s *Service) ModifyTargetGroup(ctx context.Context, account, region, arn string, settings HealthCheckSettings) (TargetGroup, error) {
@@ -140,103 +127,13 @@ func (s *Service) ModifyTargetGroup(ctx context.Context, account, region, arn st
 		if g, err = s.TargetGroup(tx, account, region, arn); err != nil {
 			return err
 		}
-		if g.HealthCheck, err = g.HealthCheck.change(settings); err != nil {
+		if g.HealthCheck, err = g.HealthCheck.change(settings, g.TargetType, g.ProtocolVersion); err != nil {
 			return err
 		}
 		s.groups.Put(tx, arn, g)
 		return nil
 	})
 	return g, err
-}
-
-var matcher = regexp.MustCompile(`^\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*$`)
-
-// defaultHealthCheck is what CreateTargetGroup begins with.
-var defaultHealthCheck = HealthCheck{
-	Protocol: "HTTP", Path: "/", Matcher: "200",
-	Interval: defaultHealthInterval, Timeout: defaultHealthTimeout,
-	HealthyThreshold: defaultHealthyThreshold, UnhealthyThreshold: defaultUnhealthyThreshold,
-}
-
-// change returns the health check with what was given in the place of what it was.
-func (hc HealthCheck) change(s HealthCheckSettings) (HealthCheck, error) {
-	ranged := func(what string, v *int32, low, high int32, set func(int)) error {
-		if v == nil {
-			return nil
-		}
-		if *v < low || *v > high {
-			return fail(Invalid, "%s '%d' must be between '%d-%d' inclusive", what, *v, low, high)
-		}
-		set(int(*v))
-		return nil
-	}
-	for _, err := range []error{
-		ranged("Health check interval", s.IntervalSeconds, 5, 300, func(n int) { hc.Interval = time.Duration(n) * time.Second }),
-		ranged("Health check timeout", s.TimeoutSeconds, 2, 120, func(n int) { hc.Timeout = time.Duration(n) * time.Second }),
-		ranged("Healthy threshold count", s.HealthyThreshold, 2, 10, func(n int) { hc.HealthyThreshold = n }),
-		ranged("Unhealthy threshold count", s.UnhealthyThreshold, 2, 10, func(n int) { hc.UnhealthyThreshold = n }),
-	} {
-		if err != nil {
-			return hc, err
-		}
-	}
-	if hc.Timeout >= hc.Interval {
-		if s.TimeoutSeconds != nil {
-			return hc, fail(Invalid, "Health check timeout '%d' must be smaller than the interval '%d'", int(hc.Timeout.Seconds()), int(hc.Interval.Seconds()))
-		}
-		hc.Timeout = hc.Interval - time.Second // an interval of 5 s leaves no room for the default
-	}
-	switch {
-	case s.Enabled != nil && !*s.Enabled:
-		return hc, fail(Invalid, "Health check enabled must be true for target groups with target type 'ip'")
-	case s.Protocol != nil && *s.Protocol == "HTTPS":
-		return hc, fail(InvalidConfiguration, "Health check protocol 'HTTPS' is not supported by this installation; use 'HTTP'")
-	case s.Protocol != nil && *s.Protocol != "HTTP":
-		return hc, fail(Invalid, "Health check protocol '%s' must be one of 'HTTP, HTTPS'", *s.Protocol)
-	}
-	if s.Port != nil {
-		hc.Port = 0
-	}
-	if s.Port != nil && *s.Port != "traffic-port" {
-		n, err := strconv.ParseUint(*s.Port, 10, 16)
-		if err != nil || n == 0 {
-			return hc, fail(Invalid, "Health check port '%s' must be 'traffic-port' or a number between '1-65535'", *s.Port)
-		}
-		hc.Port = uint16(n)
-	}
-	if s.Path != nil {
-		if !strings.HasPrefix(*s.Path, "/") || len(*s.Path) > 1024 || strings.ContainsFunc(*s.Path, func(c rune) bool { return c <= ' ' || c > '~' }) {
-			return hc, fail(Invalid, "Health check path '%s' must begin with a '/', be of visible ASCII characters, and not be longer than '1024'", *s.Path)
-		}
-		hc.Path = *s.Path
-	}
-	if s.Matcher != nil {
-		if err := checkMatcher(*s.Matcher); err != nil {
-			return hc, err
-		}
-		hc.Matcher = *s.Matcher
-	}
-	return hc, nil
-}
-
-// checkMatcher checks the HTTP codes that a healthy target answers with.
-func checkMatcher(m string) error {
-	if !matcher.MatchString(m) {
-		return fail(InvalidParameter, "HttpCode must be like 200 | 200-399 | 200,201 ...")
-	}
-	for part := range strings.SplitSeq(m, ",") {
-		from, to, isRange := strings.Cut(part, "-")
-		if !isRange {
-			to = from
-		}
-		switch { // all have three digits, so they compare as text
-		case from < "200" || to > "499":
-			return fail(Invalid, "Health check matcher HTTP code '%s' must be within '200-499' inclusive", m)
-		case from > to:
-			return fail(InvalidParameter, "HttpCode must be like 200 | 200-399 | 200,201 ...")
-		}
-	}
-	return nil
 }
 
 // TargetGroup returns a target group of the account by ARN.

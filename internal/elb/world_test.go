@@ -221,6 +221,17 @@ func view(f iface) elb.Interface {
 	return elb.Interface{ID: f.ID, Private: f.Private, Public: f.Public, PoolID: f.PoolID}
 }
 
+// instances are records by id, all of one account.
+type instances struct {
+	records *store.Collection[elb.Instance]
+}
+
+func (i instances) Instance(r store.Reader, _, _, id string) (elb.Instance, bool) {
+	return i.records.Get(r, id)
+}
+func (i instances) Collection() string { return i.records.Name() }
+func (instances) ID(key string) string { return key }
+
 // world is a control plane over an engine, with a host that carries what it is told.
 type world struct {
 	t            *testing.T
@@ -230,6 +241,7 @@ type world struct {
 	interfaces   *interfaces
 	pools        *pools
 	certificates certificates
+	instances    instances
 	controller   *elb.Controller
 	events       *event.Log
 	log          *logs
@@ -269,9 +281,10 @@ func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *worl
 	w.pools = newPools(w.st)
 	w.interfaces = newInterfaces(w.st, poolSize)
 	w.certificates = newCertificates(w.st)
+	w.instances = instances{store.NewCollection[elb.Instance](w.st, "instance", 1)}
 	w.events = event.New(w.st, event.Options{Log: log})
 	w.svc = elb.New(w.st, tags.New(w.st), network{}, w.pools, elb.Options{
-		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates, Events: w.events})
+		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates, Instances: w.instances, Events: w.events})
 	if err := w.st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

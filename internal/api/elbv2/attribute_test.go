@@ -158,6 +158,7 @@ func TestAttributesThatCantBeAreRefused(t *testing.T) {
 			{"stickiness.enabled": "true", "load_balancing.algorithm.type": "weighted_random"},
 			{"stickiness.enabled": "true", "load_balancing.cross_zone.enabled": "false"},
 			{"stickiness.enabled": "true", "stickiness.type": "app_cookie"},
+			{"stickiness.type": "source_ip"}, // of network load balancers
 			{"load_balancing.algorithm.anomaly_mitigation": "on"},
 			{"target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "2"}, // more than for DNS
 		},

@@ -22,7 +22,7 @@ func same(t *testing.T, what string, want, got any) {
 		types.FixedResponseActionConfig{}, types.RedirectActionConfig{}, types.HostHeaderConditionConfig{}, types.PathPatternConditionConfig{},
 		types.HttpHeaderConditionConfig{}, types.HttpRequestMethodConditionConfig{}, types.QueryStringConditionConfig{}, types.QueryStringKeyValuePair{},
 		types.SourceIpConditionConfig{}, types.TargetGroup{}, types.Matcher{}, types.Rule{}, types.RuleCondition{}, types.TargetHealthDescription{},
-		types.TargetDescription{}, types.TargetHealth{}, types.AnomalyDetection{}, types.TagDescription{}, types.Tag{})); diff != "" {
+		types.TargetDescription{}, types.TargetHealth{}, types.AnomalyDetection{}, types.AdministrativeOverride{}, types.TagDescription{}, types.Tag{})); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
@@ -254,8 +254,12 @@ func TestTargetHealthIsShown(t *testing.T) {
 	}
 	unused := &types.TargetHealth{State: types.TargetHealthStateEnumUnused, Reason: types.TargetHealthReasonEnumNotInUse,
 		Description: new("Target group is not configured to receive traffic from the load balancer")}
-	one := types.TargetHealthDescription{Target: &types.TargetDescription{Id: new("10.0.0.1"), Port: new(int32(80))}, HealthCheckPort: new("80"), TargetHealth: unused}
-	two := types.TargetHealthDescription{Target: &types.TargetDescription{Id: new("10.0.0.2"), Port: new(int32(8080)), AvailabilityZone: new("all")}, HealthCheckPort: new("8080"), TargetHealth: unused}
+	override := &types.AdministrativeOverride{State: types.TargetAdministrativeOverrideStateEnumNoOverride,
+		Reason: types.TargetAdministrativeOverrideReasonEnumNoOverrideEngaged, Description: new("No override is currently active on target")}
+	one := types.TargetHealthDescription{Target: &types.TargetDescription{Id: new("10.0.0.1"), Port: new(int32(80))}, HealthCheckPort: new("80"),
+		TargetHealth: unused, AdministrativeOverride: override}
+	two := types.TargetHealthDescription{Target: &types.TargetDescription{Id: new("10.0.0.2"), Port: new(int32(8080)), AvailabilityZone: new("all")}, HealthCheckPort: new("8080"),
+		TargetHealth: unused, AdministrativeOverride: override}
 	get := func(in *sdk.DescribeTargetHealthInput) []types.TargetHealthDescription {
 		t.Helper()
 		in.TargetGroupArn = &tg

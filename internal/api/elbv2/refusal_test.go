@@ -217,14 +217,14 @@ func TestRefusals(t *testing.T) {
 			"ValidationError", "Target group port '65536' must be between '1-65535' inclusive"},
 		{"no VPC", group(func(in *sdk.CreateTargetGroupInput) { in.VpcId = nil }), "ValidationError", "A VPC ID must be specified"},
 		{"an unknown VPC", group(func(in *sdk.CreateTargetGroupInput) { in.VpcId = new("vpc-none") }), "ValidationError", "The VPC ID 'vpc-none' is not found"},
-		{"instances", group(func(in *sdk.CreateTargetGroupInput) { in.TargetType = "" }),
-			"InvalidConfigurationRequest", "Target type 'instance' is not supported by this installation; use 'ip'"},
 		{"functions", group(func(in *sdk.CreateTargetGroupInput) { in.TargetType = types.TargetTypeEnumLambda }),
-			"InvalidConfigurationRequest", "Target type 'lambda' is not supported by this installation; use 'ip'"},
-		{"HTTPS targets", group(func(in *sdk.CreateTargetGroupInput) { in.Protocol = types.ProtocolEnumHttps }),
-			"InvalidConfigurationRequest", "Target group protocol 'HTTPS' is not supported by this installation; use 'HTTP'"},
-		{"gRPC targets", group(func(in *sdk.CreateTargetGroupInput) { in.ProtocolVersion = new("GRPC") }),
-			"InvalidConfigurationRequest", "Protocol version 'GRPC' is not supported by this installation; use 'HTTP1'"},
+			"InvalidConfigurationRequest", "Target type 'lambda' is not supported by this installation; use 'instance' or 'ip'"},
+		{"load balancers as targets", group(func(in *sdk.CreateTargetGroupInput) { in.TargetType = types.TargetTypeEnumAlb }),
+			"InvalidConfigurationRequest", "Target type 'alb' is not supported by this installation; use 'instance' or 'ip'"},
+		{"TCP targets", group(func(in *sdk.CreateTargetGroupInput) { in.Protocol = types.ProtocolEnumTcp }),
+			"InvalidConfigurationRequest", "Target group protocol 'TCP' is of network or gateway load balancers, which this installation does not support; use 'HTTP' or 'HTTPS'"},
+		{"an unknown protocol version", group(func(in *sdk.CreateTargetGroupInput) { in.ProtocolVersion = new("HTTP3") }),
+			"ValidationError", "Protocol version 'HTTP3' must be one of 'HTTP1, HTTP2, GRPC'"},
 		{"a target control port", group(func(in *sdk.CreateTargetGroupInput) { in.TargetControlPort = new(int32(3000)) }),
 			"ValidationError", "TargetControlPort is not supported by this installation"},
 		{"a timeout as long as the interval", group(func(in *sdk.CreateTargetGroupInput) {
@@ -241,8 +241,18 @@ func TestRefusals(t *testing.T) {
 			"ValidationError", "A gRPC matcher can be specified only for target groups with the protocol version GRPC"},
 		{"a TCP health check", group(func(in *sdk.CreateTargetGroupInput) { in.HealthCheckProtocol = types.ProtocolEnumTcp }),
 			"ValidationError", "Health check protocol 'TCP' must be one of 'HTTP, HTTPS'"},
-		{"an HTTPS health check", group(func(in *sdk.CreateTargetGroupInput) { in.HealthCheckProtocol = types.ProtocolEnumHttps }),
-			"InvalidConfigurationRequest", "Health check protocol 'HTTPS' is not supported by this installation; use 'HTTP'"},
+		{"two matchers", group(func(in *sdk.CreateTargetGroupInput) {
+			in.Matcher = &types.Matcher{HttpCode: new("200"), GrpcCode: new("0")}
+		}), "ValidationError", "A health check matcher can have either an 'HttpCode' or a 'GrpcCode'"},
+		{"an HTTP matcher of gRPC targets", group(func(in *sdk.CreateTargetGroupInput) {
+			in.ProtocolVersion, in.Matcher = new("GRPC"), &types.Matcher{HttpCode: new("200")}
+		}), "ValidationError", "An HTTP matcher cannot be specified for target groups with the protocol version GRPC; specify a gRPC matcher"},
+		{"a gRPC matcher beyond 99", group(func(in *sdk.CreateTargetGroupInput) {
+			in.ProtocolVersion, in.Matcher = new("GRPC"), &types.Matcher{GrpcCode: new("0-100")}
+		}), "InvalidParameterValue", "GrpcCode must be like 0 | 0-99 | 0,12 ..."},
+		{"a gRPC matcher that is backwards", group(func(in *sdk.CreateTargetGroupInput) {
+			in.ProtocolVersion, in.Matcher = new("GRPC"), &types.Matcher{GrpcCode: new("12-9")}
+		}), "InvalidParameterValue", "GrpcCode must be like 0 | 0-99 | 0,12 ..."},
 		{"a health check path that is none", group(func(in *sdk.CreateTargetGroupInput) { in.HealthCheckPath = new("up") }),
 			"ValidationError", "Health check path 'up' must begin with a '/', be of visible ASCII characters, and not be longer than '1024'"},
 		{"a health check port that is none", group(func(in *sdk.CreateTargetGroupInput) { in.HealthCheckPort = new("http") }),

@@ -68,14 +68,18 @@ func (a *API) modifyTargetGroup(ctx context.Context, c *wire.Call, in *elbv2.Mod
 	return &elbv2.ModifyTargetGroupOutput{TargetGroups: []elbv2.TargetGroup{a.renderTargetGroup(a.store.Snapshot(), g)}}, nil
 }
 
-func readMatcher(m *elbv2.Matcher) (*string, error) {
+func readMatcher(m *elbv2.Matcher) (*elb.Matcher, error) {
 	switch {
 	case m == nil:
 		return nil, nil
+	case m.HttpCode != nil && m.GrpcCode != nil:
+		return nil, invalid("A health check matcher can have either an 'HttpCode' or a 'GrpcCode'")
 	case m.GrpcCode != nil:
-		return nil, invalid("A gRPC matcher can be specified only for target groups with the protocol version GRPC")
+		return &elb.Matcher{Codes: *m.GrpcCode, GRPC: true}, nil
+	case m.HttpCode == nil:
+		return nil, nil
 	}
-	return m.HttpCode, nil
+	return &elb.Matcher{Codes: *m.HttpCode}, nil
 }
 
 func (a *API) renderTargetGroup(r store.Reader, g elb.TargetGroup) elbv2.TargetGroup {
@@ -84,13 +88,17 @@ func (a *API) renderTargetGroup(r store.Reader, g elb.TargetGroup) elbv2.TargetG
 	if hc.Port != 0 {
 		port = strconv.Itoa(int(hc.Port))
 	}
+	matcher := &elbv2.Matcher{HttpCode: &hc.Matcher}
+	if g.ProtocolVersion == "GRPC" {
+		matcher = &elbv2.Matcher{GrpcCode: &hc.Matcher}
+	}
 	return elbv2.TargetGroup{
 		TargetGroupArn: &g.ARN, TargetGroupName: &g.Name, Protocol: elbv2.ProtocolEnum(g.Protocol), ProtocolVersion: &g.ProtocolVersion,
 		Port: new(int32(g.Port)), VpcId: &g.VPCID, TargetType: elbv2.TargetTypeEnum(g.TargetType), IpAddressType: elbv2.TargetGroupIpAddressTypeEnum(g.AddressType),
 		HealthCheckEnabled: new(true), HealthCheckProtocol: elbv2.ProtocolEnum(hc.Protocol), HealthCheckPort: &port, HealthCheckPath: &hc.Path,
 		HealthCheckIntervalSeconds: new(int32(hc.Interval / time.Second)), HealthCheckTimeoutSeconds: new(int32(hc.Timeout / time.Second)),
 		HealthyThresholdCount: new(int32(hc.HealthyThreshold)), UnhealthyThresholdCount: new(int32(hc.UnhealthyThreshold)),
-		Matcher:          &elbv2.Matcher{HttpCode: &hc.Matcher},
+		Matcher:          matcher,
 		LoadBalancerArns: append([]string{}, a.elb.LoadBalancersOf(r, g.ARN)...),
 	}
 }
@@ -180,15 +188,20 @@ func (a *API) describeTargetHealth(_ context.Context, c *wire.Call, in *elbv2.De
 	out := &elbv2.DescribeTargetHealthOutput{TargetHealthDescriptions: []elbv2.TargetHealthDescription{}}
 	for _, h := range health {
 		d := elbv2.TargetHealthDescription{
-			Target:          &elbv2.TargetDescription{Id: new(h.Target.Addr.String()), Port: new(int32(h.Target.Port))},
+			Target:          &elbv2.TargetDescription{Id: new(h.Target.ID()), Port: new(int32(h.Target.Port))},
 			HealthCheckPort: &h.HealthCheckPort,
 			TargetHealth:    &elbv2.TargetHealth{State: elbv2.TargetHealthStateEnum(h.State), Reason: elbv2.TargetHealthReasonEnum(h.Reason)},
+		}
+		if h.Reason != "Target.NotRegistered" { // zones are not shifted away from here
+			d.AdministrativeOverride = &elbv2.AdministrativeOverride{
+				State: elbv2.TargetAdministrativeOverrideStateEnumNoOverride, Reason: elbv2.TargetAdministrativeOverrideReasonEnumNoOverrideEngaged,
+				Description: new("No override is currently active on target")}
 		}
 		if len(in.Include) > 0 { // every value includes it; nothing here shifts load away from anomalous targets
 			d.AnomalyDetection = &elbv2.AnomalyDetection{
 				Result: elbv2.AnomalyResultEnumNormal, MitigationInEffect: elbv2.MitigationInEffectEnumNo}
 		}
-		if h.Target.Zone != "" {
+		if h.Target.Zone != "" && h.Target.InstanceID == "" { // an instance's wasn't given
 			d.Target.AvailabilityZone = &h.Target.Zone
 		}
 		if h.Description != "" {

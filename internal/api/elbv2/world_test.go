@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -95,6 +96,22 @@ func (certificates) Certificate(_ store.Reader, arn string) (elb.Certificate, bo
 func (certificates) Use(*store.Tx, []string) {}
 func (certificates) Collection() string      { return "tags" }
 
+// instances are there without records.
+type instances struct{}
+
+func (instances) Instance(_ store.Reader, acct, _, id string) (elb.Instance, bool) {
+	i, ok := map[string]elb.Instance{
+		"i-00000001": {VPCID: "vpc-1", Zone: "local-1a", Private: netip.MustParseAddr("10.0.0.1"), IPv6: netip.MustParseAddr("2001:db8::1")},
+		"i-00000002": {Private: netip.MustParseAddr("10.0.0.2")},
+		"i-00000003": {VPCID: "vpc-3", Private: netip.MustParseAddr("10.0.0.3")},
+		"i-00000004": {Private: netip.MustParseAddr("10.0.0.1")},
+		"i-00000005": {Private: netip.MustParseAddr("127.0.0.1")},
+	}[id]
+	return i, ok && acct == account
+}
+func (instances) Collection() string   { return "tags" }
+func (instances) ID(key string) string { return key }
+
 // pools are the directory alone: nothing is drawn or reserved here.
 type pools struct{ elb.PoolDirectory }
 
@@ -135,7 +152,7 @@ func newWorld(t *testing.T, quotas elb.Quotas) *world {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	engine := memstore.New()
 	st := store.New(engine, "/test", log)
-	svc := elb.New(st, tags.New(st), network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, Quotas: quotas, Certificates: certificates{}})
+	svc := elb.New(st, tags.New(st), network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, Quotas: quotas, Certificates: certificates{}, Instances: instances{}})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
