@@ -50,6 +50,7 @@ type commands struct {
 	Fsck      fsckCmd      `cmd:"" help:"Prove that the records of addresses fit together; with --repair, have done what is provably right."`
 	Import    importCmd    `cmd:"" help:"Allocate what a CSV file or an export of NetBox names, all of it or nothing; tells first what it would do."`
 	Export    exportCmd    `cmd:"" help:"Write pools and what is held in them, as CSV or JSON."`
+	Instances instancesCmd `cmd:"" help:"List, add and remove the instances that target groups can have as targets."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"ipam":      {"arn", "event", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
 	"vpc":       {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
 
+	"instance":            {"ids", "store", "tags"},
 	"prefixlist":          {"idempotency", "store", "tags"},
 	"prefixlist/resolver": {"idempotency", "prefixlist", "store", "tags"},
 
@@ -52,9 +53,9 @@ var allowed = map[string][]string{
 	"shapes/gen":      {},
 	"shapes/sts":      {},
 	"api/acm":         {"apierr", "arn", "certs", "ids", "shapes/acm", "store", "tags", "wire"},
-	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "ipam", "prefixlist", "prefixlist/resolver", "shapes/ec2", "store", "tags", "vpc", "wire"},
+	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "instance", "ipam", "prefixlist", "prefixlist/resolver", "shapes/ec2", "store", "tags", "vpc", "wire"},
 	"api/elbv2":       {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
-	"api/fairlead":    {"apierr", "elb", "event", "ids", "ipam", "shapes/fairlead", "store", "tags", "wire"},
+	"api/fairlead":    {"apierr", "elb", "event", "ids", "instance", "ipam", "shapes/fairlead", "store", "tags", "wire"},
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
 
 	// What carries traffic.
@@ -73,7 +74,7 @@ var allowed = map[string][]string{
 	"status": {},
 	"server": {
 		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "certs", "config",
-		"discovery", "dns", "dnsserver", "elb", "event", "failpoint", "fsck", "health", "history", "idempotency", "ids", "ipam", "ipam/forecast",
+		"discovery", "dns", "dnsserver", "elb", "event", "failpoint", "fsck", "health", "history", "idempotency", "ids", "instance", "ipam", "ipam/forecast",
 		"ipam/proof", "node", "prefixlist",
 		"prefixlist/resolver", "proxy", "snapshot", "status", "store",
 		"store/etcd", "tags", "vpc", "wire",

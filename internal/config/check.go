@@ -12,6 +12,7 @@ import (
 )
 
 var (
+	instanceID = regexp.MustCompile(`^i-[0-9a-f]{8,}$`)
 	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
 	regionName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	domainName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$`)
@@ -76,6 +77,7 @@ func (c Config) Check() error {
 	}
 	c.checkAccounts(bad)
 	c.checkRegions(bad)
+	c.checkInstances(bad)
 	return errors.Join(errs...)
 }
 
@@ -151,6 +153,45 @@ func (c Config) checkRegions(bad func(key, format string, args ...any)) {
 			taken = append(taken, p)
 		}
 	}
+}
+
+func (c Config) checkInstances(bad func(key, format string, args ...any)) {
+	seen := map[string]bool{}
+	for n, i := range c.Instances {
+		key := fmt.Sprintf("instances[%d]", n)
+		if !instanceID.MatchString(i.ID) || seen[i.ID] {
+			bad(key+".id", "%q is not a new id of i- and at least 8 hexadecimal digits", i.ID)
+		}
+		seen[i.ID] = true
+		if !i.PrivateIP.Is4() {
+			bad(key+".private-ip", "must be an IPv4 address")
+		}
+		if i.IPv6.IsValid() && (!i.IPv6.Is6() || i.IPv6.Is4In6()) {
+			bad(key+".ipv6", "%s is not an IPv6 address", i.IPv6)
+		}
+		if i.Account != "" && i.Account != c.RootAccount && !slices.ContainsFunc(c.Accounts, func(a Account) bool { return a.ID == i.Account }) {
+			bad(key+".account", "there is no account %q", i.Account)
+		}
+		zones := c.zonesOf(i.Region)
+		switch {
+		case zones == nil:
+			bad(key+".region", "there is no region %q", i.Region)
+		case i.Zone != "" && !slices.Contains(zones, i.Zone):
+			bad(key+".zone", "%q is not one of %s", i.Zone, strings.Join(zones, ", "))
+		}
+		if i.Subnet != "" && (i.VPC == "" || i.Zone == "") {
+			bad(key+".subnet", "needs vpc and zone, which are not looked up")
+		}
+	}
+}
+
+// zonesOf returns the zones of a region, of the first for "".
+func (c Config) zonesOf(region string) []string {
+	if region == "" && len(c.Regions) > 0 {
+		return c.Regions[0].Zones
+	}
+	r, _ := c.Region(region)
+	return r.Zones
 }
 
 func isLoopback(host string) bool {

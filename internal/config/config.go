@@ -21,6 +21,8 @@ type Config struct {
 	Accounts    []Account `yaml:"accounts"`
 	Regions     []Region  `yaml:"regions"`
 
+	Instances []Instance `yaml:"instances"` // the inventory's, beside those that are added while the server runs
+
 	DNS          DNS          `yaml:"dns"`
 	Attachment   Attachment   `yaml:"attachment"`
 	BYOIP        BYOIP        `yaml:"byoip"`
@@ -47,6 +49,24 @@ type Region struct {
 	// ProviderBlocks is where contiguous public blocks are carved from: for IPAM
 	// pools with the public IP source "amazon", and IPv6 ones for VPCs.
 	ProviderBlocks []netip.Prefix `yaml:"provider-blocks"`
+}
+
+// Instance is a machine that target groups can have as a target by its id.
+type Instance struct {
+	ID        string     `yaml:"id"` // "i-" and at least 8 hex digits
+	PrivateIP netip.Addr `yaml:"private-ip"`
+	IPv6      netip.Addr `yaml:"ipv6"` // for target groups with the IP address type ipv6
+
+	Account string `yaml:"account"` // whose it is; default: the root account
+	Region  string `yaml:"region"`  // default: the first
+
+	// Where it is filed. One without a VPC can be a target in all of its
+	// account's; one without a zone serves all. A subnet comes with both.
+	VPC    string `yaml:"vpc"`
+	Subnet string `yaml:"subnet"`
+	Zone   string `yaml:"zone"`
+
+	Tags map[string]string `yaml:"tags"` // Name is what clients show
 }
 
 // DNS is the names that load balancers get.

@@ -1,8 +1,10 @@
 package config_test
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +80,24 @@ func TestProofsAreATextOrAList(t *testing.T) {
 	}
 }
 
+func TestInstancesAreRead(t *testing.T) {
+	cfg, err := read(t, `
+instances:
+  - {id: i-00000001, private-ip: 10.0.0.1, ipv6: "fd00::1", zone: local-1b, tags: {Name: till}}
+  - {id: i-00000002, private-ip: 10.0.0.2, vpc: vpc-1, subnet: subnet-1, zone: local-1a}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []config.Instance{
+		{ID: "i-00000001", PrivateIP: netip.MustParseAddr("10.0.0.1"), IPv6: netip.MustParseAddr("fd00::1"), Zone: "local-1b", Tags: map[string]string{"Name": "till"}},
+		{ID: "i-00000002", PrivateIP: netip.MustParseAddr("10.0.0.2"), VPC: "vpc-1", Subnet: "subnet-1", Zone: "local-1a"},
+	}
+	if !reflect.DeepEqual(cfg.Instances, want) {
+		t.Errorf("got %+v\nwant %+v", cfg.Instances, want)
+	}
+}
+
 func TestTheCertificateKeyFileIsInTheDataDirectoryUnlessItIsNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"data-dir: /d\n": "/d/certificates.key",
@@ -109,6 +129,14 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		"dns, no resolver":   {"byoip: {verification: dns}\n", `byoip.resolver: "" is not HOST:PORT`},
 		"x509, no directory": {"byoip: {verification: x509}\n", "byoip.certificates: must name the directory"},
 		"unknown driver":     {"attachment: {driver: magic}\n", `attachment.driver: "magic" is not one of loopback`},
+		"instance id":        {"instances: [{id: web, private-ip: 10.0.0.1}]\n", `instances[0].id: "web" is not a new id`},
+		"instance twice":     {"instances: [{id: i-00000001, private-ip: 10.0.0.1}, {id: i-00000001, private-ip: 10.0.0.2}]\n", `instances[1].id: "i-00000001" is not a new id`},
+		"no private address": {"instances: [{id: i-00000001}]\n", "instances[0].private-ip: must be an IPv4 address"},
+		"IPv4 as IPv6":       {"instances: [{id: i-00000001, private-ip: 10.0.0.1, ipv6: 10.0.0.2}]\n", "instances[0].ipv6: 10.0.0.2 is not an IPv6 address"},
+		"instance's account": {"instances: [{id: i-00000001, private-ip: 10.0.0.1, account: \"1\"}]\n", `instances[0].account: there is no account "1"`},
+		"instance's region":  {"instances: [{id: i-00000001, private-ip: 10.0.0.1, region: far-1}]\n", `instances[0].region: there is no region "far-1"`},
+		"instance's zone":    {"instances: [{id: i-00000001, private-ip: 10.0.0.1, zone: far-1a}]\n", `instances[0].zone: "far-1a" is not one of local-1a, local-1b, local-1c`},
+		"a subnet alone":     {"instances: [{id: i-00000001, private-ip: 10.0.0.1, subnet: subnet-1}]\n", "instances[0].subnet: needs vpc and zone"},
 		"quota of nothing":   {"ipam: {quotas: {pools-per-scope: 0}}\n", "ipam.quotas.pools-per-scope: 0 is not a number from 1 on"},
 		"account id":         {"accounts: [{id: \"12\"}]\n", `accounts[0].id: "12" is not 12 digits`},
 	} {

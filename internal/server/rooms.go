@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/history"
 	"github.com/fairlead/fairlead/internal/idempotency"
+	"github.com/fairlead/fairlead/internal/instance"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/prefixlist"
 	"github.com/fairlead/fairlead/internal/prefixlist/resolver"
@@ -44,6 +45,7 @@ type rooms struct {
 	certs       *certs.Service
 	resolvers   *resolver.Service
 	openKey     func(certificateARN string, sealed []byte) ([]byte, error) // for hosts in this process
+	instances   *instance.Service
 	elb         *elb.Service
 	projector   *elb.Projector
 	controller  *elb.Controller
@@ -99,6 +101,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Sealer:  sealer,
 		InUseBy: func(rd store.Reader, arn string) []string { return r.elb.CertificateUsers(rd, arn) },
 	})
+	r.instances = instance.New(r.store, r.tags, filing{r})
 	r.elb = elb.New(r.store, r.tags, network{r.vpc}, pools{r.ipam}, elb.Options{
 		BaseDomain:           cfg.DNS.BaseDomain,
 		DNSTTL:               cfg.DNS.TTL,
@@ -106,6 +109,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Quotas:               elb.DefaultQuotas,
 		Certificates:         certificates{r.certs},
 		Events:               r.events,
+		Instances:            inventory{r.instances},
 	})
 	r.projector = r.elb.NewProjector(hostName, log)
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)
@@ -115,11 +119,11 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	}
 	r.wire = wire.NewServer(
 		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Answered: r.answered, Log: log},
-		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, PrefixLists: r.prefixLists, Resolvers: r.resolvers, Tags: r.tags, Regions: r.regions}).Service(),
+		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, Instances: r.instances, PrefixLists: r.prefixLists, Resolvers: r.resolvers, Tags: r.tags, Regions: r.regions}).Service(),
 		elbv2.New(r.store, r.elb).Service(),
 		acm.New(r.store, r.certs).Service(),
 		sts.Service(),
-		fairlead.New(fairlead.Deps{Store: r.store, IPAM: r.ipam, ELB: r.elb, Events: r.events, Root: root}),
+		fairlead.New(fairlead.Deps{Store: r.store, Tags: r.tags, IPAM: r.ipam, ELB: r.elb, Instances: r.instances, Events: r.events, Root: root}),
 	)
 	return r
 }

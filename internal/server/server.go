@@ -167,6 +167,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	if err := r.regions.ensureProviders(ctx); err != nil {
 		return err
 	}
+	s.configureInstances(ctx)
 	driver, err := attach.New(s.cfg.Attachment.Driver, filepath.Join(s.cfg.DataDir, "node"))
 	if err != nil {
 		return err
@@ -270,5 +271,9 @@ func (s *Server) empty(ctx context.Context) error {
 	if err := s.rooms.store.Reset(ctx); err != nil {
 		return err
 	}
-	return s.rooms.regions.ensureProviders(ctx)
+	if err := s.rooms.regions.ensureProviders(ctx); err != nil {
+		return err
+	}
+	s.configureInstances(ctx)
+	return nil
 }

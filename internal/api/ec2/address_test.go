@@ -144,7 +144,7 @@ func TestRefusalsOfAddressesAndInterfaces(t *testing.T) {
 		{"ResetNetworkInterfaceAttribute", "NetworkInterfaceId=ENI", "I", "MissingParameter", "The request must contain the parameter SourceDestCheck"},
 		{"DescribeNetworkInterfaceAttribute", "NetworkInterfaceId=ENI", "C", "MissingParameter", "The request must contain the parameter Attribute"},
 		{"DescribeNetworkInterfaceAttribute", "NetworkInterfaceId=NO-INTERFACE Attribute=description", "C", "InvalidNetworkInterfaceID.NotFound", "The networkInterface ID 'NO-INTERFACE' does not exist"},
-		{"AttachNetworkInterface", "NetworkInterfaceId=ENI InstanceId=INSTANCE DeviceIndex=1", "C", "InvalidInstanceID.NotFound", "The instance ID 'INSTANCE' does not exist: this installation has no instances, only network interfaces"},
+		{"AttachNetworkInterface", "NetworkInterfaceId=ENI InstanceId=INSTANCE DeviceIndex=1", "C", "InvalidInstanceID.NotFound", "The instance ID 'INSTANCE' does not exist: this installation has an inventory of instances, which have no network interfaces"},
 		{"AttachNetworkInterface", "NetworkInterfaceId=NO-INTERFACE InstanceId=INSTANCE DeviceIndex=1", "C", "InvalidNetworkInterfaceID.NotFound", "The networkInterface ID 'NO-INTERFACE' does not exist"},
 		{"AttachNetworkInterface", "NetworkInterfaceId=NODE InstanceId=INSTANCE DeviceIndex=1", "K", "OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments."},
 		{"DetachNetworkInterface", "AttachmentId=ATTACHMENT", "K", "OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments."},

@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/idempotency"
+	"github.com/fairlead/fairlead/internal/instance"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/prefixlist"
 	"github.com/fairlead/fairlead/internal/prefixlist/resolver"
@@ -36,6 +37,7 @@ type Deps struct {
 	VPC         *vpc.Service
 	IPAM        *ipam.Service
 	Discovery   *discovery.Service
+	Instances   *instance.Service
 	PrefixLists *prefixlist.Service
 	Resolvers   *resolver.Service
 	Tags        *tags.Service
@@ -66,6 +68,7 @@ func (a *API) Service() *wire.Service {
 	a.registerInterfaces(svc)
 	a.registerAddresses(svc)
 	a.registerPrefixLists(svc)
+	a.registerInstances(svc)
 	a.registerTags(svc)
 	a.registerIPAM(svc)
 	a.registerIPAMPolicies(svc)

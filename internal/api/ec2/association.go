@@ -70,10 +70,10 @@ func (a *API) disassociateAddress(ctx context.Context, c *wire.Call, in *ec2.Dis
 	return &ec2.DisassociateAddressOutput{}, a.vpc(c).DisassociateFrom(ctx, c.Account, c.Region, ad.ID)
 }
 
-// noInstance refuses an instance: there are none.
+// noInstance refuses an instance: those of the inventory have no interfaces.
 func noInstance(id string) error {
 	if !ids.WellFormed(id, "i") {
 		return apierr.New("InvalidInstanceID.Malformed", "Invalid id: \"%s\" (expecting \"i-...\")", id)
 	}
-	return apierr.New("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist: this installation has no instances, only network interfaces", id)
+	return apierr.New("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist: this installation has an inventory of instances, which have no network interfaces", id)
 }

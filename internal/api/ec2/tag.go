@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/ids"
+	"github.com/fairlead/fairlead/internal/instance"
 	"github.com/fairlead/fairlead/internal/prefixlist"
 	"github.com/fairlead/fairlead/internal/shapes/ec2"
 	"github.com/fairlead/fairlead/internal/store"
@@ -39,6 +40,7 @@ func (a *API) taggables() []taggable {
 		{"sgr", string(vpc.KindSecurityRule), has(a.VPC.Rule)},
 		{"eni", string(vpc.KindInterface), has(a.VPC.Interface)},
 		{"eipalloc", string(vpc.KindAddress), has(a.VPC.Address)},
+		{"i", instance.TagType, has(a.Instances.Instance)},
 		{"pl", prefixlist.TagType, has(a.PrefixLists.List)},
 		{"acl", string(vpc.KindNetworkACL), a.hasNetworkACL},
 		{"dopt", string(vpc.KindDHCPOptions), hasDHCPOptions},

@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/idempotency"
+	"github.com/fairlead/fairlead/internal/instance"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/prefixlist"
 	"github.com/fairlead/fairlead/internal/prefixlist/resolver"
@@ -142,10 +143,26 @@ func (managers) PoolCIDRs(store.Snapshot, resolver.IPAM, string) iter.Seq[resolv
 
 // world is the API served over HTTP, as clients meet it.
 type world struct {
-	store    *store.Store
-	vpc      *vpc.Service
-	endpoint string
+	store     *store.Store
+	vpc       *vpc.Service
+	instances *instance.Service
+	endpoint  string
 }
+
+// filing is the vpc room as the instance room needs it.
+type filing struct{ vpc *vpc.Service }
+
+func (f filing) Subnet(r store.Reader, account, region, id string) (vpcID, zone string, ok bool) {
+	s, ok := f.vpc.Subnet(r, account, region, id)
+	return s.VPCID, s.Zone, ok
+}
+
+func (f filing) VPC(r store.Reader, account, region, id string) bool {
+	_, ok := f.vpc.VPC(r, account, region, id)
+	return ok
+}
+
+func (filing) Zones(region string) []string { return geography{}.Zones(region) }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
@@ -162,6 +179,7 @@ func newWorld(t *testing.T) *world {
 		IPAM:        ipam.New(st, tg, idem, ipam.Options{IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, VPCs: plan, Log: log}),
 	}
 	plan.vpc, pl.vpc = rooms.VPC, rooms.VPC
+	rooms.Instances = instance.New(st, tg, filing{rooms.VPC})
 	rooms.Resolvers = resolver.New(st, tg, idem, resolver.Options{
 		Lists: pl.Service, Managers: managers{rooms.IPAM}, IsRegion: func(r string) bool { return geography{}.Zones(r) != nil }, Log: log,
 	})
@@ -182,7 +200,7 @@ func newWorld(t *testing.T) *world {
 		<-done
 		st.Close()
 	})
-	return &world{store: st, vpc: rooms.VPC, endpoint: srv.URL}
+	return &world{store: st, vpc: rooms.VPC, instances: rooms.Instances, endpoint: srv.URL}
 }
 
 func (w *world) client(account string) *wire.Client {

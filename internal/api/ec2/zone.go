@@ -17,7 +17,6 @@ func (a *API) registerZones(svc *wire.Service) {
 	handle(svc, "DescribeRegions", a.describeRegions)
 	handle(svc, "DescribeAvailabilityZones", a.describeAvailabilityZones)
 	network(a, svc, "DescribeAccountAttributes", a.describeAccountAttributes)
-	handle(svc, "DescribeInstances", a.describeInstances)
 }
 
 func (a *API) describeRegions(_ context.Context, c *wire.Call, in *ec2.DescribeRegionsInput) (*ec2.DescribeRegionsOutput, error) {
@@ -169,23 +168,4 @@ func (a *API) describeAccountAttributes(_ context.Context, c *wire.Call, in *ec2
 		})
 	}
 	return out, nil
-}
-
-// describeInstances tells clients that look that there are no instances.
-func (a *API) describeInstances(_ context.Context, c *wire.Call, in *ec2.DescribeInstancesInput) (*ec2.DescribeInstancesOutput, error) {
-	items, next, err := list(c, query{IDs: in.InstanceIds, Filters: in.Filters, MaxResults: in.MaxResults, NextToken: in.NextToken, Min: 5, Max: 1000},
-		source[ec2.Reservation]{
-			from: func(string) iter.Seq2[string, ec2.Reservation] {
-				return func(func(string, ec2.Reservation) bool) {}
-			},
-			get: func(string) (r ec2.Reservation, ok bool) { return r, false },
-			absent: func(id string) error {
-				return apierr.New("InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", id)
-			},
-			attribute: func(ec2.Reservation, string) ([]string, bool) { return nil, true },
-		})
-	if err != nil {
-		return nil, err
-	}
-	return &ec2.DescribeInstancesOutput{Reservations: items, NextToken: next}, nil
 }

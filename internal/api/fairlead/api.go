@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/event"
 	"github.com/fairlead/fairlead/internal/ids"
+	"github.com/fairlead/fairlead/internal/instance"
 	"github.com/fairlead/fairlead/internal/ipam"
 	"github.com/fairlead/fairlead/internal/shapes/fairlead"
 	"github.com/fairlead/fairlead/internal/store"
@@ -31,24 +32,28 @@ const MaxBlocks = 500
 
 // Deps are the rooms that the service calls.
 type Deps struct {
-	Store  *store.Store
-	IPAM   *ipam.Service
-	ELB    *elb.Service
-	Events *event.Log
-	Root   string // the account that may see everybody's events
+	Store     *store.Store
+	Tags      *tags.Service
+	IPAM      *ipam.Service
+	ELB       *elb.Service
+	Instances *instance.Service
+	Events    *event.Log
+	Root      string // the account that may see everybody's events
 }
 
 type api struct {
-	store  *store.Store
-	ipam   *ipam.Service
-	elb    *elb.Service
-	events *event.Log
-	root   string
+	store     *store.Store
+	tags      *tags.Service
+	ipam      *ipam.Service
+	elb       *elb.Service
+	instances *instance.Service
+	events    *event.Log
+	root      string
 }
 
 // New returns the service.
 func New(d Deps) *wire.Service {
-	a := &api{d.Store, d.IPAM, d.ELB, d.Events, d.Root}
+	a := &api{d.Store, d.Tags, d.IPAM, d.ELB, d.Instances, d.Events, d.Root}
 	svc := wire.NewService(Spec)
 	handle(svc, "DescribeMigration", a.describeMigration)
 	handle(svc, "CancelMigration", a.cancelMigration)
@@ -58,6 +63,9 @@ func New(d Deps) *wire.Service {
 	handle(svc, "AddToImport", a.addToImport)
 	handle(svc, "FinishImport", a.finishImport)
 	handle(svc, "AbandonImport", a.abandonImport)
+	handle(svc, "AddInstance", a.addInstance)
+	handle(svc, "RemoveInstance", a.removeInstance)
+	handle(svc, "ListInstances", a.listInstances)
 	return svc
 }
 
@@ -70,6 +78,9 @@ func handle[In, Out any](svc *wire.Service, action string, h func(context.Contex
 
 // refusal returns what the caller is told of a room's error.
 func refusal(err error) error {
+	if refused, ok := instanceRefusal(err); ok {
+		return refused
+	}
 	if no, ok := errors.AsType[*elb.Error](err); ok {
 		return apierr.New(string(no.Kind), "%s", no.Message) // LoadBalancerNotFound, OperationNotPermitted
 	}

@@ -150,6 +150,11 @@ func (AmdSevSnpSpecification) Values() []string {
 	return []string{"enabled", "disabled"}
 }
 
+type ApplicationStatusSummary struct {
+	ImpairedSince *time.Time    `out:"impairedSince"`
+	Status        SummaryStatus `out:"status"`
+}
+
 type ArchitectureValues string
 
 const (
@@ -1125,6 +1130,21 @@ type DescribeDhcpOptionsOutput struct {
 	NextToken   *string       `out:"nextToken"`
 }
 
+type DescribeInstanceStatusInput struct {
+	DryRun                  *bool    `in:"DryRun"`
+	Filters                 []Filter `in:"Filter"`
+	IncludeAllInstances     *bool    `in:"IncludeAllInstances"`
+	IncludeManagedResources *bool    `in:"IncludeManagedResources"`
+	InstanceIds             []string `in:"InstanceId"`
+	MaxResults              *int32   `in:"MaxResults"`
+	NextToken               *string  `in:"NextToken"`
+}
+
+type DescribeInstanceStatusOutput struct {
+	InstanceStatuses []InstanceStatus `out:"instanceStatusSet"`
+	NextToken        *string          `out:"nextToken"`
+}
+
 type DescribeInstancesInput struct {
 	DryRun                  *bool    `in:"DryRun"`
 	Filters                 []Filter `in:"Filter"`
@@ -1606,6 +1626,17 @@ type EbsInstanceBlockDevice struct {
 	VolumeOwnerId       *string           `out:"volumeOwnerId"`
 }
 
+type EbsStatusDetails struct {
+	ImpairedSince *time.Time `out:"impairedSince"`
+	Name          StatusName `out:"name"`
+	Status        StatusType `out:"status"`
+}
+
+type EbsStatusSummary struct {
+	Details []EbsStatusDetails `out:"details"`
+	Status  SummaryStatus      `out:"status"`
+}
+
 type ElasticGpuAssociation struct {
 	ElasticGpuAssociationId    *string `out:"elasticGpuAssociationId"`
 	ElasticGpuAssociationState *string `out:"elasticGpuAssociationState"`
@@ -1641,6 +1672,21 @@ type EnableIpamPolicyOutput struct {
 
 type EnclaveOptions struct {
 	Enabled *bool `out:"enabled"`
+}
+
+type EventCode string
+
+const (
+	EventCodeInstanceReboot     EventCode = "instance-reboot"
+	EventCodeSystemReboot       EventCode = "system-reboot"
+	EventCodeSystemMaintenance  EventCode = "system-maintenance"
+	EventCodeInstanceRetirement EventCode = "instance-retirement"
+	EventCodeInstanceStop       EventCode = "instance-stop"
+)
+
+// Values returns the values that the model has.
+func (EventCode) Values() []string {
+	return []string{"instance-reboot", "system-reboot", "system-maintenance", "instance-retirement", "instance-stop"}
 }
 
 type ExternalAuthorityConfiguration struct {
@@ -2229,6 +2275,41 @@ const (
 // Values returns the values that the model has.
 func (InstanceStateName) Values() []string {
 	return []string{"pending", "running", "shutting-down", "terminated", "stopping", "stopped"}
+}
+
+type InstanceStatus struct {
+	ApplicationStatus  *ApplicationStatusSummary `out:"applicationStatus"`
+	AttachedEbsStatus  *EbsStatusSummary         `out:"attachedEbsStatus"`
+	AvailabilityZone   *string                   `out:"availabilityZone"`
+	AvailabilityZoneId *string                   `out:"availabilityZoneId"`
+	Events             []InstanceStatusEvent     `out:"eventsSet"`
+	InstanceId         *string                   `out:"instanceId"`
+	InstanceState      *InstanceState            `out:"instanceState"`
+	InstanceStatus     *InstanceStatusSummary    `out:"instanceStatus"`
+	Operator           *OperatorResponse         `out:"operator"`
+	OutpostArn         *string                   `out:"outpostArn"`
+	PerformanceStatus  *PerformanceStatusSummary `out:"performanceStatus"`
+	SystemStatus       *InstanceStatusSummary    `out:"systemStatus"`
+}
+
+type InstanceStatusDetails struct {
+	ImpairedSince *time.Time `out:"impairedSince"`
+	Name          StatusName `out:"name"`
+	Status        StatusType `out:"status"`
+}
+
+type InstanceStatusEvent struct {
+	Code              EventCode  `out:"code"`
+	Description       *string    `out:"description"`
+	InstanceEventId   *string    `out:"instanceEventId"`
+	NotAfter          *time.Time `out:"notAfter"`
+	NotBefore         *time.Time `out:"notBefore"`
+	NotBeforeDeadline *time.Time `out:"notBeforeDeadline"`
+}
+
+type InstanceStatusSummary struct {
+	Details []InstanceStatusDetails `out:"details"`
+	Status  SummaryStatus           `out:"status"`
 }
 
 type InstanceType string
@@ -5109,6 +5190,12 @@ type OperatorResponse struct {
 	Principal       *string `out:"principal"`
 }
 
+type PerformanceStatusSummary struct {
+	ImpairedSince *time.Time    `out:"impairedSince"`
+	Remediation   *string       `out:"remediation"`
+	Status        SummaryStatus `out:"status"`
+}
+
 type Placement struct {
 	Affinity             *string `in:"Affinity" out:"affinity"`
 	AvailabilityZone     *string `in:"AvailabilityZone" out:"availabilityZone"`
@@ -5779,6 +5866,31 @@ type StateReason struct {
 	Message *string `out:"message"`
 }
 
+type StatusName string
+
+const (
+	StatusNameReachability StatusName = "reachability"
+)
+
+// Values returns the values that the model has.
+func (StatusName) Values() []string {
+	return []string{"reachability"}
+}
+
+type StatusType string
+
+const (
+	StatusTypePassed           StatusType = "passed"
+	StatusTypeFailed           StatusType = "failed"
+	StatusTypeInsufficientData StatusType = "insufficient-data"
+	StatusTypeInitializing     StatusType = "initializing"
+)
+
+// Values returns the values that the model has.
+func (StatusType) Values() []string {
+	return []string{"passed", "failed", "insufficient-data", "initializing"}
+}
+
 type Subnet struct {
 	AssignIpv6AddressOnCreation   *bool                            `out:"assignIpv6AddressOnCreation"`
 	AvailabilityZone              *string                          `out:"availabilityZone"`
@@ -5847,6 +5959,21 @@ const (
 // Values returns the values that the model has.
 func (SubnetState) Values() []string {
 	return []string{"pending", "available", "unavailable", "failed", "failed-insufficient-capacity"}
+}
+
+type SummaryStatus string
+
+const (
+	SummaryStatusOk               SummaryStatus = "ok"
+	SummaryStatusImpaired         SummaryStatus = "impaired"
+	SummaryStatusInsufficientData SummaryStatus = "insufficient-data"
+	SummaryStatusNotApplicable    SummaryStatus = "not-applicable"
+	SummaryStatusInitializing     SummaryStatus = "initializing"
+)
+
+// Values returns the values that the model has.
+func (SummaryStatus) Values() []string {
+	return []string{"ok", "impaired", "insufficient-data", "not-applicable", "initializing"}
 }
 
 type Tag struct {

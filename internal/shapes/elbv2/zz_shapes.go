@@ -50,6 +50,15 @@ type AddTagsInput struct {
 type AddTagsOutput struct {
 }
 
+type AddTrustStoreRevocationsInput struct {
+	TrustStoreArn      *string             `in:"TrustStoreArn" required:"true"`
+	RevocationContents []RevocationContent `in:"RevocationContents"`
+}
+
+type AddTrustStoreRevocationsOutput struct {
+	TrustStoreRevocations []TrustStoreRevocation `out:"TrustStoreRevocations"`
+}
+
 type AdministrativeOverride struct {
 	Description *string                                `out:"Description"`
 	Reason      TargetAdministrativeOverrideReasonEnum `out:"Reason"`
@@ -246,6 +255,18 @@ type CreateTargetGroupOutput struct {
 	TargetGroups []TargetGroup `out:"TargetGroups"`
 }
 
+type CreateTrustStoreInput struct {
+	CaCertificatesBundleS3Bucket        *string `in:"CaCertificatesBundleS3Bucket" required:"true"`
+	CaCertificatesBundleS3Key           *string `in:"CaCertificatesBundleS3Key" required:"true"`
+	Name                                *string `in:"Name" required:"true"`
+	CaCertificatesBundleS3ObjectVersion *string `in:"CaCertificatesBundleS3ObjectVersion"`
+	Tags                                []Tag   `in:"Tags"`
+}
+
+type CreateTrustStoreOutput struct {
+	TrustStores []TrustStore `out:"TrustStores"`
+}
+
 type DeleteListenerInput struct {
 	ListenerArn *string `in:"ListenerArn" required:"true"`
 }
@@ -272,6 +293,13 @@ type DeleteTargetGroupInput struct {
 }
 
 type DeleteTargetGroupOutput struct {
+}
+
+type DeleteTrustStoreInput struct {
+	TrustStoreArn *string `in:"TrustStoreArn" required:"true"`
+}
+
+type DeleteTrustStoreOutput struct {
 }
 
 type DeregisterTargetsInput struct {
@@ -429,6 +457,48 @@ type DescribeTargetHealthOutput struct {
 	TargetHealthDescriptions []TargetHealthDescription `out:"TargetHealthDescriptions"`
 }
 
+type DescribeTrustStoreAssociationsInput struct {
+	TrustStoreArn *string `in:"TrustStoreArn" required:"true"`
+	Marker        *string `in:"Marker"`
+	PageSize      *int32  `in:"PageSize"`
+}
+
+type DescribeTrustStoreAssociationsOutput struct {
+	NextMarker             *string                 `out:"NextMarker"`
+	TrustStoreAssociations []TrustStoreAssociation `out:"TrustStoreAssociations"`
+}
+
+type DescribeTrustStoreRevocation struct {
+	NumberOfRevokedEntries *int64         `out:"NumberOfRevokedEntries"`
+	RevocationId           *int64         `out:"RevocationId"`
+	RevocationType         RevocationType `out:"RevocationType"`
+	TrustStoreArn          *string        `out:"TrustStoreArn"`
+}
+
+type DescribeTrustStoreRevocationsInput struct {
+	TrustStoreArn *string `in:"TrustStoreArn" required:"true"`
+	Marker        *string `in:"Marker"`
+	PageSize      *int32  `in:"PageSize"`
+	RevocationIds []int64 `in:"RevocationIds"`
+}
+
+type DescribeTrustStoreRevocationsOutput struct {
+	NextMarker            *string                        `out:"NextMarker"`
+	TrustStoreRevocations []DescribeTrustStoreRevocation `out:"TrustStoreRevocations"`
+}
+
+type DescribeTrustStoresInput struct {
+	Marker         *string  `in:"Marker"`
+	Names          []string `in:"Names"`
+	PageSize       *int32   `in:"PageSize"`
+	TrustStoreArns []string `in:"TrustStoreArns"`
+}
+
+type DescribeTrustStoresOutput struct {
+	NextMarker  *string      `out:"NextMarker"`
+	TrustStores []TrustStore `out:"TrustStores"`
+}
+
 type EnablePrefixForIpv6SourceNatEnum string
 
 const (
@@ -462,6 +532,23 @@ type FixedResponseActionConfig struct {
 type ForwardActionConfig struct {
 	TargetGroupStickinessConfig *TargetGroupStickinessConfig `in:"TargetGroupStickinessConfig" out:"TargetGroupStickinessConfig"`
 	TargetGroups                []TargetGroupTuple           `in:"TargetGroups" out:"TargetGroups"`
+}
+
+type GetTrustStoreCaCertificatesBundleInput struct {
+	TrustStoreArn *string `in:"TrustStoreArn" required:"true"`
+}
+
+type GetTrustStoreCaCertificatesBundleOutput struct {
+	Location *string `out:"Location"`
+}
+
+type GetTrustStoreRevocationContentInput struct {
+	RevocationId  *int64  `in:"RevocationId" required:"true"`
+	TrustStoreArn *string `in:"TrustStoreArn" required:"true"`
+}
+
+type GetTrustStoreRevocationContentOutput struct {
+	Location *string `out:"Location"`
 }
 
 type HostHeaderConditionConfig struct {
@@ -737,6 +824,17 @@ type ModifyTargetGroupOutput struct {
 	TargetGroups []TargetGroup `out:"TargetGroups"`
 }
 
+type ModifyTrustStoreInput struct {
+	CaCertificatesBundleS3Bucket        *string `in:"CaCertificatesBundleS3Bucket" required:"true"`
+	CaCertificatesBundleS3Key           *string `in:"CaCertificatesBundleS3Key" required:"true"`
+	TrustStoreArn                       *string `in:"TrustStoreArn" required:"true"`
+	CaCertificatesBundleS3ObjectVersion *string `in:"CaCertificatesBundleS3ObjectVersion"`
+}
+
+type ModifyTrustStoreOutput struct {
+	TrustStores []TrustStore `out:"TrustStores"`
+}
+
 type MutualAuthenticationAttributes struct {
 	AdvertiseTrustStoreCaNames    AdvertiseTrustStoreCaNamesEnum  `in:"AdvertiseTrustStoreCaNames" out:"AdvertiseTrustStoreCaNames"`
 	IgnoreClientCertificateExpiry *bool                           `in:"IgnoreClientCertificateExpiry" out:"IgnoreClientCertificateExpiry"`
@@ -832,6 +930,32 @@ type RemoveTagsInput struct {
 }
 
 type RemoveTagsOutput struct {
+}
+
+type RemoveTrustStoreRevocationsInput struct {
+	RevocationIds []int64 `in:"RevocationIds" required:"true"`
+	TrustStoreArn *string `in:"TrustStoreArn" required:"true"`
+}
+
+type RemoveTrustStoreRevocationsOutput struct {
+}
+
+type RevocationContent struct {
+	RevocationType  RevocationType `in:"RevocationType"`
+	S3Bucket        *string        `in:"S3Bucket"`
+	S3Key           *string        `in:"S3Key"`
+	S3ObjectVersion *string        `in:"S3ObjectVersion"`
+}
+
+type RevocationType string
+
+const (
+	RevocationTypeCrl RevocationType = "CRL"
+)
+
+// Values returns the values that the model has.
+func (RevocationType) Values() []string {
+	return []string{"CRL"}
 }
 
 type RewriteConfig struct {
@@ -1118,6 +1242,18 @@ func (TransformTypeEnum) Values() []string {
 	return []string{"host-header-rewrite", "url-rewrite"}
 }
 
+type TrustStore struct {
+	Name                   *string          `out:"Name"`
+	NumberOfCaCertificates *int32           `out:"NumberOfCaCertificates"`
+	Status                 TrustStoreStatus `out:"Status"`
+	TotalRevokedEntries    *int64           `out:"TotalRevokedEntries"`
+	TrustStoreArn          *string          `out:"TrustStoreArn"`
+}
+
+type TrustStoreAssociation struct {
+	ResourceArn *string `out:"ResourceArn"`
+}
+
 type TrustStoreAssociationStatusEnum string
 
 const (
@@ -1128,6 +1264,25 @@ const (
 // Values returns the values that the model has.
 func (TrustStoreAssociationStatusEnum) Values() []string {
 	return []string{"active", "removed"}
+}
+
+type TrustStoreRevocation struct {
+	NumberOfRevokedEntries *int64         `out:"NumberOfRevokedEntries"`
+	RevocationId           *int64         `out:"RevocationId"`
+	RevocationType         RevocationType `out:"RevocationType"`
+	TrustStoreArn          *string        `out:"TrustStoreArn"`
+}
+
+type TrustStoreStatus string
+
+const (
+	TrustStoreStatusActive   TrustStoreStatus = "ACTIVE"
+	TrustStoreStatusCreating TrustStoreStatus = "CREATING"
+)
+
+// Values returns the values that the model has.
+func (TrustStoreStatus) Values() []string {
+	return []string{"ACTIVE", "CREATING"}
 }
 
 type UrlRewriteConfig struct {

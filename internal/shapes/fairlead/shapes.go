@@ -5,10 +5,10 @@ package fairlead
 
 import "time"
 
-// Tag is a tag of a resource to be made.
+// Tag is a tag of a resource.
 type Tag struct {
-	Key   *string `in:"Key" required:"true"`
-	Value *string `in:"Value"`
+	Key   *string `in:"Key" out:"key" required:"true"`
+	Value *string `in:"Value" out:"value"`
 }
 
 // ImportBlock is a block to be allocated.
@@ -140,4 +140,53 @@ type MigratingNode struct {
 	Phase           *string    `out:"phase"`
 	OpenConnections *int32     `out:"openConnections"` // absent: the host hasn't said
 	EndsBy          *time.Time `out:"endsBy"`
+}
+
+// AddInstanceInput puts an instance into the inventory.
+type AddInstanceInput struct {
+	InstanceId       *string `in:"InstanceId"` // nil: a new one
+	PrivateIpAddress *string `in:"PrivateIpAddress" required:"true"`
+	Ipv6Address      *string `in:"Ipv6Address"`
+	VpcId            *string `in:"VpcId"`
+	SubnetId         *string `in:"SubnetId"`
+	AvailabilityZone *string `in:"AvailabilityZone"`
+	Tags             []Tag   `in:"Tag"`
+}
+
+// AddInstanceOutput names it.
+type AddInstanceOutput struct {
+	InstanceId *string `out:"instanceId"`
+}
+
+// RemoveInstanceInput takes an instance out of the inventory.
+type RemoveInstanceInput struct {
+	InstanceId *string `in:"InstanceId" required:"true"`
+}
+
+// RemoveInstanceOutput is empty but for EC2's word that it was done.
+type RemoveInstanceOutput struct {
+	Return *bool `out:"return"`
+}
+
+// ListInstancesInput asks for a page of the inventory.
+type ListInstancesInput struct {
+	NextToken *string `in:"NextToken"`
+}
+
+// ListInstancesOutput is the page, by id.
+type ListInstancesOutput struct {
+	Instances []Instance `out:"instanceSet"`
+	NextToken *string    `out:"nextToken"`
+}
+
+// Instance is an instance of the inventory.
+type Instance struct {
+	InstanceId       *string `out:"instanceId"`
+	PrivateIpAddress *string `out:"privateIpAddress"`
+	Ipv6Address      *string `out:"ipv6Address"`
+	VpcId            *string `out:"vpcId"`
+	SubnetId         *string `out:"subnetId"`
+	AvailabilityZone *string `out:"availabilityZone"`
+	Configured       *bool   `out:"configured"` // by the server's configuration file
+	Tags             []Tag   `out:"tagSet"`
 }
