@@ -1,4 +1,4 @@
-# What examples/terraform-vpc-ipam has no use for, beside it.
+# What examples/terraform has no use for, beside it.
 
 resource "aws_vpc_ipv4_cidr_block_association" "explicit" {
   vpc_id     = aws_vpc.shop.id

@@ -1,22 +1,3 @@
-terraform {
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = "~> 5.100"
-    }
-  }
-}
-
-# Endpoint and key come from the client files that the server wrote, see README.md.
-provider "aws" {
-  region                  = "eu-central-1"
-  skip_metadata_api_check = true
-}
-
-locals {
-  zones = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
-}
-
 # 1. The address plan: all private addresses, a part of them for the region.
 
 resource "aws_vpc_ipam" "plan" {
@@ -102,8 +83,11 @@ resource "aws_subnet" "batch" {
 
 # 3. The way to the internet.
 
+# It can't go before the last public address behind it has gone back, nor a pool
+# before that: this puts them in order when all is destroyed.
 resource "aws_internet_gateway" "shop" {
-  vpc_id = aws_vpc.shop.id
+  vpc_id     = aws_vpc.shop.id
+  depends_on = [aws_vpc_ipam_pool_cidr.public]
 }
 
 resource "aws_route_table" "front" {
@@ -139,8 +123,8 @@ resource "aws_security_group" "balancer" {
   ingress {
     description      = "everybody"
     protocol         = "tcp"
-    from_port        = 80
-    to_port          = 80
+    from_port        = 8080
+    to_port          = 8443
     cidr_blocks      = ["0.0.0.0/0"]
     ipv6_cidr_blocks = ["::/0"]
   }

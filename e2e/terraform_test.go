@@ -2,9 +2,17 @@ package e2e
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +27,7 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/status"
 	"github.com/fairlead/fairlead/internal/testkit"
+	"github.com/fairlead/fairlead/internal/testkit/issuer"
 )
 
 // terraform runs Terraform in a directory against a server, with the AWS
@@ -97,22 +106,55 @@ func (tf terraform) run(codes []int, args ...string) (code int, out string) {
 	return 0, ""
 }
 
-// Terraform makes networks out of IPAM pools, finds them as it made them, and
-// takes them down again: the example, and what the provider has beyond it.
-func TestTerraformMakesNetworksFromAPlan(t *testing.T) {
+// Terraform makes networks and a load balancer out of IPAM pools, finds them as
+// it made them, moves the load balancer to another pool and brings a renewed
+// certificate at once, and takes all down again: the example, and what the
+// provider has beyond it.
+func TestTheTerraformExample(t *testing.T) {
+	target := testkit.StartTarget(t, "till", nil)
 	cfg := testkit.Config(t)
 	region := cfg.Regions[0]
 	region.Name, region.Zones = "eu-central-1", []string{"eu-central-1a", "eu-central-1b", "eu-central-1c"}
 	cfg.Regions = []config.Region{region}
+	cfg.Instances = []config.Instance{{ID: "i-0123456789abcdef0", PrivateIP: target.Addr.Addr(), Tags: map[string]string{"Name": "till"}}}
 	s := testkit.Start(t, cfg)
 	tf := newTerraform(t, s)
-	tf.add("../examples/terraform-vpc-ipam/main.tf")
+	for _, file := range []string{"main.tf", "network.tf", "balancer.tf"} {
+		tf.add("../examples/terraform/" + file)
+	}
 	tf.add("testdata/vpc.tf")
+	tf.add("testdata/https.tf")
 	w := clients(t, s)
 
+	root := issuer.New(t, "Root")
+	issue := func(prefix, name string) issuer.Pair {
+		t.Helper()
+		p := root.Issue(name)
+		for file, content := range map[string][]byte{"cert.pem": p.Certificate, "key.pem": p.Key, "chain.pem": root.PEM} {
+			if err := os.WriteFile(filepath.Join(tf.dir, prefix+file), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return p
+	}
+	first, other := issue("", "shop.example"), issue("other-", "other.example")
+	plain, secure := testkit.FreePort(t), testkit.FreePort(t)
+	run := func(codes []int, pool string, args ...string) (int, string) {
+		t.Helper()
+		ports := fmt.Sprintf("-var=ports={http=%d, https=%d, target=%d}", plain, secure, target.Addr.Port())
+		return tf.run(codes, append(args, "-no-color", "-input=false", "-var=certificates="+tf.dir, ports, "-var=pool="+pool)...)
+	}
+	settled := func(pool string) {
+		t.Helper()
+		if code, out := run([]int{0, 2}, pool, "plan", "-detailed-exitcode"); code != 0 {
+			t.Errorf("%s pool: the plan isn't empty:\n%s", pool, out)
+		}
+	}
 	ok := []int{0}
 	tf.run(ok, "init", "-no-color", "-input=false", "-plugin-dir="+tf.plugins)
-	tf.run(ok, "apply", "-no-color", "-input=false", "-auto-approve")
+	run(ok, "first", "apply", "-auto-approve")
+	settled("first")
+
 	_, pool := tf.run(ok, "output", "-no-color", "-raw", "pool")
 	var got []string
 	for cidr, holder := range w.holders(pool) {
@@ -122,11 +164,36 @@ func TestTerraformMakesNetworksFromAPlan(t *testing.T) {
 	if got, want := sorted(got), "10.0.0.0/24 custom 10.0.16.0/20 vpc 10.1.0.0/16 vpc"; got != want {
 		t.Errorf("I3: the pool has %s, want %s", got, want)
 	}
-	if code, out := tf.run([]int{0, 2}, "plan", "-no-color", "-input=false", "-detailed-exitcode"); code != 0 {
-		t.Errorf("the second plan isn't empty:\n%s", out)
-	}
 
-	tf.run(ok, "destroy", "-no-color", "-input=false", "-auto-approve")
+	_, name := tf.run(ok, "output", "-no-color", "-raw", "name")
+	serves := func(from, host string, want issuer.Pair) {
+		t.Helper()
+		testkit.Eventually(t, host+" is served from "+from, func() error {
+			found := s.Resolve(t, name)
+			for _, a := range found {
+				if !netip.MustParsePrefix(from).Contains(a) {
+					return fmt.Errorf("DNS has %v", a)
+				}
+				body, serial, err := fetch(fmt.Sprintf("%v:%d", a, secure), host, root.Pool())
+				if err != nil || !strings.HasPrefix(body, "till for "+host) || serial.Cmp(want.Leaf.SerialNumber) != 0 {
+					return fmt.Errorf("%v answers %q with the certificate %v, %v; want %v", a, body, serial, err, want.Leaf.SerialNumber)
+				}
+			}
+			if len(found) != len(region.Zones) {
+				return fmt.Errorf("DNS has %v", found)
+			}
+			return nil
+		})
+	}
+	serves("127.192.20.0/28", "shop.example", first)
+	serves("127.192.20.0/28", "other.example", other)
+
+	renewed := issue("", "shop.example")
+	run(ok, "second", "apply", "-auto-approve")
+	serves("127.192.30.0/28", "shop.example", renewed)
+	settled("second")
+
+	run(ok, "second", "destroy", "-auto-approve")
 	if left, err := w.ec2.DescribeIpams(t.Context(), &ec2.DescribeIpamsInput{}); err != nil || len(left.Ipams) > 0 {
 		t.Errorf("IPAMs left: %+v, %v", left, err)
 	}
@@ -148,4 +215,23 @@ func TestTerraformMakesNetworksFromAPlan(t *testing.T) {
 			t.Errorf("I2: pool %s still has given %s", p.ID, p.Taken)
 		}
 	}
+}
+
+// fetch gets / of a host at an address, and the serial number of the certificate
+// that was shown.
+func fetch(address, host string, roots *x509.CertPool) (body string, serial *big.Int, err error) {
+	c := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		},
+		TLSClientConfig: &tls.Config{RootCAs: roots},
+	}}
+	resp, err := c.Get("https://" + host + "/")
+	if err != nil {
+		return "", nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return string(b), resp.TLS.PeerCertificates[0].SerialNumber, err
 }
