@@ -143,7 +143,7 @@ func TestInstancesAreTargets(t *testing.T) {
 		}, "InvalidConfigurationRequest", "has the IP address type 'ipv6'"},
 	})
 
-	if _, err := w.DeregisterTargets(ctx, &sdk.DeregisterTargetsInput{TargetGroupArn: &web, Targets: []types.TargetDescription{types.TargetDescription{Id: new("i-00000001")}, types.TargetDescription{Id: new("i-0badbad0")}}}); err != nil {
+	if _, err := w.DeregisterTargets(ctx, &sdk.DeregisterTargetsInput{TargetGroupArn: &web, Targets: []types.TargetDescription{{Id: new("i-00000001")}, {Id: new("i-0badbad0")}}}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := registered(web), "i-00000001:81 Target.NotInUse, i-00000002:80 Target.NotInUse"; got != want {
