@@ -260,9 +260,14 @@ func (s *Service) provision(t *turn, req ProvisionCIDR, dryRun func() error) (Po
 			c.UsableFrom, c.Waiting = req.Time.Add(notice), true
 		}
 	}
-	if c.State == FailedProvision && len(failed) >= maxFailed {
-		oldest := slices.MinFunc(failed, func(a, b PoolCIDR) int { return a.Created.Compare(b.Created) })
-		s.cidrs.Delete(t.tx, oldest.ID)
+	if c.State == FailedProvision {
+		// Whoever deletes the pool at the same time has to see the record, too.
+		l, _ := s.ledgers.Get(t.tx, p.ID)
+		s.ledgers.Put(t.tx, p.ID, l)
+		if len(failed) >= maxFailed {
+			oldest := slices.MinFunc(failed, func(a, b PoolCIDR) int { return a.Created.Compare(b.Created) })
+			s.cidrs.Delete(t.tx, oldest.ID)
+		}
 	}
 	s.cidrs.Put(t.tx, c.ID, c)
 	s.tokens.Remember(t.tx, req.Token, c.ID)

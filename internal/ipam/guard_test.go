@@ -94,4 +94,25 @@ func TestNothingHappensBetweenACheckAndItsCommit(t *testing.T) {
 		})
 		refused(t, err, ipam.Dependency, "pools")
 	})
+	t.Run("a pool is deleted, and fails to be given a CIDR, which would stay", func(t *testing.T) {
+		w := single(t)
+		i := w.ipam()
+		p, other := w.pool(i.PrivateScopeID), w.pool(i.PrivateScopeID)
+		w.provision(other.ID, "10.0.0.0/16")
+		asked := 0
+		_, err := w.DeletePool(t.Context(), account, home, p.ID, false, func() error {
+			if asked++; asked == 1 {
+				w.provision(p.ID, "10.0.0.0/16")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c := range w.BookedCIDRs(w.store.Snapshot()) {
+			if c.PoolID != other.ID {
+				t.Errorf("I2: %s of %s is there: %s", c.CIDR, c.PoolID, c.State)
+			}
+		}
+	})
 }
