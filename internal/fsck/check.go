@@ -140,7 +140,7 @@ func (s *sweep) load() {
 	}
 	for c := range s.o.Pools.CIDRs(s.r) {
 		if _, ok := s.pools[c.PoolID]; !ok {
-			s.find(NoPool, "CIDR "+c.ID, mend{}, "%s belongs to pool %s, which doesn't exist", c.CIDR, c.PoolID)
+			s.find(NoPool, "CIDR "+c.ID, s.dropCIDR(c), "%s belongs to pool %s, which doesn't exist", c.CIDR, c.PoolID)
 			continue
 		}
 		if c.Space {
@@ -151,6 +151,13 @@ func (s *sweep) load() {
 	for _, cs := range s.cidrs {
 		slices.SortFunc(cs, func(a, b CIDR) int { return a.CIDR.Compare(b.CIDR) })
 	}
+}
+
+func (s *sweep) dropCIDR(c CIDR) mend {
+	if c.Space {
+		return mend{}
+	}
+	return mend{"forget the CIDR, which was never provisioned", false, func(ctx context.Context) (bool, error) { return s.o.Pools.DropCIDR(ctx, c.ID) }}
 }
 
 // find notes what doesn't fit. where is text, or what is made text only if it is

@@ -44,6 +44,7 @@ func (b *books) ReturnOrphan(context.Context, fsck.Ref, func(store.Reader) bool,
 	return false, nil
 }
 func (b *books) MendLedger(context.Context, string) (bool, error)  { return false, nil }
+func (b *books) DropCIDR(context.Context, string) (bool, error)    { return false, nil }
 func (b *books) MendSpan(context.Context, fsck.Span) (bool, error) { return false, nil }
 
 // empty is the rooms that have nothing.

@@ -83,6 +83,7 @@ type Pools interface {
 	// ReturnOrphan releases an allocation if gone says so, asked in the transaction.
 	ReturnOrphan(ctx context.Context, ref Ref, gone func(r store.Reader) bool, now time.Time) (bool, error)
 	MendLedger(ctx context.Context, pool string) (bool, error)
+	DropCIDR(ctx context.Context, id string) (bool, error) // that no pool has, without Space
 	MendSpan(ctx context.Context, s Span) (bool, error)
 }
 

@@ -68,6 +68,24 @@ func (s *Service) MendLedger(ctx context.Context, pool string) (bool, error) {
 	return changed, nil
 }
 
+// DropCIDR forgets a CIDR of a pool that doesn't exist, if it was never
+// provisioned, so that nobody else's space depends on it.
+func (s *Service) DropCIDR(ctx context.Context, id string) (bool, error) {
+	changed := false
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		c, ok := s.cidrs.Get(tx, id)
+		_, exists := s.pools.Get(tx, c.PoolID)
+		if changed = ok && !exists && c.State == FailedProvision; changed {
+			s.cidrs.Delete(tx, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("drop CIDR %s: %w", id, err)
+	}
+	return changed, nil
+}
+
 // MendSpan makes a routing domain's span of a CIDR what the pool's CIDRs say: it
 // writes one that is missing, unless another overlaps it, and deletes one whose
 // pool doesn't have the CIDR.

@@ -76,6 +76,10 @@ func TestDamageIsFoundAndMended(t *testing.T) {
 			e.write("ipam.cidr", "ipam-pool-cidr-2", ipam.PoolCIDR{ID: "ipam-pool-cidr-2", PoolID: "ipam-pool-gone", State: ipam.Provisioned})
 		}, []fsck.Kind{fsck.NoPool}, false},
 
+		{"a CIDR that failed, without a pool", func(e *estate) {
+			e.write("ipam.cidr", "ipam-pool-cidr-2", ipam.PoolCIDR{ID: "ipam-pool-cidr-2", PoolID: "ipam-pool-gone", State: ipam.FailedProvision})
+		}, []fsck.Kind{fsck.NoPool}, true},
+
 		{"a routing domain that doesn't know a CIDR", func(e *estate) { e.write("ipam.span", blockKey(e.private+"/ipv4", "10.64.0.0"), nil) }, []fsck.Kind{fsck.Domain}, true},
 		{"a routing domain that keeps a CIDR for nobody", func(e *estate) {
 			e.write("ipam.span", blockKey("public/ipv4", "203.0.113.0"), map[string]string{"PoolID": e.pool, "CIDR": "203.0.113.0/24"})

@@ -166,6 +166,10 @@ func (p poolBooks) MendLedger(ctx context.Context, pool string) (bool, error) {
 	return p.ipam.MendLedger(ctx, pool)
 }
 
+func (p poolBooks) DropCIDR(ctx context.Context, id string) (bool, error) {
+	return p.ipam.DropCIDR(ctx, id)
+}
+
 func (p poolBooks) MendSpan(ctx context.Context, sp fsck.Span) (bool, error) {
 	return p.ipam.MendSpan(ctx, ipam.Span(sp))
 }
