@@ -178,12 +178,15 @@ func (w *walk) publicPoolSteps() map[string]func() {
 			in := &shapes.ProvisionPublicIpv4PoolCidrInput{PoolId: w.a("public pool"), IpamPoolId: w.a("brought pool"), NetmaskLength: w.length(28, 31)}
 			var out shapes.ProvisionPublicIpv4PoolCidrOutput
 			if w.do("ProvisionPublicIpv4PoolCidr", in, &out) {
-				w.know("in "+*in.PoolId, *out.PoolAddressRange.FirstAddress+fmt.Sprintf("/%d", *in.NetmaskLength))
+				w.know("public CIDR", fmt.Sprintf("%s %s/%d", *in.PoolId, *out.PoolAddressRange.FirstAddress, *in.NetmaskLength))
 			}
 		},
 		"delete a public pool's CIDR": func() {
-			pool := w.a("public pool")
-			w.do("DeprovisionPublicIpv4PoolCidr", &shapes.DeprovisionPublicIpv4PoolCidrInput{PoolId: pool, Cidr: w.a("in " + *pool)}, nil)
+			if c := strings.Fields(*w.a("public CIDR")); len(c) == 2 {
+				if w.do("DeprovisionPublicIpv4PoolCidr", &shapes.DeprovisionPublicIpv4PoolCidrInput{PoolId: &c[0], Cidr: &c[1]}, nil) {
+					w.forget(c[0] + " " + c[1])
+				}
+			}
 		},
 		"delete a public pool": func() {
 			pool := w.a("public pool")
@@ -205,11 +208,15 @@ func (w *walk) publicPoolSteps() map[string]func() {
 			}
 		},
 		"delete a range": func() {
-			w.do("DeprovisionByoipCidr", &shapes.DeprovisionByoipCidrInput{Cidr: w.a("range")}, nil)
+			cidr := w.a("range")
+			if w.do("DeprovisionByoipCidr", &shapes.DeprovisionByoipCidrInput{Cidr: cidr}, nil) {
+				w.forget(*cidr)
+			}
 		},
 		"move a range": func() {
 			in := &shapes.MoveByoipCidrToIpamInput{Cidr: w.a("range"), IpamPoolId: w.a("brought pool"), IpamPoolOwner: new(tenant)}
 			if w.do("MoveByoipCidrToIpam", in, nil) {
+				w.forget(*in.Cidr)
 				w.know("in "+*in.IpamPoolId, *in.Cidr)
 			}
 		},
