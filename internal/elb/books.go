@@ -2,6 +2,7 @@ package elb
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -22,4 +23,19 @@ func (s *Service) HasNode(r store.Reader, id string) bool {
 // deleted.
 func (s *Service) AnyBalancer(r store.Reader, arn string) (LoadBalancer, bool) {
 	return s.balancers.Get(r, arn)
+}
+
+// AllBalancers yields every account's load balancers, by ARN, also those that are
+// being deleted.
+func (s *Service) AllBalancers(r store.Reader) iter.Seq2[string, LoadBalancer] {
+	return s.balancers.All(r)
+}
+
+// Blocks returns the blocks that are reserved for b, those that it is leaving too.
+func (b LoadBalancer) Blocks() []Block {
+	blocks := slices.Clone(b.Leaving)
+	if b.Block != nil {
+		blocks = append(blocks, *b.Block)
+	}
+	return blocks
 }

@@ -90,7 +90,7 @@ func (c *Checker) Repair(ctx context.Context, now time.Time) Report {
 			f.Outcome = "repaired"
 			out.Repaired++
 		default:
-			f.Outcome = "nothing is left to do"
+			f.Outcome = "left as it is: it has changed, or is needed"
 		}
 	}
 	out.Left = c.Check(now).Left
@@ -127,6 +127,7 @@ func (s *sweep) run() {
 	s.checkDomains()
 	s.checkNetworks()
 	s.checkNodes()
+	s.checkReserved()
 	s.checkCounters()
 }
 

@@ -47,6 +47,10 @@ func (b *books) MendLedger(context.Context, string) (bool, error)  { return fals
 func (b *books) DropCIDR(context.Context, string) (bool, error)    { return false, nil }
 func (b *books) MendSpan(context.Context, fsck.Span) (bool, error) { return false, nil }
 
+func (b *books) ReturnReserved(context.Context, string, func(store.Reader) bool) (bool, error) {
+	return false, nil
+}
+
 // empty is the rooms that have nothing.
 type empty struct{}
 
@@ -56,6 +60,8 @@ func (empty) Addresses(store.Snapshot) iter.Seq[fsck.Address]     { return none[
 func (empty) Interfaces(store.Snapshot) iter.Seq[fsck.Interface]  { return none[fsck.Interface] }
 func (empty) Claims(store.Snapshot) iter.Seq[fsck.Claim]          { return none[fsck.Claim] }
 func (empty) Nodes(store.Snapshot) iter.Seq[fsck.Node]            { return none[fsck.Node] }
+func (empty) Reserved(store.Snapshot) iter.Seq[fsck.Reserved]     { return none[fsck.Reserved] }
+func (empty) HasReserved(store.Reader, string, string) bool       { return false }
 func (empty) HasNode(store.Snapshot, string) bool                 { return false }
 func (empty) Address(store.Snapshot, string) (fsck.Address, bool) { return fsck.Address{}, false }
 func (empty) Interface(store.Snapshot, string) (fsck.Interface, bool) {

@@ -1,9 +1,12 @@
 package fsck
 
 import (
+	"context"
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/fairlead/fairlead/internal/store"
 )
 
 // checkClaims holds what living things say they have against the allocations.
@@ -123,4 +126,30 @@ func (s *sweep) checkNodes() {
 			s.find(BareNode, where, mend{}, "its interface %s hasn't the public address %s", n.InterfaceID, n.Public)
 		}
 	}
+}
+
+// checkReserved holds the pools that load balancers have to themselves against
+// what the load balancers say. Of one that is being given back they say nothing.
+func (s *sweep) checkReserved() {
+	for _, id := range slices.Sorted(maps.Keys(s.pools)) {
+		p := s.pools[id]
+		usable := slices.ContainsFunc(s.cidrs[id], func(c CIDR) bool { return c.Usable })
+		if p.ReservedFor == "" || !usable || s.o.Nodes.HasReserved(s.r, p.ReservedFor, id) {
+			continue
+		}
+		s.find(Orphan, "pool "+id, s.returnReserved(p), "it is reserved for %s, which doesn't exist or doesn't know it", p.ReservedFor)
+	}
+	for v := range s.o.Nodes.Reserved(s.r) {
+		has := func(c CIDR) bool { return c.Usable && c.CIDR == v.CIDR }
+		if p := s.pools[v.PoolID]; p.ReservedFor != v.Balancer || !slices.ContainsFunc(s.cidrs[v.PoolID], has) {
+			s.find(Unallocated, spot{v.PoolID, v.CIDR}, mend{}, "%s has the block to itself, and it isn't reserved for it", v.Balancer)
+		}
+	}
+}
+
+func (s *sweep) returnReserved(p Pool) mend {
+	gone := func(r store.Reader) bool { return !s.o.Nodes.HasReserved(r, p.ReservedFor, p.ID) }
+	return mend{"give the block back, if nothing of it is in use", true, func(ctx context.Context) (bool, error) {
+		return s.o.Pools.ReturnReserved(ctx, p.ID, gone)
+	}}
 }

@@ -14,6 +14,7 @@ import (
 type Pool struct {
 	ID          string
 	Total, Free *big.Int // addresses that can be allocated from, and how many of them are free, as users are told
+	ReservedFor string   // the load balancer that alone draws from it; "" for any other pool
 }
 
 // CIDR is one that a pool has, or remembers.
@@ -85,6 +86,10 @@ type Pools interface {
 	MendLedger(ctx context.Context, pool string) (bool, error)
 	DropCIDR(ctx context.Context, id string) (bool, error) // that no pool has, without Space
 	MendSpan(ctx context.Context, s Span) (bool, error)
+
+	// ReturnReserved gives a reserved pool's space back if gone says so, asked in
+	// the transaction, and nothing of it is held.
+	ReturnReserved(ctx context.Context, pool string, gone func(r store.Reader) bool) (bool, error)
 }
 
 // Claim is the word of something living that it holds an allocation.
@@ -139,8 +144,16 @@ type Node struct {
 	Private, Public netip.Addr
 }
 
+// Reserved is the word of a load balancer that it has a pool to itself.
+type Reserved struct {
+	Balancer, PoolID string
+	CIDR             netip.Prefix
+}
+
 // Nodes is the room of load balancers.
 type Nodes interface {
+	Reserved(r store.Snapshot) iter.Seq[Reserved]
+	HasReserved(r store.Reader, balancer, pool string) bool // from a transaction, guarded
 	Nodes(r store.Snapshot) iter.Seq[Node]
 	HasNode(r store.Snapshot, id string) bool
 }

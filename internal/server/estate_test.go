@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/fsck"
 	"github.com/fairlead/fairlead/internal/ipam"
 	shapes "github.com/fairlead/fairlead/internal/shapes/ec2"
@@ -100,6 +101,20 @@ func (e *estate) plans() {
 	})
 	e.provision(e.noticed, "10.96.0.0/16")
 	e.must(e.t, "AssociateVpcCidrBlock", &shapes.AssociateVpcCidrBlockInput{VpcId: &e.drawn, AmazonProvidedIpv6CidrBlock: new(true)}, nil)
+}
+
+// reserve makes a block for a load balancer, which isn't told.
+func (e *estate) reserve(arn string) elb.Block {
+	e.t.Helper()
+	r, err := e.rooms[0].ipam.Reserve(e.t.Context(), ipam.Reserve{
+		ID: "reserved-1", CIDRID: "ipam-pool-cidr-1", AllocationID: ipam.NewAllocationID(time.Now()), Account: tenant, Region: locale,
+		PoolID: e.pool, For: arn, NetmaskLength: 31, Time: time.Now(),
+	}, func(*store.Tx, ipam.Reservation) error { return nil })
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.damaged = true
+	return elb.Block{ID: r.PoolID, PoolID: e.pool, CIDR: r.CIDR}
 }
 
 func (e *estate) newPool(in *shapes.CreateIpamPoolInput) string {

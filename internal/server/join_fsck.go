@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"math/big"
 	"net/netip"
@@ -96,7 +97,7 @@ type poolBooks struct{ ipam *ipam.Service }
 func (p poolBooks) Pools(r store.Snapshot) iter.Seq[fsck.Pool] {
 	return func(yield func(fsck.Pool) bool) {
 		for u := range p.ipam.Pools(r) {
-			if !yield(fsck.Pool{ID: u.Pool.ID, Total: u.Total, Free: new(big.Int).Sub(u.Total, u.Taken)}) {
+			if !yield(fsck.Pool{ID: u.Pool.ID, Total: u.Total, Free: new(big.Int).Sub(u.Total, u.Taken), ReservedFor: u.Pool.ReservedFor}) {
 				return
 			}
 		}
@@ -172,6 +173,22 @@ func (p poolBooks) DropCIDR(ctx context.Context, id string) (bool, error) {
 
 func (p poolBooks) MendSpan(ctx context.Context, sp fsck.Span) (bool, error) {
 	return p.ipam.MendSpan(ctx, ipam.Span(sp))
+}
+
+// errNeeded ends a transaction that has found out that a repair would be wrong.
+var errNeeded = errors.New("it is needed")
+
+func (p poolBooks) ReturnReserved(ctx context.Context, pool string, gone func(r store.Reader) bool) (bool, error) {
+	err := p.ipam.Unreserve(ctx, pool, func(tx *store.Tx) error {
+		if !gone(tx) {
+			return errNeeded
+		}
+		return nil
+	})
+	if errors.Is(err, errNeeded) || errors.Is(err, ipam.ErrBlockInUse) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (p poolBooks) Counters(r store.Snapshot) iter.Seq[fsck.Counter] {
@@ -291,6 +308,23 @@ func (n nodeBooks) Nodes(r store.Snapshot) iter.Seq[fsck.Node] {
 			}
 		}
 	}
+}
+
+func (n nodeBooks) Reserved(r store.Snapshot) iter.Seq[fsck.Reserved] {
+	return func(yield func(fsck.Reserved) bool) {
+		for arn, b := range n.elb.AllBalancers(r) {
+			for _, k := range b.Blocks() {
+				if !yield(fsck.Reserved{Balancer: arn, PoolID: k.ID, CIDR: k.CIDR}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (n nodeBooks) HasReserved(r store.Reader, balancer, pool string) bool {
+	b, ok := n.elb.AnyBalancer(r, balancer)
+	return ok && slices.ContainsFunc(b.Blocks(), func(k elb.Block) bool { return k.ID == pool })
 }
 
 func (n nodeBooks) HasNode(r store.Snapshot, id string) bool { return n.elb.HasNode(r, id) }
