@@ -16,6 +16,11 @@ RACE_PKGS  ?= $(LIGHT_PKGS)
 
 TEST_TIMEOUT ?= 5m
 RACE_TIMEOUT ?= 8m
+
+# Those of e2e that call long, and their time on a machine that is busy besides.
+STORIES         ?= Walks|Terraform
+STORIES_TIMEOUT ?= 15m
+
 BENCH        ?= .
 BENCHTIME    ?= 1s
 FUZZTIME     ?= 20s
@@ -36,9 +41,13 @@ build: ## bin/fairlead, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/fairlead ./cmd/fairlead
 
 .PHONY: test
-test: tools ## every test, a few minutes on two cores
+test: tools ## every test but the long stories, a few minutes on two cores
 	$(GO) test -timeout $(TEST_TIMEOUT) $(PKGS) || \
 		{ echo 'test: failed. One package again: go test ./internal/NAME; one test, with its skips: go test -v -run NAME ./internal/NAME'; exit 1; }
+
+.PHONY: stories
+stories: tools ## the long stories: the walks of examples/ipam with the AWS CLI, and the Terraform example
+	FAIRLEAD_LONG=1 $(GO) test -count=1 -timeout $(STORIES_TIMEOUT) -run '$(STORIES)' ./e2e
 
 .PHONY: tools
 tools: # programs that tests run; who lacks them sees which tests skip

@@ -111,6 +111,7 @@ func (tf terraform) run(codes []int, args ...string) (code int, out string) {
 // certificate at once, and takes all down again: the example, and what the
 // provider has beyond it.
 func TestTheTerraformExample(t *testing.T) {
+	long(t)
 	target := testkit.StartTarget(t, "till", nil)
 	cfg := testkit.Config(t)
 	region := cfg.Regions[0]

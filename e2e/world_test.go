@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -265,4 +266,12 @@ func (w *world) zoneAddresses(lb elbtypes.LoadBalancer) (byZone map[string]strin
 		pools[*a.PublicIp] = aws.ToString(a.PublicIpv4Pool)
 	}
 	return byZone, pools
+}
+
+// long skips a story that takes minutes, unless such are asked for.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("FAIRLEAD_LONG") == "" {
+		t.Skip("SKIPPED: it takes minutes; make stories tells it")
+	}
 }
