@@ -39,7 +39,9 @@ var allowed = map[string][]string{
 	"ipam":      {"arn", "event", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
 	"vpc":       {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
 
+	"bucket":              {},
 	"instance":            {"ids", "store", "tags"},
+	"truststore":          {"arn", "ids", "store", "tags"},
 	"prefixlist":          {"idempotency", "store", "tags"},
 	"prefixlist/resolver": {"idempotency", "prefixlist", "store", "tags"},
 
@@ -54,7 +56,7 @@ var allowed = map[string][]string{
 	"shapes/sts":      {},
 	"api/acm":         {"apierr", "arn", "certs", "ids", "shapes/acm", "store", "tags", "wire"},
 	"api/ec2":         {"account", "apierr", "arn", "discovery", "history", "idempotency", "ids", "instance", "ipam", "prefixlist", "prefixlist/resolver", "shapes/ec2", "store", "tags", "vpc", "wire"},
-	"api/elbv2":       {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "wire"},
+	"api/elbv2":       {"apierr", "arn", "elb", "idempotency", "ids", "shapes/elbv2", "store", "tags", "truststore", "wire"},
 	"api/fairlead":    {"apierr", "elb", "event", "ids", "instance", "ipam", "shapes/fairlead", "store", "tags", "wire"},
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
 
@@ -73,11 +75,11 @@ var allowed = map[string][]string{
 	"config": {},
 	"status": {},
 	"server": {
-		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "certs", "config",
+		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "bucket", "certs", "config",
 		"discovery", "dns", "dnsserver", "elb", "event", "failpoint", "fsck", "health", "history", "idempotency", "ids", "instance", "ipam", "ipam/forecast",
 		"ipam/proof", "node", "prefixlist",
 		"prefixlist/resolver", "proxy", "snapshot", "status", "store",
-		"store/etcd", "tags", "vpc", "wire",
+		"store/etcd", "tags", "truststore", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself
 		"api/ec2", "api/elbv2", "apierr", "config", "server", "shapes/ec2", "shapes/elbv2", "status", "wire",

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"regexp"
@@ -78,6 +79,11 @@ func (c Config) Check() error {
 	c.checkAccounts(bad)
 	c.checkRegions(bad)
 	c.checkInstances(bad)
+	for _, name := range slices.Sorted(maps.Keys(c.Buckets)) {
+		if name == "" || c.Buckets[name] == "" {
+			bad("buckets", "%q must name a bucket, and its directory or URL", name)
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -21,6 +21,10 @@ type Config struct {
 	Accounts    []Account `yaml:"accounts"`
 	Regions     []Region  `yaml:"regions"`
 
+	// Buckets are where the objects are that calls name by bucket and key: by the
+	// bucket's name, a directory, or a URL that keys are appended to.
+	Buckets map[string]string `yaml:"buckets"`
+
 	Instances []Instance `yaml:"instances"` // the inventory's, beside those that are added while the server runs
 
 	DNS          DNS          `yaml:"dns"`

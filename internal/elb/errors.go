@@ -41,6 +41,7 @@ const (
 	TargetGroupAssociationLimit Kind = "TargetGroupAssociationLimit"
 	ResourceInUse               Kind = "ResourceInUse"
 	OperationNotPermitted       Kind = "OperationNotPermitted"
+	TrustStoreNotFound          Kind = "TrustStoreNotFound"
 )
 
 // Error is a call's fault, with the message for the caller.

@@ -19,7 +19,10 @@ type Options struct {
 	Quotas               Quotas
 	Certificates         Certificates      // nil: there are none
 	Instances            InstanceDirectory // nil: there are none
-	Events               *event.Log        // what was decided, and why; nil: nobody asks
+	// TrustStores says whether an account has a trust store, whose tags are set and
+	// shown with the others'; nil: there are none.
+	TrustStores func(r store.Reader, account, region, arn string) bool
+	Events      *event.Log // what was decided, and why; nil: nobody asks
 }
 
 // Quotas are the limits of DescribeAccountLimits that hold here.

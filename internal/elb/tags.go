@@ -38,6 +38,10 @@ func (s *Service) kindOf(r store.Reader, account, region, arn string) (kind stri
 		if _, err := s.Rule(r, account, region, arn); err != nil {
 			return "", fail(RuleNotFound, "Rules '[%s]' not found", arn)
 		}
+	case "truststore":
+		if s.opts.TrustStores == nil || !s.opts.TrustStores(r, account, region, arn) {
+			return "", fail(TrustStoreNotFound, "Trust stores '[%s]' not found", arn)
+		}
 	default:
 		if _, err := s.LoadBalancer(r, account, region, arn); err != nil {
 			return "", fail(LoadBalancerNotFound, "Load balancers '[%s]' not found", arn)

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/internal/api/fairlead"
 	"github.com/fairlead/fairlead/internal/api/sts"
 	"github.com/fairlead/fairlead/internal/audit"
+	"github.com/fairlead/fairlead/internal/bucket"
 	"github.com/fairlead/fairlead/internal/certs"
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/discovery"
@@ -25,6 +26,7 @@ import (
 	"github.com/fairlead/fairlead/internal/prefixlist/resolver"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
+	"github.com/fairlead/fairlead/internal/truststore"
 	"github.com/fairlead/fairlead/internal/vpc"
 	"github.com/fairlead/fairlead/internal/wire"
 )
@@ -46,6 +48,8 @@ type rooms struct {
 	resolvers   *resolver.Service
 	openKey     func(certificateARN string, sealed []byte) ([]byte, error) // for hosts in this process
 	instances   *instance.Service
+	trustStores *truststore.Service
+	contents    *contents
 	elb         *elb.Service
 	projector   *elb.Projector
 	controller  *elb.Controller
@@ -101,6 +105,8 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Sealer:  sealer,
 		InUseBy: func(rd store.Reader, arn string) []string { return r.elb.CertificateUsers(rd, arn) },
 	})
+	r.trustStores = truststore.New(r.store, r.tags, truststore.Options{Fetch: objects{bucket.Set(cfg.Buckets)}.fetch})
+	r.contents = newContents(r)
 	r.instances = instance.New(r.store, r.tags, filing{r})
 	r.elb = elb.New(r.store, r.tags, network{r.vpc}, pools{r.ipam}, elb.Options{
 		BaseDomain:           cfg.DNS.BaseDomain,
@@ -110,6 +116,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Certificates:         certificates{r.certs},
 		Events:               r.events,
 		Instances:            inventory{r.instances},
+		TrustStores:          r.hasTrustStore,
 	})
 	r.projector = r.elb.NewProjector(hostName, log)
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)
@@ -120,7 +127,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.wire = wire.NewServer(
 		wire.Config{Keys: accounts, Regions: r.regions.Has, Dev: cfg.Dev, DevRegion: cfg.Regions[0].Name, Answered: r.answered, Log: log},
 		ec2.New(ec2.Deps{Store: r.store, VPC: r.vpc, IPAM: r.ipam, Discovery: r.discovery, Instances: r.instances, PrefixLists: r.prefixLists, Resolvers: r.resolvers, Tags: r.tags, Regions: r.regions}).Service(),
-		elbv2.New(r.store, r.elb).Service(),
+		elbv2.New(r.store, r.elb, elbv2.Trust{TrustStores: r.trustStores, Location: r.contents.location}).Service(),
 		acm.New(r.store, r.certs).Service(),
 		sts.Service(),
 		fairlead.New(fairlead.Deps{Store: r.store, Tags: r.tags, IPAM: r.ipam, ELB: r.elb, Instances: r.instances, Events: r.events, Root: root}),

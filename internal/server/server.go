@@ -168,6 +168,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 		return err
 	}
 	s.configureInstances(ctx)
+	r.contents.base = endpoint(s.apiAddr)
 	driver, err := attach.New(s.cfg.Attachment.Driver, filepath.Join(s.cfg.DataDir, "node"))
 	if err != nil {
 		return err
@@ -198,7 +199,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	tasks.Go(func() { s.sweep(ctx) })
 	tasks.Go(func() { s.sweeper.run(ctx) })
 
-	api := &http.Server{Handler: r.wire, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	api := &http.Server{Handler: r.contents.beside(r.wire), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	ops := &http.Server{Handler: s.opsHandler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	api.RegisterOnShutdown(r.wire.EndStreams)
 	tasks.Go(func() { s.serve(api, l.api, cancel) })
@@ -258,6 +259,9 @@ func (s *Server) sweep(ctx context.Context) {
 		case now := <-tick.C:
 			if err := s.rooms.idempotency.Sweep(ctx, now); err != nil && ctx.Err() == nil {
 				s.log.Warn("forgetting client tokens failed", "error", err)
+			}
+			if err := s.rooms.trustStores.Sweep(ctx, now); err != nil && ctx.Err() == nil {
+				s.log.Warn("deleting former contents of trust stores failed", "error", err)
 			}
 			if err := s.rooms.discovery.Sweep(ctx); err != nil && ctx.Err() == nil {
 				s.log.Warn("forgetting what was decided about the resources of former IPAMs failed", "error", err)

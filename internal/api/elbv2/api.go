@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/truststore"
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
@@ -21,10 +23,20 @@ var Spec = wire.ServiceSpec{
 type API struct {
 	store *store.Store
 	elb   *elb.Service
+	Trust
+}
+
+// Trust is where trust stores are.
+type Trust struct {
+	TrustStores *truststore.Service
+
+	// Location returns the URL that a content of a trust store can be fetched from
+	// until it expires; name is what it would be saved as.
+	Location func(content, name string, expires time.Time) string
 }
 
 // New returns an API.
-func New(st *store.Store, s *elb.Service) *API { return &API{store: st, elb: s} }
+func New(st *store.Store, s *elb.Service, t Trust) *API { return &API{store: st, elb: s, Trust: t} }
 
 // Service returns the operations that are served.
 func (a *API) Service() *wire.Service {
@@ -62,6 +74,7 @@ func (a *API) Service() *wire.Service {
 	handle(svc, "RegisterTargets", a.registerTargets)
 	handle(svc, "DeregisterTargets", a.deregisterTargets)
 	handle(svc, "DescribeTargetHealth", a.describeTargetHealth)
+	a.registerTrustStores(svc)
 	handle(svc, "AddTags", a.addTags)
 	handle(svc, "RemoveTags", a.removeTags)
 	handle(svc, "DescribeTags", a.describeTags)

@@ -6,6 +6,7 @@ import (
 	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/truststore"
 )
 
 // codes gives each kind of the room's errors the service's code. Kinds that the
@@ -42,13 +43,17 @@ var codes = map[elb.Kind]string{
 	elb.TargetGroupAssociationLimit: "TargetGroupAssociationLimit",
 	elb.ResourceInUse:               "ResourceInUse",
 	elb.OperationNotPermitted:       "OperationNotPermitted",
+	elb.TrustStoreNotFound:          "TrustStoreNotFound",
 }
 
 // refusal makes the room's errors the service's. Any other stays as it is, to be
 // logged and answered as an internal error.
 func refusal(err error) error {
 	var e *elb.Error
+	var untrusted *truststore.Error
 	switch {
+	case errors.As(err, &untrusted):
+		return apierr.New(string(untrusted.Kind), "%s", untrusted.Message)
 	case errors.As(err, &e):
 		return apierr.New(codes[e.Kind], "%s", e.Message)
 	case errors.Is(err, store.ErrTooLarge):

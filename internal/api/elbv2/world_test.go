@@ -1,6 +1,7 @@
 package elbv2_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -25,6 +26,7 @@ import (
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/store/memstore"
 	"github.com/fairlead/fairlead/internal/tags"
+	"github.com/fairlead/fairlead/internal/truststore"
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
@@ -140,6 +142,8 @@ func (pools) Pool(_ store.Reader, acct, id string) (elb.Pool, bool) {
 type world struct {
 	*sdk.Client
 	t        *testing.T
+	objects  map[truststore.Object][]byte
+	trust    *truststore.Service
 	engine   store.Engine
 	svc      *elb.Service
 	store    *store.Store
@@ -152,12 +156,36 @@ func newWorld(t *testing.T, quotas elb.Quotas) *world {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	engine := memstore.New()
 	st := store.New(engine, "/test", log)
-	svc := elb.New(st, tags.New(st), network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, Quotas: quotas, Certificates: certificates{}, Instances: instances{}})
+	tg := tags.New(st)
+	objects := map[truststore.Object][]byte{}
+	trust := truststore.New(st, tg, truststore.Options{
+		Fetch: func(_ context.Context, o truststore.Object, _ int64) ([]byte, error) {
+			if b, ok := objects[o]; ok {
+				return b, nil
+			}
+			return nil, truststore.ErrNoObject
+		},
+		InUseBy: func(_ store.Reader, arn string) []string {
+			if strings.Contains(arn, "/used/") {
+				return []string{"arn:of-a-listener", "arn:of-another"}
+			}
+			return nil
+		},
+		Quota: 3,
+	})
+	location := func(content, name string, expires time.Time) string {
+		return "https://contents.example/" + content + "/" + name + "?" + expires.Format(time.RFC3339)
+	}
+	has := func(r store.Reader, account, region, arn string) bool {
+		_, err := trust.TrustStore(r, account, region, arn)
+		return err == nil
+	}
+	svc := elb.New(st, tg, network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, Quotas: quotas, Certificates: certificates{}, Instances: instances{}, TrustStores: has})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(wire.NewServer(wire.Config{Dev: true, DevRegion: region, Log: log}, elbv2.New(st, svc).Service()))
-	w := &world{t: t, engine: engine, svc: svc, store: st, http: &http.Client{Transport: &http.Transport{}}, endpoint: srv.URL}
+	srv := httptest.NewServer(wire.NewServer(wire.Config{Dev: true, DevRegion: region, Log: log}, elbv2.New(st, svc, elbv2.Trust{TrustStores: trust, Location: location}).Service()))
+	w := &world{t: t, objects: objects, trust: trust, engine: engine, svc: svc, store: st, http: &http.Client{Transport: &http.Transport{}}, endpoint: srv.URL}
 	t.Cleanup(func() {
 		w.http.CloseIdleConnections()
 		srv.Close()
