@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/instance"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // filing is the vpc room as the instance room needs it.
@@ -42,9 +43,13 @@ func (i inventory) ID(key string) string { return instance.IDOf(key) }
 // mistake in it is logged: it must not keep load balancers from being served.
 func (s *Server) configureInstances(ctx context.Context) {
 	var specs []instance.Spec
+	root := s.cfg.RootAccount
+	if s.cfg.Dev {
+		root = wire.DevAccount
+	}
 	for _, c := range s.cfg.Instances {
 		spec := instance.Spec{Instance: instance.Instance{
-			ID: c.ID, Account: cmp.Or(c.Account, s.cfg.RootAccount), Region: cmp.Or(c.Region, s.cfg.Regions[0].Name),
+			ID: c.ID, Account: cmp.Or(c.Account, root), Region: cmp.Or(c.Region, s.cfg.Regions[0].Name),
 			VPCID: c.VPC, SubnetID: c.Subnet, Zone: c.Zone, Private: c.PrivateIP, IPv6: c.IPv6,
 		}}
 		for k, v := range c.Tags {
