@@ -110,7 +110,7 @@ FAIRLEAD_BENCH_DATA ?=
 scale: ## a million allocations, 100,000 pools, and PostgreSQL beside us; minutes, and 10 GB of disk
 	FAIRLEAD_BENCH_DATA='$(FAIRLEAD_BENCH_DATA)' $(GO) test -run '^$$' -bench RestartWithAMillion -benchtime 3x -timeout 30m ./bench
 	FAIRLEAD_BENCH_DATA='$(FAIRLEAD_BENCH_DATA)' $(GO) test -run '^$$' -bench 'Pages|NextAllocation' -benchtime 500x -timeout 30m ./bench
-	FAIRLEAD_BENCH_DATA='$(FAIRLEAD_BENCH_DATA)' $(GO) test -run '^$$' -bench AgainstPostgres -benchtime 10x -timeout 30m ./bench
+	FAIRLEAD_BENCH_DATA='$(FAIRLEAD_BENCH_DATA)' $(GO) test -run '^$$' -bench AgainstPostgres -benchtime 5x -timeout 30m ./bench
 	FAIRLEAD_BENCH_DATA='$(FAIRLEAD_BENCH_DATA)' $(GO) test -run '^$$' -bench Layers -benchtime 1x -timeout 30m ./bench
 
 .PHONY: fuzz

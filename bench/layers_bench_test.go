@@ -19,6 +19,7 @@ var layers = []struct{ name, functions string }{
 	{"SigV4", "wire.(*Server).authenticate wire.(*Server).guess"},
 	{"decode", "wire.readForm wire.decodeForm"},
 	{"encode", "wire.encodeReply ec2.(*API).renderIPAMPoolAllocation"},
+	{"audit", "audit.("},
 	{"decide", "ipam.(*turn).run ipam.(*Service).newTurn ipam.(*Service).gather"},
 	{"commit", "store.(*Store).commit store.(*Store).applyBatch store/etcd. go.etcd.io/ ipam.(*Service).write"},
 	{"HTTP", "net/http. net.(*"},

@@ -118,6 +118,8 @@ type restriction struct {
 var restrictions = []restriction{
 	{path: "go.etcd.io", only: []string{"store/etcd"},
 		why: "etcd's types stop at the store"},
+	{path: "go.etcd.io/bbolt", only: []string{"node"},
+		why: "the file of the last assignment is the node's alone"},
 	{path: "github.com/miekg/dns", only: []string{"dns", "dnsserver", "ipam/proof", "testkit"}, tests: true,
 		why: "packets are the DNS server's, and of who asks a resolver for a proof; tests may ask questions with it"},
 	{path: "github.com/aws", only: []string{"testkit"}, tests: true,

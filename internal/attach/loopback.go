@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
-	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -48,7 +47,9 @@ type LoopbackDriver struct {
 
 	mu      sync.Mutex                // guards the following
 	nodes   map[string]attachment     // by node ID
+	bound   map[netip.Addr]int        // how many nodes listen on each address that one does
 	shadows map[netip.Addr]netip.Addr // by the node's address
+	owners  map[netip.Addr]netip.Addr // the other way round
 }
 
 type attachment struct{ addr, bound netip.Addr }
@@ -66,7 +67,9 @@ func NewLoopback(dir string) (*LoopbackDriver, error) {
 	d := &LoopbackDriver{
 		path:    filepath.Join(dir, shadowFile),
 		nodes:   map[string]attachment{},
+		bound:   map[netip.Addr]int{},
 		shadows: map[netip.Addr]netip.Addr{},
+		owners:  map[netip.Addr]netip.Addr{},
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory of shadow addresses: %w", err)
@@ -85,13 +88,11 @@ func NewLoopback(dir string) (*LoopbackDriver, error) {
 	if r.Version > shadowFormat {
 		return nil, fmt.Errorf("read shadow addresses from %s: format %d is newer than this program's %d", d.path, r.Version, shadowFormat)
 	}
-	taken := map[netip.Addr]bool{}
 	for addr, shadow := range r.Shadows {
-		if !shadowNet.Contains(shadow) || taken[shadow] {
+		if _, taken := d.owners[shadow]; taken || !shadowNet.Contains(shadow) {
 			return nil, fmt.Errorf("read shadow addresses from %s: %s can't be the shadow of %s (remove the file to assign them anew)", d.path, shadow, addr)
 		}
-		taken[shadow] = true
-		d.shadows[addr] = shadow
+		d.remember(addr, shadow)
 	}
 	return d, nil
 }
@@ -107,12 +108,13 @@ func (d *LoopbackDriver) Attach(_ context.Context, nodeID string, addr netip.Add
 	if a, ok := d.nodes[nodeID]; ok && a.addr == addr {
 		return a.bound, nil
 	}
-	delete(d.nodes, nodeID)
+	d.release(nodeID)
 	bound, err := d.bind(addr)
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("attach address %s of node %s: %w", addr, nodeID, err)
 	}
 	d.nodes[nodeID] = attachment{addr: addr, bound: bound}
+	d.bound[bound]++
 	return bound, nil
 }
 
@@ -120,8 +122,30 @@ func (d *LoopbackDriver) Attach(_ context.Context, nodeID string, addr netip.Add
 func (d *LoopbackDriver) Detach(_ context.Context, nodeID string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.nodes, nodeID)
+	d.release(nodeID)
 	return nil
+}
+
+// release takes a node off its address. d.mu is held.
+func (d *LoopbackDriver) release(nodeID string) {
+	a, ok := d.nodes[nodeID]
+	if !ok {
+		return
+	}
+	delete(d.nodes, nodeID)
+	if d.bound[a.bound]--; d.bound[a.bound] == 0 {
+		delete(d.bound, a.bound)
+	}
+}
+
+// remember and forget keep both maps of shadows. d.mu is held.
+func (d *LoopbackDriver) remember(addr, shadow netip.Addr) {
+	d.shadows[addr], d.owners[shadow] = shadow, addr
+}
+
+func (d *LoopbackDriver) forget(addr netip.Addr) {
+	delete(d.owners, d.shadows[addr])
+	delete(d.shadows, addr)
 }
 
 // bind returns the address that addr is served on. d.mu is held.
@@ -130,14 +154,12 @@ func (d *LoopbackDriver) bind(addr netip.Addr) (netip.Addr, error) {
 		if !d.inUse(shadow) {
 			return shadow, nil
 		}
-		delete(d.shadows, addr)
+		d.forget(addr)
 	} else if loopbackNet.Contains(addr) && !d.inUse(addr) {
 		// A remembered shadow that nobody uses gives way.
-		for real, shadow := range d.shadows {
-			if shadow == addr {
-				delete(d.shadows, real)
-				return addr, d.save()
-			}
+		if real, ok := d.owners[addr]; ok {
+			d.forget(real)
+			return addr, d.save()
 		}
 		return addr, nil
 	}
@@ -146,42 +168,34 @@ func (d *LoopbackDriver) bind(addr netip.Addr) (netip.Addr, error) {
 		return netip.Addr{}, err
 	}
 	if len(d.shadows) >= rememberedShadows {
-		maps.DeleteFunc(d.shadows, func(_, s netip.Addr) bool { return !d.inUse(s) })
+		for real, s := range d.shadows {
+			if !d.inUse(s) {
+				d.forget(real)
+			}
+		}
 	}
-	d.shadows[addr] = shadow
+	d.remember(addr, shadow)
 	if err := d.save(); err != nil {
-		delete(d.shadows, addr)
+		d.forget(addr)
 		return netip.Addr{}, err
 	}
 	return shadow, nil
 }
 
 // inUse says whether a node listens on the address. d.mu is held.
-func (d *LoopbackDriver) inUse(bound netip.Addr) bool {
-	for _, a := range d.nodes {
-		if a.bound == bound {
-			return true
-		}
-	}
-	return false
-}
+func (d *LoopbackDriver) inUse(bound netip.Addr) bool { return d.bound[bound] > 0 }
 
 // free returns the first shadow address from the hash of addr on that no other
 // address has. d.mu is held.
 func (d *LoopbackDriver) free(addr netip.Addr) (netip.Addr, error) {
-	taken := make(map[netip.Addr]bool, len(d.shadows)+len(d.nodes))
-	for _, s := range d.shadows {
-		taken[s] = true
-	}
-	for _, a := range d.nodes {
-		taken[a.bound] = true
-	}
 	h := fnv.New32a()
 	h.Write(addr.AsSlice())
 	start := h.Sum32() % shadowHosts
 	for i := range uint32(shadowHosts) {
-		if s := shadow((start + i) % shadowHosts); !taken[s] && s != addr {
-			return s, nil
+		if s := shadow((start + i) % shadowHosts); s != addr && !d.inUse(s) {
+			if _, taken := d.owners[s]; !taken {
+				return s, nil
+			}
 		}
 	}
 	return netip.Addr{}, errors.New("no shadow address left in " + shadowNet.String())

@@ -101,10 +101,13 @@ func (c *Controller) Report(_ context.Context, r *snapshot.Report) error {
 	if r.Version > snapshot.Version {
 		return fmt.Errorf("report of host %s has format %d, newer than this program's %d", r.Host, r.Version, snapshot.Version)
 	}
-	news, before, now := c.s.health.record(r)
+	news, err := c.s.health.record(r)
+	if err != nil {
+		return err
+	}
 	snap := c.s.store.Snapshot()
-	c.s.tellReport(snap, before, now, c.now())
-	for _, id := range news {
+	c.s.tellReport(snap, news, c.now())
+	for _, id := range news.decisive() {
 		if n, ok := c.s.nodes.Get(snap, id); ok {
 			c.queue.add(n.LoadBalancerARN)
 		}

@@ -104,32 +104,25 @@ func (s *Service) entered(tx *store.Tx, b LoadBalancer, n Node, why string) {
 // tellReport tells what of a host's report is new to people: listeners that were
 // opened or couldn't be, and targets whose health has changed. Of a host that
 // reports for the first time only what is wrong is news.
-func (s *Service) tellReport(r store.Snapshot, before, now *hostView, at time.Time) {
+func (s *Service) tellReport(r store.Snapshot, news reportNews, at time.Time) {
 	if s.opts.Events == nil {
 		return
 	}
-	for _, id := range slices.Sorted(maps.Keys(now.nodes)) {
+	slices.SortFunc(news.nodes, func(a, b said[snapshot.NodeStatus]) int { return cmp.Compare(a.now.NodeID, b.now.NodeID) })
+	for _, n := range news.nodes {
 		old := map[string]snapshot.ListenerStatus{}
-		known := false
-		if before != nil {
-			var st snapshot.NodeStatus
-			if st, known = before.nodes[id]; known {
-				for _, l := range st.Listeners {
-					old[l.ARN] = l
-				}
-			}
+		for _, l := range n.before.Listeners {
+			old[l.ARN] = l
 		}
-		for _, l := range now.nodes[id].Listeners {
+		for _, l := range n.now.Listeners {
 			was, open := old[l.ARN]
-			if open && was.Error == l.Error && was.Port == l.Port || before == nil && l.Error == "" {
+			if open && was.Error == l.Error && was.Port == l.Port || news.first && l.Error == "" {
 				continue
 			}
-			s.tellListener(r, id, l, at)
+			s.tellListener(r, n.now.NodeID, l, at)
 		}
 	}
-	if before != nil {
-		s.tellTargets(r, before, now, at)
-	}
+	s.tellTargets(r, news.targets, at)
 }
 
 func (s *Service) tellListener(r store.Snapshot, nodeID string, l snapshot.ListenerStatus, at time.Time) {
@@ -161,13 +154,13 @@ const toldTargets = 10
 
 // tellTargets tells of targets whose health has changed, those together that a
 // rack takes with it.
-func (s *Service) tellTargets(r store.Snapshot, before, now *hostView, at time.Time) {
+func (s *Service) tellTargets(r store.Snapshot, news []said[snapshot.TargetStatus], at time.Time) {
 	changed := map[healthChange][]netip.AddrPort{}
-	for key, st := range now.targets {
-		was, ok := before.targets[key]
-		if ok && was.State != st.State {
-			c := healthChange{key.group, st.State, was.State, st.Reason}
-			changed[c] = append(changed[c], key.at)
+	for _, t := range news {
+		if t.known && t.now.State != t.before.State {
+			key := t.now.Key()
+			c := healthChange{key.TargetGroupARN, t.now.State, t.before.State, t.now.Reason}
+			changed[c] = append(changed[c], key.Addr)
 		}
 	}
 	for _, c := range slices.SortedFunc(maps.Keys(changed), func(a, b healthChange) int {

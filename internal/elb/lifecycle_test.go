@@ -272,7 +272,7 @@ func TestATargetGroupMayGoWhileItsLoadBalancerDrains(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		want := []snapshot.TargetGroup{{ARN: tg.ARN, Protocol: snapshot.HTTP}}
+		want := []*snapshot.TargetGroup{{ARN: tg.ARN, Protocol: snapshot.HTTP}}
 		if diff := cmp.Diff(want, w.newest().TargetGroups); diff != "" {
 			t.Errorf("target groups while it drains (-want +got):\n%s", diff)
 		}

@@ -1,6 +1,8 @@
 package elb
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -17,51 +19,94 @@ type Observations struct {
 	hosts map[string]*hostView
 }
 
-// hostView is one host's last report, for lookups.
+// hostView is what one host last said of all that it has.
 type hostView struct {
 	revision int64 // of the assignment that it is about
 	nodes    map[string]snapshot.NodeStatus
-	targets  map[targetKey]snapshot.TargetStatus
+	targets  map[snapshot.TargetKey]snapshot.TargetStatus
 }
 
-type targetKey struct {
-	group string // ARN
-	at    netip.AddrPort
+// reportNews is what a report says otherwise than the host said before.
+type reportNews struct {
+	first   bool // the host hadn't reported before
+	nodes   []said[snapshot.NodeStatus]
+	gone    []string // IDs of nodes
+	targets []said[snapshot.TargetStatus]
 }
+
+// said is what was said of one thing, now and before.
+type said[T any] struct {
+	now, before T
+	known       bool // it was spoken of before
+}
+
+// errUnheard is returned for a partial report of a host of which there is no
+// former one, as after a restart: the host then sends a whole one.
+var errUnheard = errors.New("a whole report is needed first")
 
 func newObservations() *Observations { return &Observations{hosts: map[string]*hostView{}} }
 
-// record takes a report and returns the IDs of the nodes of which it tells
-// something new, the view that it makes, and the one before, nil if there was none.
-func (o *Observations) record(r *snapshot.Report) (news []string, before, v *hostView) {
-	v = &hostView{
-		revision: r.Revision,
-		nodes:    make(map[string]snapshot.NodeStatus, len(r.Nodes)),
-		targets:  make(map[targetKey]snapshot.TargetStatus, len(r.Targets)),
-	}
-	for _, n := range r.Nodes {
-		v.nodes[n.NodeID] = n
-	}
-	for _, t := range r.Targets {
-		v.targets[targetKey{t.TargetGroupARN, netip.AddrPortFrom(t.Addr, t.Port)}] = t
-	}
+// record takes a report and returns what is new in it.
+func (o *Observations) record(r *snapshot.Report) (reportNews, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	old := o.hosts[r.Host]
-	o.hosts[r.Host] = v
-	for id, n := range v.nodes {
-		if old == nil || matters(old.nodes[id], n) {
-			news = append(news, id)
-		}
+	if r.Partial && old == nil {
+		return reportNews{}, fmt.Errorf("report of host %s: %w", r.Host, errUnheard)
 	}
-	if old != nil {
+	v := old
+	if !r.Partial {
+		v = &hostView{
+			nodes:   make(map[string]snapshot.NodeStatus, len(r.Nodes)),
+			targets: make(map[snapshot.TargetKey]snapshot.TargetStatus, len(r.Targets)),
+		}
+		o.hosts[r.Host] = v
+	}
+	v.revision = r.Revision
+	news := reportNews{first: old == nil}
+	for _, n := range r.Nodes {
+		was, known := snapshot.NodeStatus{}, false
+		if old != nil {
+			was, known = old.nodes[n.NodeID]
+		}
+		v.nodes[n.NodeID] = n
+		news.nodes = append(news.nodes, said[snapshot.NodeStatus]{n, was, known})
+	}
+	for _, t := range r.Targets {
+		was, known := snapshot.TargetStatus{}, false
+		if old != nil {
+			was, known = old.targets[t.Key()]
+		}
+		v.targets[t.Key()] = t
+		news.targets = append(news.targets, said[snapshot.TargetStatus]{t, was, known})
+	}
+	for _, id := range r.GoneNodes {
+		delete(v.nodes, id)
+	}
+	for _, k := range r.GoneTargets {
+		delete(v.targets, k)
+	}
+	news.gone = r.GoneNodes
+	if old != nil && !r.Partial {
 		for id := range old.nodes {
 			if _, still := v.nodes[id]; !still {
-				news = append(news, id)
+				news.gone = append(news.gone, id)
 			}
 		}
 	}
-	return news, old, v
+	return news, nil
+}
+
+// decisive returns the IDs of the nodes about which the controller may decide
+// differently now.
+func (n reportNews) decisive() []string {
+	ids := slices.Clone(n.gone)
+	for _, o := range n.nodes {
+		if !o.known || matters(o.before, o.now) {
+			ids = append(ids, o.now.NodeID)
+		}
+	}
+	return ids
 }
 
 // matters says whether the controller may decide differently after the change.
@@ -102,7 +147,7 @@ func (o *Observations) acknowledged(host string) int64 {
 // target returns what hosts know of the target; where they differ, the first
 // host by name is believed.
 func (o *Observations) target(group string, at netip.AddrPort) (snapshot.TargetStatus, bool) {
-	key := targetKey{group, at}
+	key := snapshot.TargetKey{TargetGroupARN: group, Addr: at}
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	for _, host := range slices.Sorted(maps.Keys(o.hosts)) {

@@ -26,13 +26,14 @@ type Projector struct {
 	log  *slog.Logger
 
 	// The following belong to Run's goroutine.
-	balancers        map[string]balancerPart         // by ARN
-	users            map[string]map[string]bool      // target group ARN → ARNs of the load balancers whose part names it
-	groups           map[string]snapshot.TargetGroup // by ARN, those that have users
-	certificates     map[string]snapshot.Certificate // by ARN, those that listeners name
-	certificateUsers map[string]int                  // ARN → how many load balancers' parts name it
-	fresh            []string                        // nodes that were closed since the last assignment
-	pending          changes                         // since the last assignment
+	balancers        map[string]balancerPart          // by ARN
+	users            map[string]map[string]bool       // target group ARN → ARNs of the load balancers whose part names it
+	groups           map[string]*snapshot.TargetGroup // by ARN, those that have users
+	certificates     map[string]*snapshot.Certificate // by ARN, those that listeners name
+	owners           map[string]string                // IDs of nodes in parts → ARNs of their load balancers
+	certificateUsers map[string]int                   // ARN → how many load balancers' parts name it
+	fresh            []string                         // nodes that were closed since the last assignment
+	pending          changes                          // since the last assignment
 
 	out chan *snapshot.Assignment // holds the newest that wasn't taken
 
@@ -46,8 +47,8 @@ type Projector struct {
 
 // balancerPart is what one load balancer contributes.
 type balancerPart struct {
-	balancer     snapshot.LoadBalancer // zero without nodes
-	nodes        []snapshot.Node
+	balancer     *snapshot.LoadBalancer // nil without nodes
+	nodes        []*snapshot.Node
 	groups       []string
 	zones        []string
 	certificates map[string]bool // ARNs; nil for none
@@ -69,8 +70,8 @@ func noChanges() changes {
 // NewProjector returns the projector for a host.
 func (s *Service) NewProjector(host string, log *slog.Logger) *Projector {
 	return &Projector{s: s, host: host, log: log,
-		balancers: map[string]balancerPart{}, users: map[string]map[string]bool{}, groups: map[string]snapshot.TargetGroup{},
-		certificates: map[string]snapshot.Certificate{}, certificateUsers: map[string]int{}, pending: noChanges(), closing: map[string]int64{}, out: make(chan *snapshot.Assignment, 1)}
+		balancers: map[string]balancerPart{}, users: map[string]map[string]bool{}, groups: map[string]*snapshot.TargetGroup{},
+		certificates: map[string]*snapshot.Certificate{}, certificateUsers: map[string]int{}, owners: map[string]string{}, pending: noChanges(), closing: map[string]int64{}, out: make(chan *snapshot.Assignment, 1)}
 }
 
 // Assignments returns the channel on which the host gets its assignments, each
@@ -136,6 +137,7 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 		if here == was && reflect.DeepEqual(part, old) {
 			continue
 		}
+		part.share(old)
 		changed = true
 		p.replace(arn, old, part, here)
 		for _, g := range slices.Concat(part.groups, old.groups) {
@@ -157,7 +159,7 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 		}
 		if next := p.group(r, arn); !was || !reflect.DeepEqual(old, next) {
 			p.groups[arn] = next
-			p.pending.groups[arn] = &next
+			p.pending.groups[arn] = next
 			changed = true
 		}
 	}
@@ -185,14 +187,19 @@ func (p *Projector) replace(arn string, old, part balancerPart, here bool) {
 	}
 	for _, n := range old.nodes {
 		p.pending.nodes[n.ID] = nil
+		delete(p.owners, n.ID)
+	}
+	for _, id := range old.closed {
+		delete(p.owners, id)
 	}
 	for _, n := range part.nodes {
-		p.pending.nodes[n.ID] = &n
+		p.pending.nodes[n.ID] = n
+		p.owners[n.ID] = arn
 	}
-	p.pending.balancers[arn] = nil
-	if part.nodes != nil {
-		p.pending.balancers[arn] = &part.balancer
+	for _, id := range part.closed {
+		p.owners[id] = arn
 	}
+	p.pending.balancers[arn] = part.balancer
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range old.closed {
@@ -222,12 +229,20 @@ func (p *Projector) balancerOf(r store.Snapshot, k store.Key) string {
 	if n, ok := p.s.nodes.Get(r, k.Key); ok {
 		return n.LoadBalancerARN
 	}
-	for arn, part := range p.balancers {
-		if slices.Contains(part.closed, k.Key) || slices.ContainsFunc(part.nodes, func(n snapshot.Node) bool { return n.ID == k.Key }) {
-			return arn
+	return p.owners[k.Key]
+}
+
+// share takes over what is the same in a former part, so that assignments share it.
+func (b *balancerPart) share(old balancerPart) {
+	if reflect.DeepEqual(b.balancer, old.balancer) {
+		b.balancer = old.balancer
+	}
+	for i, n := range b.nodes {
+		j := slices.IndexFunc(old.nodes, func(o *snapshot.Node) bool { return *o == *n })
+		if j >= 0 {
+			b.nodes[i] = old.nodes[j]
 		}
 	}
-	return ""
 }
 
 // part makes one load balancer's contribution; false if it has no node here.
@@ -252,7 +267,7 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 			phase = snapshot.NodeDraining
 		case NodeStarting, NodeInService, NodeRetiring:
 		}
-		part.nodes = append(part.nodes, snapshot.Node{ID: n.ID, LoadBalancerARN: arn, Zone: n.Zone, Public: n.Public, Private: n.Private, Phase: phase})
+		part.nodes = append(part.nodes, &snapshot.Node{ID: n.ID, LoadBalancerARN: arn, Zone: n.Zone, Public: n.Public, Private: n.Private, Phase: phase})
 	}
 	if part.nodes == nil {
 		return part, part.closed != nil
@@ -260,7 +275,7 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 	for _, z := range b.Zones {
 		part.zones = append(part.zones, z.Zone)
 	}
-	part.balancer = snapshot.LoadBalancer{
+	part.balancer = &snapshot.LoadBalancer{
 		ARN: arn, Name: b.Name, ID: b.ID, DNSName: strings.ToLower(b.DNSName),
 		IdleTimeout:     seconds(b.Attributes["idle_timeout.timeout_seconds"], 60),
 		ClientKeepAlive: seconds(b.Attributes["client_keep_alive.seconds"], 3600),
@@ -326,12 +341,12 @@ func projectRule(rule Rule) snapshot.Rule {
 // while the load balancer that used it drains, is a group without targets: a
 // host refuses an assignment whose rules lead nowhere, and so would carry no
 // change of any load balancer.
-func (p *Projector) group(r store.Snapshot, arn string) snapshot.TargetGroup {
+func (p *Projector) group(r store.Snapshot, arn string) *snapshot.TargetGroup {
 	g, ok := p.s.groups.Get(r, arn)
 	if !ok {
-		return snapshot.TargetGroup{ARN: arn, Protocol: snapshot.HTTP}
+		return &snapshot.TargetGroup{ARN: arn, Protocol: snapshot.HTTP}
 	}
-	out := snapshot.TargetGroup{
+	out := &snapshot.TargetGroup{
 		ARN: g.ARN, Protocol: snapshot.Protocol(g.Protocol), ProtocolVersion: projectVersion(g.ProtocolVersion), DeregistrationDelay: g.DeregistrationDelay(),
 		HealthCheck: snapshot.HealthCheck{
 			Enabled: true, Protocol: snapshot.Protocol(g.HealthCheck.Protocol), Port: g.HealthCheck.Port, Path: g.HealthCheck.Path,
@@ -391,20 +406,20 @@ func (p *Projector) send(revision int64) {
 }
 
 // merged returns a sorted list with the changes made, the list itself unchanged.
-func merged[T any](list []T, key func(*T) string, changes map[string]*T) []T {
+func merged[T any](list []*T, key func(*T) string, changes map[string]*T) []*T {
 	if len(changes) == 0 {
 		return list
 	}
-	out := make([]T, 0, len(list)+len(changes))
+	out := make([]*T, 0, len(list)+len(changes))
 	for _, k := range slices.Sorted(maps.Keys(changes)) {
-		i := sort.Search(len(list), func(i int) bool { return key(&list[i]) >= k })
+		i := sort.Search(len(list), func(i int) bool { return key(list[i]) >= k })
 		out = append(out, list[:i]...)
 		list = list[i:]
-		if len(list) > 0 && key(&list[0]) == k {
+		if len(list) > 0 && key(list[0]) == k {
 			list = list[1:]
 		}
 		if v := changes[k]; v != nil {
-			out = append(out, *v)
+			out = append(out, v)
 		}
 	}
 	return append(out, list...)
@@ -428,8 +443,11 @@ func (p *Projector) absent(nodeID string) bool {
 	p.mu.Lock()
 	sent := p.sent
 	p.mu.Unlock()
-	return sent != nil && p.s.health.acknowledged(p.host) >= sent.Revision && !p.reported(nodeID) &&
-		!slices.ContainsFunc(sent.Nodes, func(n snapshot.Node) bool { return n.ID == nodeID })
+	if sent == nil || p.s.health.acknowledged(p.host) < sent.Revision || p.reported(nodeID) {
+		return false
+	}
+	_, there := slices.BinarySearchFunc(sent.Nodes, nodeID, func(n *snapshot.Node, id string) int { return strings.Compare(n.ID, id) })
+	return !there
 }
 
 func (p *Projector) reported(nodeID string) bool {

@@ -45,7 +45,7 @@ func (p *Projector) useCertificates(old, next map[string]bool) {
 func (p *Projector) updateCertificates(r store.Snapshot, arns map[string]bool) (changed bool) {
 	for arn := range arns {
 		old, was := p.certificates[arn]
-		var next snapshot.Certificate
+		var next *snapshot.Certificate
 		is := p.certificateUsers[arn] > 0
 		if is {
 			next, is = p.certificate(r, arn)
@@ -57,17 +57,17 @@ func (p *Projector) updateCertificates(r store.Snapshot, arns map[string]bool) (
 			changed = true
 		case is && (!was || !reflect.DeepEqual(old, next)):
 			p.certificates[arn] = next
-			p.pending.certificates[arn] = &next
+			p.pending.certificates[arn] = next
 			changed = true
 		}
 	}
 	return changed
 }
 
-func (p *Projector) certificate(r store.Snapshot, arn string) (snapshot.Certificate, bool) {
+func (p *Projector) certificate(r store.Snapshot, arn string) (*snapshot.Certificate, bool) {
 	if p.s.opts.Certificates == nil {
-		return snapshot.Certificate{}, false
+		return nil, false
 	}
 	c, ok := p.s.opts.Certificates.Certificate(r, arn)
-	return snapshot.Certificate{ARN: arn, Hosts: c.Hosts, PEM: c.PEM, Key: c.Key}, ok
+	return &snapshot.Certificate{ARN: arn, Hosts: c.Hosts, PEM: c.PEM, Key: c.Key}, ok
 }

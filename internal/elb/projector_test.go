@@ -80,3 +80,27 @@ func golden(t *testing.T, file string, a *snapshot.Assignment) {
 		t.Errorf("%s (-want +got), rewrite it with -update:\n%s", path, diff)
 	}
 }
+
+// An assignment shares with the one before what hasn't changed, so that a host
+// finds the rest at a glance.
+func TestAnAssignmentSharesWhatHasNotChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, memstore.New(), 8)
+		defer w.stop()
+		b, web := w.create(shop("subnet-a", "subnet-b")), group(t, w.svc, "web")
+		open(t, w.svc, listener(b.ARN, 80, forward(web.ARN)))
+		synctest.Wait()
+		before := w.newest()
+		if err := w.svc.RegisterTargets(t.Context(), account, region, web.ARN, []elb.TargetDescription{{ID: "10.0.9.2", Zone: "all"}}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		after := w.newest()
+		if before == after || after.LoadBalancers[0] != before.LoadBalancers[0] || after.Nodes[0] != before.Nodes[0] || after.Nodes[1] != before.Nodes[1] {
+			t.Errorf("%+v shares too little with %+v", after, before)
+		}
+		if changes, err := after.Since(before); err != nil || len(changes.TargetGroups) != 1 {
+			t.Errorf("changes %+v, %v; want one target group", changes, err)
+		}
+	})
+}

@@ -6,8 +6,8 @@
 // leaving DNS the control plane's.
 //
 // state.go is the pure part: step folds one outcome into a state. probe.go makes
-// one probe, matcher.go says which statuses pass, prober.go owns the goroutines,
-// one for each target of each target group. Start reading at prober.go.
+// one probe, matcher.go says which statuses pass, prober.go owns the timers
+// and probes. Start reading at prober.go.
 //
 // Every method of Prober is safe for concurrent use.
 package health

@@ -112,12 +112,12 @@ const (
 	bad502 = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
 )
 
-func group(h snapshot.HealthCheck, ports ...uint16) []snapshot.TargetGroup {
-	g := snapshot.TargetGroup{ARN: "tg", Protocol: snapshot.HTTP, HealthCheck: h}
+func group(h snapshot.HealthCheck, ports ...uint16) []*snapshot.TargetGroup {
+	g := &snapshot.TargetGroup{ARN: "tg", Protocol: snapshot.HTTP, HealthCheck: h}
 	for _, p := range ports {
 		g.Targets = append(g.Targets, snapshot.Target{Addr: netip.MustParseAddr("10.0.0.1"), Port: p})
 	}
-	return []snapshot.TargetGroup{g}
+	return []*snapshot.TargetGroup{g}
 }
 
 var every30 = snapshot.HealthCheck{
@@ -265,13 +265,17 @@ func TestTargetsOfAnotherProtocolVersionAreUnavailable(t *testing.T) {
 		f := new(fake)
 		p := start(f, nil)
 		defer p.Close()
-		groups := group(snapshot.HealthCheck{Enabled: true, Path: "/AWS.ALB/healthcheck", Matcher: "12"}, 80)
-		groups[0].ProtocolVersion = snapshot.GRPC
-		p.Apply(groups)
+		grpc := func() []*snapshot.TargetGroup {
+			groups := group(snapshot.HealthCheck{Enabled: true, Path: "/AWS.ALB/healthcheck", Matcher: "12"}, 80)
+			groups[0].ProtocolVersion = snapshot.GRPC
+			return groups
+		}
+		p.Apply(grpc())
 		time.Sleep(time.Minute)
 		expect(t, p, "unprobed", "unavailable Elb.InternalError Health checks in the protocol version GRPC are not performed by this installation")
-		groups[0].Targets[0].Draining = true
-		p.Apply(groups)
+		drain := grpc()
+		drain[0].Targets[0].Draining = true
+		p.Apply(drain)
 		expect(t, p, "deregistered", "draining Target.DeregistrationInProgress Target deregistration is in progress")
 	})
 }
@@ -301,7 +305,7 @@ func TestProbeOnTheWire(t *testing.T) {
 			}})
 			defer p.Close()
 			check := snapshot.HealthCheck{Enabled: true, Protocol: protocol, Port: at.Port(), Path: "/up?deep=1", Interval: time.Minute, Timeout: 10 * time.Second, HealthyThreshold: 2, UnhealthyThreshold: 2, Matcher: "200-299"}
-			p.Apply([]snapshot.TargetGroup{{ARN: "tg", HealthCheck: check, Targets: []snapshot.Target{{Addr: at.Addr(), Port: 1}}}})
+			p.Apply([]*snapshot.TargetGroup{{ARN: "tg", HealthCheck: check, Targets: []snapshot.Target{{Addr: at.Addr(), Port: 1}}}})
 			select {
 			case <-healthy:
 			case <-time.After(10 * time.Second):

@@ -24,8 +24,8 @@ type check struct {
 	matcher matcher // nil: it can't be read, and nothing passes
 }
 
-func newCheck(h snapshot.HealthCheck, t snapshot.Target) (check, error) {
-	c := check{HealthCheck: h, at: t.AddrPort()}
+func newCheck(h snapshot.HealthCheck, m matcher, t snapshot.Target) check {
+	c := check{HealthCheck: h, at: t.AddrPort(), matcher: m}
 	if h.Port != 0 {
 		c.at = netip.AddrPortFrom(t.Addr, h.Port)
 	}
@@ -35,9 +35,7 @@ func newCheck(h snapshot.HealthCheck, t snapshot.Target) (check, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
 	}
-	var err error
-	c.matcher, err = parseMatcher(h.Matcher)
-	return c, err
+	return c
 }
 
 // The defaults of CreateTargetGroup, for what an assignment leaves out.

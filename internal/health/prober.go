@@ -1,9 +1,11 @@
 package health
 
 import (
-	"cmp"
 	"context"
+	"fmt"
+	"iter"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -23,51 +25,71 @@ type Options struct {
 
 	// Changed is called with each change of what Status tells of a target, in
 	// order, the first included: before Apply returns for what Apply changes,
-	// otherwise from the target's own goroutine. It must not call Apply or Close.
+	// otherwise from the target's own probe. It must not call Apply or Close.
 	Changed func(targetGroupARN string, target netip.AddrPort, state snapshot.TargetState)
+
+	// Removed is called, before Apply returns, for a target that isn't probed any more.
+	Removed func(targetGroupARN string, target netip.AddrPort)
 
 	// Jitter returns numbers from 0 to less than 1; nil: random ones. They spread
 	// the second probes of targets that were registered together.
 	Jitter func() float64
 }
 
-// Prober probes the targets of an assignment.
+// Prober probes the targets of an assignment. Between probes a target is a timer:
+// only those being asked right now have a goroutine and a connection.
 type Prober struct {
 	log     *slog.Logger
 	dial    dialer
 	changed func(string, netip.AddrPort, snapshot.TargetState)
+	removed func(string, netip.AddrPort)
 	jitter  func() float64
 
-	applying sync.Mutex // held during Apply and Close; taken before mu
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	turns  chan struct{} // one for each probe under way
 
-	mu      sync.Mutex // guards the following, and the state of each target
-	targets map[key]*target
-	closed  bool
+	applying sync.Mutex // held during Apply and Close; taken before mu; guards the following
+	applied  []*snapshot.TargetGroup
+
+	mu     sync.Mutex                            // guards the following, and what targets say of themselves
+	groups map[string]map[netip.AddrPort]*target // by ARN
+	closed bool
 }
 
-type key struct {
-	group string // ARN
-	addr  netip.AddrPort
-}
+// probesUnderWay is how many probes there may be at once: a bound on descriptors
+// for when a thousand targets don't answer. Others wait for their turn.
+const probesUnderWay = 4096
+
+// spacing is how far the first probes of targets that come together are apart, so
+// that a host that starts with a hundred thousand isn't busy with nothing else.
+const spacing = 200 * time.Microsecond
 
 // target is one target of one target group.
 type target struct {
-	key    key
+	key    snapshot.TargetKey
 	prober *Prober
-	cancel context.CancelFunc // nil: not probed
-	done   chan struct{}      // closed when its goroutine has ended
-	wake   chan struct{}      // the check has changed
 
+	// The following are guarded by Prober.mu.
 	unspoken snapshot.ProtocolVersion // that we can't probe in; HTTP1: none
 	check    check
 	draining bool
 	enabled  bool
 	state    state
+
+	timer   *time.Timer // of the next probe; nil: not probed
+	begun   time.Time   // the last probe
+	stopped bool
+	stop    context.CancelFunc // ends the probe under way; nil: none is
+	probes  sync.WaitGroup     // the one that is due or under way
 }
 
 // New returns a prober without targets. Close it in the end.
 func New(o Options) *Prober {
-	p := &Prober{log: o.Log, dial: o.Dial, changed: o.Changed, jitter: o.Jitter, targets: map[key]*target{}}
+	p := &Prober{
+		log: o.Log, dial: o.Dial, changed: o.Changed, removed: o.Removed, jitter: o.Jitter,
+		turns: make(chan struct{}, probesUnderWay), groups: map[string]map[netip.AddrPort]*target{},
+	}
 	if p.log == nil {
 		p.log = slog.Default()
 	}
@@ -79,67 +101,114 @@ func New(o Options) *Prober {
 	if p.changed == nil {
 		p.changed = func(string, netip.AddrPort, snapshot.TargetState) {}
 	}
+	if p.removed == nil {
+		p.removed = func(string, netip.AddrPort) {}
+	}
 	if p.jitter == nil {
 		p.jitter = rand.Float64
 	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
 
-// Apply probes the targets of these target groups in place of the former ones.
-// Targets that stay keep their state, also under a changed health check; new
-// ones are probed at once; one that was draining and isn't any more begins anew.
-func (p *Prober) Apply(groups []snapshot.TargetGroup) {
+// Apply probes the targets of these target groups in place of the former ones,
+// and touches only the groups that differ. Targets that stay keep their state,
+// also under a changed health check; new ones are probed at once; one that was
+// draining and isn't any more begins anew. The groups are in order of their ARNs.
+func (p *Prober) Apply(groups []*snapshot.TargetGroup) error {
 	p.applying.Lock()
 	defer p.applying.Unlock()
-	wanted := map[key]*target{}
-	for _, g := range groups {
-		for _, t := range g.Targets {
-			k := key{g.ARN, t.AddrPort()}
-			if g.ProtocolVersion != snapshot.HTTP1 {
-				wanted[k] = &target{key: k, prober: p, unspoken: g.ProtocolVersion, draining: t.Draining}
-				continue
-			}
-			c, err := newCheck(g.HealthCheck, t)
-			if err != nil {
-				p.log.Error("health check can't be performed", "target group", g.ARN, "error", err)
-			}
-			wanted[k] = &target{key: k, prober: p, check: c, enabled: g.HealthCheck.Enabled, draining: t.Draining}
-		}
+	changes, err := snapshot.TargetGroupsSince(p.applied, groups)
+	if err != nil {
+		return fmt.Errorf("probe target groups: %w", err)
+	}
+	p.applied = groups
+	var fresh []*target
+	for _, c := range changes {
+		fresh = append(fresh, p.change(c)...)
+	}
+	for i, t := range fresh {
+		p.mu.Lock()
+		st := t.status()
+		p.mu.Unlock()
+		p.changed(t.key.TargetGroupARN, t.key.Addr, st.State)
+		t.start(time.Duration(i) * spacing)
+	}
+	return nil
+}
+
+// change brings one target group up to date, and returns the targets to start, in
+// order. p.applying is held.
+func (p *Prober) change(c snapshot.Change[snapshot.TargetGroup]) (fresh []*target) {
+	wanted := map[netip.AddrPort]*target{}
+	arn := ""
+	if c.New == nil {
+		arn = c.Old.ARN
+	} else {
+		arn = c.New.ARN
+		wanted = p.wanted(c.New)
 	}
 
-	var stopped, fresh []*target
+	var stopped []*target
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return
+		return nil
 	}
-	for k, old := range p.targets {
-		next := wanted[k]
+	present := p.groups[arn]
+	if present == nil {
+		present = map[netip.AddrPort]*target{}
+		p.groups[arn] = present
+	}
+	for at, old := range present {
+		next := wanted[at]
 		if next != nil && next.probed() == old.probed() && next.draining == old.draining {
 			old.adopt(next)
-			delete(wanted, k)
+			delete(wanted, at)
 			continue
 		}
-		delete(p.targets, k)
+		delete(present, at)
 		stopped = append(stopped, old)
 	}
-	for _, t := range wanted {
+	for at, t := range wanted {
+		present[at] = t
 		fresh = append(fresh, t)
+	}
+	if len(present) == 0 {
+		delete(p.groups, arn)
 	}
 	p.mu.Unlock()
 
-	stop(stopped)
-	slices.SortFunc(fresh, func(a, b *target) int { return a.key.compare(b.key) })
-	for _, t := range fresh {
-		p.mu.Lock()
-		p.targets[t.key] = t
-		st := t.status()
-		p.mu.Unlock()
-		p.changed(t.key.group, t.key.addr, st.State)
-		if t.probed() {
-			t.start()
+	end(stopped)
+	for _, t := range stopped {
+		if wanted[t.key.Addr] == nil {
+			p.removed(arn, t.key.Addr)
 		}
 	}
+	slices.SortFunc(fresh, func(a, b *target) int { return a.key.Compare(b.key) })
+	return fresh
+}
+
+// wanted makes the targets of a group as new ones.
+func (p *Prober) wanted(g *snapshot.TargetGroup) map[netip.AddrPort]*target {
+	out := make(map[netip.AddrPort]*target, len(g.Targets))
+	m, err := parseMatcher(g.HealthCheck.Matcher)
+	if g.ProtocolVersion != snapshot.HTTP1 {
+		m, err = nil, nil // of another version's codes
+	}
+	if err != nil {
+		p.log.Error("health check can't be performed", "target group", g.ARN, "error", err)
+	}
+	for _, t := range g.Targets {
+		w := &target{key: snapshot.TargetKey{TargetGroupARN: g.ARN, Addr: t.AddrPort()}, prober: p, draining: t.Draining}
+		if g.ProtocolVersion != snapshot.HTTP1 {
+			w.unspoken = g.ProtocolVersion
+		} else {
+			w.check, w.enabled = newCheck(g.HealthCheck, m, t), g.HealthCheck.Enabled
+		}
+		out[w.key.Addr] = w
+	}
+	return out
 }
 
 // probed says whether the target is asked at all: one that drains gets no new
@@ -149,73 +218,77 @@ func (t *target) probed() bool { return t.enabled && !t.draining }
 // adopt takes over another check. Prober.mu is held.
 func (t *target) adopt(next *target) {
 	old := t.check
-	t.check = next.check
-	if t.wake != nil && old.Interval != next.check.Interval {
-		select {
-		case t.wake <- struct{}{}:
-		default: // it hasn't looked since the last change
-		}
+	t.check, t.unspoken = next.check, next.unspoken
+	if t.timer != nil && old.Interval != next.check.Interval && t.timer.Stop() {
+		t.timer.Reset(time.Until(t.begun.Add(next.check.Interval)))
 	}
 }
 
-func (t *target) start() {
-	var ctx context.Context
-	ctx, t.cancel = context.WithCancel(context.Background())
-	t.done = make(chan struct{})
-	t.prober.mu.Lock()
-	t.wake = make(chan struct{}, 1)
-	t.prober.mu.Unlock()
-	go func() {
-		defer close(t.done)
-		t.run(ctx)
-	}()
-}
-
-// stop ends the targets' goroutines and waits for them.
-func stop(targets []*target) {
-	for _, t := range targets {
-		if t.cancel != nil {
-			t.cancel()
-		}
-	}
-	for _, t := range targets {
-		if t.done != nil {
-			<-t.done
-		}
-	}
-}
-
-// run probes until ctx ends: at once, then from start to start an interval
-// apart. The first interval is cut short by chance, so that targets that were
-// registered together aren't all probed together for ever.
-func (t *target) run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var start time.Time
-	short := 0.5 + t.prober.jitter()/2
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.wake:
-			timer.Reset(time.Until(start.Add(t.current().Interval)))
-			continue
-		case <-timer.C:
-		}
-		start = time.Now()
-		c := t.current()
-		c.probe(ctx, t.prober.dial, t.note)
-		interval := time.Duration(float64(t.current().Interval) * short)
-		short = 1
-		timer.Reset(time.Until(start.Add(interval)))
-	}
-}
-
-// current returns the check as it is now.
-func (t *target) current() check {
+// start has a probed target's first probe made after a while.
+func (t *target) start(after time.Duration) {
 	t.prober.mu.Lock()
 	defer t.prober.mu.Unlock()
-	return t.check
+	if t.stopped || !t.probed() {
+		return
+	}
+	t.probes.Add(1)
+	t.timer = time.AfterFunc(after, t.run)
+}
+
+// end ends the targets' probes and waits for those under way.
+func end(targets []*target) {
+	for _, t := range targets {
+		t.prober.mu.Lock()
+		t.stopped = true
+		if t.timer != nil && t.timer.Stop() {
+			t.probes.Done() // it won't run
+		}
+		if t.stop != nil {
+			t.stop()
+		}
+		t.prober.mu.Unlock()
+	}
+	for _, t := range targets {
+		t.probes.Wait()
+	}
+}
+
+// run makes one probe and sets the time of the next: from start to start an
+// interval apart. The first interval is cut short by chance, so that targets that
+// were registered together aren't all probed together for ever.
+func (t *target) run() {
+	defer t.probes.Done()
+	p := t.prober
+	p.mu.Lock()
+	if t.stopped {
+		p.mu.Unlock()
+		return
+	}
+	share := 1.0
+	if t.begun.IsZero() {
+		share = 0.5 + p.jitter()/2
+	}
+	t.begun = time.Now()
+	begun, c := t.begun, t.check
+	ctx, cancel := context.WithCancel(p.ctx)
+	t.stop = cancel
+	p.mu.Unlock()
+	defer cancel()
+
+	select {
+	case p.turns <- struct{}{}:
+		c.probe(ctx, p.dial, t.note)
+		<-p.turns
+	case <-ctx.Done():
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.stop = nil; t.stopped {
+		return
+	}
+	t.probes.Add(1)
+	t.timer.Reset(time.Until(begun.Add(time.Duration(float64(t.check.Interval) * share))))
 }
 
 // note folds an outcome into the target's state.
@@ -231,15 +304,15 @@ func (t *target) note(o outcome) {
 		return
 	}
 	if before.State != after.State {
-		p.log.Info("target health changed", "target group", t.key.group, "target", t.key.addr,
+		p.log.Info("target health changed", "target group", t.key.TargetGroupARN, "target", t.key.Addr,
 			"from", before.State, "to", after.State, "reason", after.Reason, "description", after.Description)
 	}
-	p.changed(t.key.group, t.key.addr, after.State)
+	p.changed(t.key.TargetGroupARN, t.key.Addr, after.State)
 }
 
 // status returns the target as it is reported. Prober.mu is held.
 func (t *target) status() snapshot.TargetStatus {
-	s := snapshot.TargetStatus{TargetGroupARN: t.key.group, Addr: t.key.addr.Addr(), Port: t.key.addr.Port()}
+	s := snapshot.TargetStatus{TargetGroupARN: t.key.TargetGroupARN, Addr: t.key.Addr.Addr(), Port: t.key.Addr.Port()}
 	switch {
 	case t.draining:
 		s.State, s.Reason, s.Description = snapshot.TargetDraining, "Target.DeregistrationInProgress", "Target deregistration is in progress"
@@ -254,23 +327,38 @@ func (t *target) status() snapshot.TargetStatus {
 	return s
 }
 
-func (k key) compare(other key) int {
-	return cmp.Or(cmp.Compare(k.group, other.group), k.addr.Compare(other.addr))
-}
-
 // Status returns every target, by target group, address and port. InFlight is
 // not known here.
 func (p *Prober) Status() []snapshot.TargetStatus {
+	out := slices.Collect(p.All())
+	slices.SortFunc(out, func(a, b snapshot.TargetStatus) int { return a.Key().Compare(b.Key()) })
+	return out
+}
+
+// All is Status in no order. The prober waits while it is gone through.
+func (p *Prober) All() iter.Seq[snapshot.TargetStatus] {
+	return func(yield func(snapshot.TargetStatus) bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, targets := range p.groups {
+			for _, t := range targets {
+				if !yield(t.status()) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Target returns what Status does of one target; false if that isn't in it.
+func (p *Prober) Target(k snapshot.TargetKey) (snapshot.TargetStatus, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]snapshot.TargetStatus, 0, len(p.targets))
-	for _, t := range p.targets {
-		out = append(out, t.status())
+	t := p.groups[k.TargetGroupARN][k.Addr]
+	if t == nil {
+		return snapshot.TargetStatus{}, false
 	}
-	slices.SortFunc(out, func(a, b snapshot.TargetStatus) int {
-		return cmp.Or(cmp.Compare(a.TargetGroupARN, b.TargetGroupARN), a.Addr.Compare(b.Addr), cmp.Compare(a.Port, b.Port))
-	})
-	return out
+	return t.status(), true
 }
 
 // Close stops probing. Status goes on to tell the last states.
@@ -279,10 +367,11 @@ func (p *Prober) Close() {
 	defer p.applying.Unlock()
 	p.mu.Lock()
 	p.closed = true
-	targets := make([]*target, 0, len(p.targets))
-	for _, t := range p.targets {
-		targets = append(targets, t)
+	var targets []*target
+	for _, group := range p.groups {
+		targets = slices.AppendSeq(targets, maps.Values(group))
 	}
 	p.mu.Unlock()
-	stop(targets)
+	p.cancel()
+	end(targets)
 }

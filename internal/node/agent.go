@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -58,7 +58,7 @@ const reportTimeout = 10 * time.Second
 type Agent struct {
 	o        Options
 	log      *slog.Logger
-	file     assignmentFile
+	file     *assignmentFile
 	proxy    *proxy.Proxy
 	prober   *health.Prober
 	restored chan struct{} // closed when the assignment on disk has been applied
@@ -68,7 +68,15 @@ type Agent struct {
 	applied  *snapshot.Assignment  // nil: none yet
 	saved    int64                 // revision of the assignment on disk: what is acknowledged
 	attached map[string]netip.Addr // the bound address of each node, removed ones too until they are closed
-	failures map[string]error      // of attaching, by node ID
+	leaving  map[string]bool       // IDs of removed nodes that are attached
+	failures map[string]failure    // of attaching, by node ID
+	touched  touched
+}
+
+// failure is a node whose address couldn't be attached.
+type failure struct {
+	node *snapshot.Node
+	err  error
 }
 
 // New returns an agent that doesn't run yet.
@@ -94,10 +102,14 @@ func New(o Options) (*Agent, error) {
 	if o.ShutdownGrace <= 0 {
 		o.ShutdownGrace = 10 * time.Second
 	}
+	file, err := openAssignmentFile(o.Dir, o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("node agent: %w", err)
+	}
 	return &Agent{
-		o: o, log: o.Log.With("host", o.Host), file: assignmentFile{dir: o.Dir},
+		o: o, log: o.Log.With("host", o.Host), file: file,
 		restored: make(chan struct{}), changed: make(chan struct{}, 1),
-		attached: map[string]netip.Addr{}, failures: map[string]error{},
+		attached: map[string]netip.Addr{}, leaving: map[string]bool{}, failures: map[string]failure{}, touched: nothingTouched(),
 	}, nil
 }
 
@@ -109,11 +121,15 @@ func (a *Agent) Restored() <-chan struct{} { return a.restored }
 // requests under way end for as long as Options.ShutdownGrace says, and returns
 // when every socket is closed. An agent runs once.
 func (a *Agent) Run(ctx context.Context) {
-	p := proxy.New(proxy.Options{Log: a.log, OpenKey: a.o.OpenKey, Changed: a.poke})
-	h := health.New(health.Options{Log: a.log, Changed: func(group string, target netip.AddrPort, s snapshot.TargetState) {
-		p.SetHealth(group, target, s)
-		a.poke()
-	}})
+	p := proxy.New(proxy.Options{Log: a.log, OpenKey: a.o.OpenKey, Changed: a.nodeChanged})
+	h := health.New(health.Options{
+		Log: a.log,
+		Changed: func(group string, target netip.AddrPort, s snapshot.TargetState) {
+			p.SetHealth(group, target, s)
+			a.targetChanged(group, target)
+		},
+		Removed: a.targetChanged,
+	})
 	a.mu.Lock()
 	a.proxy, a.prober = p, h
 	a.mu.Unlock()
@@ -125,6 +141,9 @@ func (a *Agent) Run(ctx context.Context) {
 		p.Close(grace)
 		h.Close()
 		reporter.Wait()
+		if err := a.file.close(); err != nil {
+			a.log.Error("last assignment's file not closed", "error", err)
+		}
 	}()
 	a.restore(ctx)
 	reporter.Go(func() { a.report(ctx) })
@@ -211,53 +230,90 @@ func (a *Agent) acknowledge(revision int64) {
 // error, the former one goes on. Addresses that can't be attached are no error;
 // they are tried again by tidy.
 func (a *Agent) apply(ctx context.Context, next *snapshot.Assignment) error {
-	bound := make(map[string]netip.Addr, len(next.Nodes))
-	failures := map[string]error{}
-	for _, n := range next.Nodes {
-		addr, err := a.o.Driver.Attach(ctx, n.ID, n.Address())
-		if err != nil {
-			failures[n.ID] = err
-			continue
+	changes, err := next.Since(a.current())
+	if err != nil {
+		return fmt.Errorf("apply assignment %d: %w", next.Revision, err)
+	}
+	failures := map[string]failure{}
+	for _, c := range changes.Nodes {
+		if c.New != nil {
+			if err := a.attach(ctx, c.New); err != nil {
+				failures[c.New.ID] = failure{c.New, err}
+			}
 		}
-		bound[n.ID] = addr
 	}
-	a.mu.Lock()
-	for id, addr := range bound {
-		a.attached[id] = addr
-	}
-	a.mu.Unlock()
-	if err := a.proxy.Apply(next, bound); err != nil {
+	if err := a.proxy.Apply(next, a.bound(failures)); err != nil {
 		return err
 	}
-	a.prober.Apply(next.TargetGroups)
+	if err := a.prober.Apply(next.TargetGroups); err != nil {
+		return err
+	}
 	a.mu.Lock()
-	a.applied, a.failures = next, failures
+	a.applied = next
+	for _, c := range changes.Nodes {
+		if c.New == nil {
+			delete(a.failures, c.Old.ID)
+			if a.attached[c.Old.ID].IsValid() {
+				a.leaving[c.Old.ID] = true
+			}
+			continue
+		}
+		delete(a.leaving, c.New.ID)
+		delete(a.failures, c.New.ID)
+	}
+	maps.Copy(a.failures, failures)
 	a.mu.Unlock()
 	a.detach(ctx)
 	return nil
 }
 
-// detach gives up the addresses of removed nodes whose sockets are closed.
-func (a *Agent) detach(ctx context.Context) {
-	open := map[string]bool{}
-	for _, s := range a.proxy.Status() {
-		open[s.NodeID] = true
+func (a *Agent) current() *snapshot.Assignment {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.applied
+}
+
+// attach has the driver make a node's address usable.
+func (a *Agent) attach(ctx context.Context, n *snapshot.Node) error {
+	addr, err := a.o.Driver.Attach(ctx, n.ID, n.Address())
+	if err != nil {
+		return err
 	}
 	a.mu.Lock()
-	var gone []string
-	for id := range a.attached {
-		if !open[id] {
-			gone = append(gone, id)
-		}
-	}
+	a.attached[n.ID] = addr
 	a.mu.Unlock()
-	for _, id := range gone {
+	return nil
+}
+
+// bound tells the proxy where nodes listen, but for those that failed just now.
+func (a *Agent) bound(failed map[string]failure) proxy.Bound {
+	return func(id string) (netip.Addr, bool) {
+		if _, no := failed[id]; no {
+			return netip.Addr{}, false
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		addr, ok := a.attached[id]
+		return addr, ok
+	}
+}
+
+// detach gives up the addresses of removed nodes whose sockets are closed.
+func (a *Agent) detach(ctx context.Context) {
+	a.mu.Lock()
+	leaving := slices.Sorted(maps.Keys(a.leaving))
+	a.mu.Unlock()
+	for _, id := range leaving {
+		if _, open := a.proxy.NodeStatus(id); open {
+			continue
+		}
 		if err := a.o.Driver.Detach(ctx, id); err != nil {
 			a.log.Error("address not detached", "node", id, "error", err)
 			continue // tidy tries again
 		}
 		a.mu.Lock()
 		delete(a.attached, id)
+		delete(a.leaving, id)
 		a.mu.Unlock()
 	}
 }
@@ -266,27 +322,27 @@ func (a *Agent) detach(ctx context.Context) {
 func (a *Agent) tidy(ctx context.Context) {
 	a.detach(ctx)
 	a.mu.Lock()
-	current, failed := a.applied, len(a.failures) > 0
+	failed := maps.Clone(a.failures)
 	a.mu.Unlock()
-	for _, s := range a.proxy.Status() {
-		failed = failed || slices.ContainsFunc(s.Listeners, func(l snapshot.ListenerStatus) bool { return l.Error != "" })
+	for id, f := range failed {
+		err := a.attach(ctx, f.node)
+		if err == nil {
+			delete(failed, id)
+		} else {
+			failed[id] = failure{f.node, err}
+		}
+		a.mu.Lock()
+		if err == nil {
+			delete(a.failures, id)
+		} else {
+			a.failures[id] = failed[id]
+		}
+		a.mu.Unlock()
+		a.nodeChanged(id)
 	}
-	if current == nil || !failed {
-		return
+	if err := a.proxy.Retry(a.bound(failed)); err != nil {
+		a.log.Error("assignment not applied again", "error", err)
 	}
-	before := a.Report()
-	if err := a.apply(ctx, current); err != nil {
-		a.log.Error("assignment not applied again", "revision", current.Revision, "error", err)
-	}
-	if !slices.EqualFunc(before.Nodes, a.Report().Nodes, sameNode) {
-		a.poke()
-	}
-}
-
-// sameNode says whether two observations of nodes differ in nothing but counts.
-func sameNode(x, y snapshot.NodeStatus) bool {
-	return x.NodeID == y.NodeID && x.Phase == y.Phase && x.Ready == y.Ready && x.Bound == y.Bound &&
-		x.Error == y.Error && slices.Equal(x.Listeners, y.Listeners)
 }
 
 // poke has a report sent soon.
@@ -297,14 +353,16 @@ func (a *Agent) poke() {
 	}
 }
 
-// report delivers reports until ctx ends: at once when something changes, and
-// from time to time for the counts.
+// report delivers reports until ctx ends: of what changes at once, and of the
+// counts from time to time.
 func (a *Agent) report(ctx context.Context) {
 	tick := time.NewTicker(a.o.ReportInterval)
 	defer tick.Stop()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	var last string
+	reporter := reporter{agent: a}
+	counts := true
 	for {
 		select {
 		case <-ctx.Done():
@@ -312,7 +370,7 @@ func (a *Agent) report(ctx context.Context) {
 		case <-pause.C:
 		}
 		limited, cancel := context.WithTimeout(ctx, reportTimeout)
-		err := a.o.ControlPlane.Report(limited, a.Report())
+		err := reporter.deliver(limited, counts)
 		cancel()
 		if now := fmt.Sprint(err); now != last && ctx.Err() == nil {
 			if last = now; err != nil {
@@ -326,34 +384,9 @@ func (a *Agent) report(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-a.changed:
+			counts = false
 		case <-tick.C:
+			counts = true
 		}
 	}
-}
-
-// Report returns what the agent would report now.
-func (a *Agent) Report() *snapshot.Report {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	r := &snapshot.Report{Version: snapshot.Version, Host: a.o.Host}
-	if a.proxy == nil {
-		return r
-	}
-	r.Nodes = a.proxy.Status()
-	r.Targets = a.prober.Status()
-	for i := range r.Targets {
-		t := &r.Targets[i]
-		t.InFlight = a.proxy.InFlight(t.TargetGroupARN, netip.AddrPortFrom(t.Addr, t.Port))
-	}
-	if a.applied == nil {
-		return r
-	}
-	r.Revision = a.saved
-	for _, n := range a.applied.Nodes {
-		if err := a.failures[n.ID]; err != nil {
-			r.Nodes = append(r.Nodes, snapshot.NodeStatus{NodeID: n.ID, Phase: n.Phase, Error: err.Error()})
-		}
-	}
-	slices.SortStableFunc(r.Nodes, func(x, y snapshot.NodeStatus) int { return strings.Compare(x.NodeID, y.NodeID) })
-	return r
 }

@@ -48,13 +48,34 @@ func (p *plane) Report(_ context.Context, r *snapshot.Report) error {
 		return errors.New("no route to host")
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.Partial {
+		if len(p.reports) == 0 {
+			return errors.New("a partial report of nothing")
+		}
+		r = onto(p.reports[len(p.reports)-1], r)
+	}
 	p.reports = append(p.reports, r)
-	p.mu.Unlock()
 	select {
 	case p.news <- struct{}{}:
 	default:
 	}
 	return nil
+}
+
+// onto is the whole report that a partial one makes of the one before.
+func onto(before, r *snapshot.Report) *snapshot.Report {
+	whole := *r
+	whole.Nodes = slices.DeleteFunc(slices.Clone(before.Nodes), func(n snapshot.NodeStatus) bool {
+		return slices.Contains(r.GoneNodes, n.NodeID) || slices.ContainsFunc(r.Nodes, func(o snapshot.NodeStatus) bool { return o.NodeID == n.NodeID })
+	})
+	whole.Nodes = append(whole.Nodes, r.Nodes...)
+	slices.SortFunc(whole.Nodes, func(a, b snapshot.NodeStatus) int { return strings.Compare(a.NodeID, b.NodeID) })
+	whole.Targets = slices.DeleteFunc(slices.Clone(before.Targets), func(s snapshot.TargetStatus) bool {
+		return slices.Contains(r.GoneTargets, s.Key()) || slices.ContainsFunc(r.Targets, func(o snapshot.TargetStatus) bool { return o.Key() == s.Key() })
+	})
+	whole.Targets = append(whole.Targets, r.Targets...)
+	return &whole
 }
 
 // await returns the first report that the condition holds for, from now on or
@@ -137,15 +158,15 @@ func assignment(revision int64, addr netip.Addr, target string) *snapshot.Assign
 	forward := &snapshot.Forward{TargetGroups: []snapshot.WeightedTargetGroup{{ARN: "tg", Weight: 1}}}
 	return &snapshot.Assignment{
 		Version: snapshot.Version, Revision: revision, Host: "host-1",
-		LoadBalancers: []snapshot.LoadBalancer{{
+		LoadBalancers: []*snapshot.LoadBalancer{{
 			ARN: "lb", IdleTimeout: time.Minute, ClientKeepAlive: time.Hour,
 			Listeners: []snapshot.Listener{{ARN: "listener", Port: port, Protocol: snapshot.HTTP, Rules: []snapshot.Rule{{ARN: "default", Actions: []snapshot.Action{{Type: snapshot.ActionForward, Forward: forward}}}}}},
 		}},
-		TargetGroups: []snapshot.TargetGroup{{
+		TargetGroups: []*snapshot.TargetGroup{{
 			ARN: "tg", Protocol: snapshot.HTTP, Targets: []snapshot.Target{{Addr: at.Addr(), Port: at.Port()}},
 			HealthCheck: snapshot.HealthCheck{Enabled: true, Protocol: snapshot.HTTP, Path: "/", Interval: 30 * time.Second, Timeout: 5 * time.Second, HealthyThreshold: 5, UnhealthyThreshold: 2, Matcher: "200"},
 		}},
-		Nodes: []snapshot.Node{{ID: "node-1", LoadBalancerARN: "lb", Zone: "a", Public: addr, Private: netip.MustParseAddr("10.0.0.9"), Phase: snapshot.NodeServing}},
+		Nodes: []*snapshot.Node{{ID: "node-1", LoadBalancerARN: "lb", Zone: "a", Public: addr, Private: netip.MustParseAddr("10.0.0.9"), Phase: snapshot.NodeServing}},
 	}
 }
 
@@ -226,9 +247,14 @@ func TestHostRestartsFromItsDisk(t *testing.T) {
 }
 
 func TestUnusableFileDoesNotStopTheHost(t *testing.T) {
-	for _, content := range []string{"", "{", `{"version": 99}`, `{"version":1,"Nodes":[{"ID":"n","LoadBalancerARN":"none"}]}`} {
+	page := strings.Repeat("\x00\xff", 1<<14)
+	for _, f := range []struct{ name, content string }{
+		{"assignment.json", ""}, {"assignment.json", "{"}, {"assignment.json", `{"version": 99}`},
+		{"assignment.json", `{"version":1,"Nodes":[{"ID":"n","LoadBalancerARN":"none"}]}`},
+		{"assignment.db", "x"}, {"assignment.db", page},
+	} {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "assignment.json"), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, f.name), []byte(f.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		p := newPlane()
@@ -237,6 +263,47 @@ func TestUnusableFileDoesNotStopTheHost(t *testing.T) {
 		p.await(t, "has a ready node", ready)
 		h.stop()
 	}
+}
+
+// The file of a host that wrote a hundred assignments, one part at a time, holds
+// what the last one says, and one that lost some of its bytes holds nothing.
+func TestTheFileHoldsTheLastAssignmentWhole(t *testing.T) {
+	dir, addr, target := t.TempDir(), newAddress(), echoTarget(t, "last")
+	p := newPlane()
+	h := startHost(t, dir, p, loopback(t, dir))
+	a := assignment(1, addr, target)
+	for i := range 100 {
+		next := *a
+		next.Revision = int64(i + 1)
+		if i%2 == 1 {
+			next.Nodes = append(slices.Clone(a.Nodes), &snapshot.Node{ID: "node-2", LoadBalancerARN: "lb", Private: newAddress(), Phase: snapshot.NodeServing})
+		}
+		p.assignments <- &next
+	}
+	p.await(t, "is about the last", func(r *snapshot.Report) bool { return r.Revision == 100 && len(r.Nodes) == 2 })
+	h.stop()
+
+	p.down.Store(true)
+	h = startHost(t, dir, p, loopback(t, dir))
+	<-h.agent.Restored()
+	if r := h.agent.Report(); r.Revision != 100 || len(r.Nodes) != 2 {
+		t.Errorf("after a restart: %+v", r)
+	}
+	h.stop()
+
+	path := filepath.Join(dir, "assignment.db")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(b[3*os.Getpagesize():]) // what is left is its beginning, which says where all else is
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = newPlane()
+	startHost(t, dir, p, loopback(t, dir))
+	p.assignments <- assignment(101, newAddress(), target)
+	p.await(t, "has one ready node", func(r *snapshot.Report) bool { return r.Revision == 101 && ready(r) })
 }
 
 func TestAssignmentsThatAreNotForUsAreIgnored(t *testing.T) {
@@ -262,7 +329,7 @@ func TestAssignmentsThatAreNotForUsAreIgnored(t *testing.T) {
 		t.Errorf("then it carries %d: %+v, want 7", r.Revision, r.Nodes)
 	}
 	last := assignment(10, addr, target)
-	last.Nodes = append(last.Nodes, snapshot.Node{ID: "node-2", LoadBalancerARN: "lb", Private: newAddress(), Phase: snapshot.NodeServing})
+	last.Nodes = append(last.Nodes, &snapshot.Node{ID: "node-2", LoadBalancerARN: "lb", Private: newAddress(), Phase: snapshot.NodeServing})
 	p.assignments <- last
 	r := p.await(t, "is about 10", func(r *snapshot.Report) bool { return r.Revision == 10 })
 	p.mu.Lock()

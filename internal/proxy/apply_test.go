@@ -28,7 +28,7 @@ func TestChangesDropNoRequest(t *testing.T) {
 	}
 	targets := []string{w.httpTarget(answer), w.httpTarget(answer), w.httpTarget(answer)}
 	w.register(targets...)
-	other := w.a.TargetGroups[0]
+	other := *w.a.TargetGroups[0]
 	other.ARN = tgARN + "-other"
 	w.apply()
 
@@ -78,7 +78,7 @@ func TestChangesDropNoRequest(t *testing.T) {
 		}
 		l.Rules[len(l.Rules)-1].Actions = forwardTo(tgARN)
 		if i%5 == 0 {
-			w.a.TargetGroups = append(w.a.TargetGroups, other)
+			w.a.TargetGroups = append(w.a.TargetGroups, &other)
 			l.Rules[len(l.Rules)-1].Actions = forwardTo(other.ARN)
 		}
 		w.a.LoadBalancers[0].Listeners = w.a.LoadBalancers[0].Listeners[:1]
@@ -103,7 +103,7 @@ func TestChangesDropNoRequest(t *testing.T) {
 
 func TestDrainingNodeEndsConnectionsWithTheResponseDue(t *testing.T) {
 	var changes atomic.Int32
-	w := newWorldWith(t, proxy.Options{Changed: func() { changes.Add(1) }})
+	w := newWorldWith(t, proxy.Options{Changed: func(string) { changes.Add(1) }})
 	w.register(w.httpTarget(func(rw http.ResponseWriter, _ *http.Request) { io.WriteString(rw, "ok") }))
 	w.apply()
 	c := w.dial()
@@ -132,7 +132,10 @@ func TestRemovedListenerFinishesWhatIsUnderWay(t *testing.T) {
 		"the listener": func(w *world) { w.lb().Listeners = nil },
 		"the node":     func(w *world) { w.a.Nodes = nil },
 		"everything":   func(w *world) { w.a.Nodes, w.a.LoadBalancers, w.a.TargetGroups = nil, nil, nil },
-		"the address":  func(w *world) { w.bound["node-1"] = newAddress() },
+		"the address": func(w *world) {
+			w.bound["node-1"] = newAddress()
+			w.a.Nodes[0].Private = w.bound["node-1"]
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -263,7 +266,9 @@ func TestPortsThatCannotBeOpenedAreToldAndTheOthersServe(t *testing.T) {
 		t.Errorf("the other port: %q", body)
 	}
 	taken.Close()
-	w.apply()
+	if err := w.proxy.Retry(w.at); err != nil {
+		t.Fatal(err)
+	}
 	if s := w.proxy.Status()[0]; s.Listeners[1].Error != "" {
 		t.Errorf("once the port is free: %+v", s)
 	}
@@ -295,7 +300,7 @@ func TestMeaninglessAssignmentsChangeNothing(t *testing.T) {
 		b, _ := w.a.Encode()
 		a, _ := snapshot.DecodeAssignment(b)
 		damage(a)
-		if err := w.proxy.Apply(a, w.bound); err == nil {
+		if err := w.proxy.Apply(a, w.at); err == nil {
 			t.Errorf("%s: applied", name)
 		}
 		if _, body := get(t, newClient(t), w.url("/")); body != "ok" {
@@ -348,9 +353,55 @@ func TestCloseFinishesWhatIsUnderWayAndThenCuts(t *testing.T) {
 			if !tt.finishes {
 				close(finish)
 			}
-			if err := w.proxy.Apply(w.a, w.bound); err == nil {
+			if err := w.proxy.Apply(w.a, w.at); err == nil {
 				t.Error("a closed proxy applies an assignment")
 			}
 		})
+	}
+}
+
+// What a change costs is what changes: of two hundred load balancers, one that
+// gets a rule is compiled, and those that share a target group that loses a target.
+func TestOnlyWhatChangesIsPlanned(t *testing.T) {
+	w := newWorld(t)
+	w.register("127.0.0.1:9", "127.0.0.1:10")
+	for i := range 200 {
+		b := *w.lb()
+		b.ARN = fmt.Sprintf("%s%03d", lbARN, i)
+		b.Listeners = nil
+		for _, l := range w.lb().Listeners {
+			l.ARN = b.ARN + "/l"
+			if i >= 3 {
+				l.Rules = []snapshot.Rule{{ARN: "default", Actions: []snapshot.Action{{Type: snapshot.ActionFixedResponse, FixedResponse: &snapshot.FixedResponse{StatusCode: 418}}}}}
+			}
+			b.Listeners = append(b.Listeners, l)
+		}
+		n := *w.a.Nodes[0]
+		n.ID, n.LoadBalancerARN = fmt.Sprintf("node-1%03d", i), b.ARN
+		w.a.LoadBalancers, w.a.Nodes = append(w.a.LoadBalancers, &b), append(w.a.Nodes, &n)
+	}
+	for _, n := range w.a.Nodes[1:4] {
+		w.bound[n.ID] = newAddress()
+	}
+	w.apply()
+	for _, step := range []struct {
+		name string
+		edit func()
+		want uint64
+	}{
+		{"nothing", func() {}, 0},
+		{"a rule", func() {
+			w.a.LoadBalancers[50].Listeners[0].Rules[0].Actions[0].FixedResponse.StatusCode = 404
+		}, 1},
+		{"a target group of four", func() { w.a.TargetGroups[0].Targets = w.a.TargetGroups[0].Targets[:1] }, 4},
+		{"a node's phase", func() { w.a.Nodes[0].Phase = snapshot.NodeDraining }, 1},
+		{"a load balancer that goes", func() { w.a.LoadBalancers, w.a.Nodes = w.a.LoadBalancers[:200], w.a.Nodes[:200] }, 1},
+	} {
+		before := w.proxy.Planned()
+		step.edit()
+		w.apply()
+		if got := w.proxy.Planned() - before; got != step.want {
+			t.Errorf("%s: %d load balancers planned, want %d", step.name, got, step.want)
+		}
 	}
 }

@@ -196,7 +196,7 @@ func TestRulesChooseTheTargetGroup(t *testing.T) {
 	api := tgARN + "-api"
 	w.register(w.httpTarget(func(rw http.ResponseWriter, _ *http.Request) { io.WriteString(rw, "web") }))
 	ap := netip.MustParseAddrPort(w.httpTarget(func(rw http.ResponseWriter, _ *http.Request) { io.WriteString(rw, "api") }))
-	w.a.TargetGroups = append(w.a.TargetGroups, snapshot.TargetGroup{ARN: api, Protocol: snapshot.HTTP, Targets: []snapshot.Target{{Addr: ap.Addr(), Port: ap.Port()}}})
+	w.a.TargetGroups = append(w.a.TargetGroups, &snapshot.TargetGroup{ARN: api, Protocol: snapshot.HTTP, Targets: []snapshot.Target{{Addr: ap.Addr(), Port: ap.Port()}}})
 	l := &w.lb().Listeners[0]
 	l.Rules = append([]snapshot.Rule{{ARN: "api", Priority: 1, Conditions: []snapshot.Condition{{Field: snapshot.FieldPathPattern, Values: []string{"/api/*"}}}, Actions: forwardTo(api)}}, l.Rules...)
 	w.apply()

@@ -70,13 +70,13 @@ func newWorldFor(t testing.TB, o proxy.Options) *world {
 	w.bound["node-1"] = addr
 	w.a = &snapshot.Assignment{
 		Version: snapshot.Version, Revision: 1, Host: "host",
-		LoadBalancers: []snapshot.LoadBalancer{{
+		LoadBalancers: []*snapshot.LoadBalancer{{
 			ARN: lbARN, Name: "web", ID: "app/web/0123456789abcdef",
 			IdleTimeout: time.Minute, ClientKeepAlive: time.Hour,
 			Listeners: []snapshot.Listener{{ARN: lbARN + "/l", Port: port, Protocol: snapshot.HTTP, Rules: []snapshot.Rule{{ARN: "default", Actions: forwardTo(tgARN)}}}},
 		}},
-		TargetGroups: []snapshot.TargetGroup{{ARN: tgARN, Protocol: snapshot.HTTP}},
-		Nodes:        []snapshot.Node{{ID: "node-1", LoadBalancerARN: lbARN, Zone: "a", Private: addr, Phase: snapshot.NodeServing}},
+		TargetGroups: []*snapshot.TargetGroup{{ARN: tgARN, Protocol: snapshot.HTTP}},
+		Nodes:        []*snapshot.Node{{ID: "node-1", LoadBalancerARN: lbARN, Zone: "a", Private: addr, Phase: snapshot.NodeServing}},
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -91,7 +91,7 @@ func forwardTo(arn string) []snapshot.Action {
 }
 
 // lb returns the load balancer, for changes before apply.
-func (w *world) lb() *snapshot.LoadBalancer { return &w.a.LoadBalancers[0] }
+func (w *world) lb() *snapshot.LoadBalancer { return w.a.LoadBalancers[0] }
 
 // apply carries the assignment as it is now: a copy, as the proxy may keep it.
 func (w *world) apply() {
@@ -105,9 +105,15 @@ func (w *world) apply() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.proxy.Apply(a, w.bound); err != nil {
+	if err := w.proxy.Apply(a, w.at); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// at tells where nodes listen.
+func (w *world) at(id string) (netip.Addr, bool) {
+	a, ok := w.bound[id]
+	return a, ok
 }
 
 // register makes targets of the addresses.

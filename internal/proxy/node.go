@@ -16,9 +16,10 @@ type node struct {
 	bound netip.Addr
 	phase snapshot.NodePhase
 
-	ports  map[uint16]*port // of the assignment; nil where it couldn't be opened
-	states []snapshot.ListenerStatus
-	former []*port // removed, perhaps with connections left
+	ports   map[uint16]*port // of the assignment; nil where it couldn't be opened
+	states  []snapshot.ListenerStatus
+	former  []*port                   // removed, perhaps with connections left
+	cursors map[string]*atomic.Uint64 // places of round robin, by ARN of target group or rule; guarded by Proxy.applying
 
 	draining atomic.Bool    // phase, for readers without the lock
 	open     atomic.Int64   // client connections

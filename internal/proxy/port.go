@@ -134,7 +134,7 @@ func (p *port) forget(c *client) {
 	p.mu.Unlock()
 	left := p.node.open.Add(-1)
 	if left == 0 && (p.closing.Load() || p.node.draining.Load()) {
-		p.proxy.changed()
+		p.proxy.changed(p.node.id)
 	}
 	p.node.conns.Done()
 }

@@ -3,12 +3,12 @@ package proxy
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
@@ -38,10 +38,10 @@ type Options struct {
 	// serve no HTTPS listener.
 	OpenKey func(certificateARN string, sealed []byte) ([]byte, error)
 
-	// Changed is called when what Status returns has changed otherwise than by
-	// Apply, in ways that others wait for: a node that drains or closes has lost
-	// its last connection. It must not block.
-	Changed func()
+	// Changed is called when what NodeStatus returns of a node may have changed in
+	// ways that others wait for: Apply or Retry has planned it anew, or it drains or
+	// closes and has lost its last connection. It must not block, or call the proxy.
+	Changed func(nodeID string)
 }
 
 // Proxy carries the nodes of one host.
@@ -49,21 +49,25 @@ type Proxy struct {
 	log     *slog.Logger
 	dial    func(context.Context, netip.AddrPort) (net.Conn, error)
 	openKey func(certificateARN string, sealed []byte) ([]byte, error)
-	changed func()
+	changed func(nodeID string)
 
 	registry *balance.Registry
 	dates    dates
+	planned  atomic.Uint64 // load balancers, each time
 
-	applying     sync.Mutex              // held during Apply and Close; taken before mu; guards the following
-	certificates map[string]*certificate // of the assignment, by ARN
-	secured      map[string]*secure      // of its HTTPS listeners, by ARN
+	applying     sync.Mutex // held during Apply, Retry and Close; taken before mu; guards the following
+	applied      *snapshot.Assignment
+	balancers    map[string]*balancer       // by ARN
+	certificates map[string]*certificate    // by ARN
+	users        map[string]map[string]bool // ARN of a target group or certificate → ARNs of the load balancers that use it
+	failing      map[string]string          // IDs of nodes that Retry is for → their load balancers' ARNs
 
-	mu        sync.Mutex       // guards the following
-	nodes     map[string]*node // of the assignment, by ID
-	closing   []*node          // removed, with connections left
-	endpoints map[endpointKey]*endpoint
-	unspoken  map[string]bool // ARNs of target groups of another protocol version than HTTP1
-	closed    bool
+	mu      sync.Mutex              // guards the following; applying is held too when nodes or groups change
+	nodes   map[string]*node        // of the assignment, by ID
+	closing []*node                 // removed, with connections left
+	groups  map[string]*targetGroup // by ARN
+	leaving []balance.Key           // targets of no target group any more, with requests under way
+	closed  bool
 
 	cancel context.CancelFunc // ends the sweeper and dials
 	ctx    context.Context
@@ -73,13 +77,17 @@ type Proxy struct {
 // New returns a proxy that carries nothing yet. Close it in the end.
 func New(o Options) *Proxy {
 	p := &Proxy{
-		log:       o.Log,
-		dial:      o.Dial,
-		openKey:   o.OpenKey,
-		changed:   o.Changed,
-		registry:  balance.NewRegistry(),
-		nodes:     map[string]*node{},
-		endpoints: map[endpointKey]*endpoint{},
+		log:          o.Log,
+		dial:         o.Dial,
+		openKey:      o.OpenKey,
+		changed:      o.Changed,
+		registry:     balance.NewRegistry(),
+		balancers:    map[string]*balancer{},
+		certificates: map[string]*certificate{},
+		users:        map[string]map[string]bool{},
+		failing:      map[string]string{},
+		nodes:        map[string]*node{},
+		groups:       map[string]*targetGroup{},
 	}
 	if p.log == nil {
 		p.log = slog.Default()
@@ -88,7 +96,7 @@ func New(o Options) *Proxy {
 		p.dial = dialTCP
 	}
 	if p.changed == nil {
-		p.changed = func() {}
+		p.changed = func(string) {}
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.wg.Go(p.sweep)
@@ -136,6 +144,25 @@ func (p *Proxy) Status() []snapshot.NodeStatus {
 	return slices.CompactFunc(out, func(a, b snapshot.NodeStatus) bool { return a.NodeID == b.NodeID })
 }
 
+// NodeStatus returns what Status does of one node; false if that isn't in it.
+func (p *Proxy) NodeStatus(id string) (snapshot.NodeStatus, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := p.nodes[id]; n != nil {
+		return n.status(), true
+	}
+	for _, n := range p.closing {
+		if n.id == id && n.open.Load() > 0 {
+			return n.closingStatus(), true
+		}
+	}
+	return snapshot.NodeStatus{}, false
+}
+
+// Planned returns how many load balancers have been compiled since the start, one
+// that was compiled again counting again: what changes have cost.
+func (p *Proxy) Planned() uint64 { return p.planned.Load() }
+
 // Close stops accepting and closes idle connections at once. Requests under way
 // are finished until ctx ends, then cut off. It returns when every goroutine has
 // ended. The proxy can't be used afterwards.
@@ -151,7 +178,7 @@ func (p *Proxy) Close(ctx context.Context) {
 	}
 	p.nodes = map[string]*node{}
 	closing := slices.Clone(p.closing)
-	endpoints := slices.Collect(maps.Values(p.endpoints))
+	endpoints := p.endpoints()
 	p.mu.Unlock()
 	for _, port := range ports {
 		port.close()
@@ -216,5 +243,15 @@ func (p *Proxy) sweepable() (endpoints []*endpoint, former []*port) {
 	for _, n := range p.closing {
 		former = append(former, n.former...)
 	}
-	return slices.Collect(maps.Values(p.endpoints)), former
+	p.forgetTargets()
+	return p.endpoints(), former
+}
+
+// endpoints returns those of all target groups. p.mu is held.
+func (p *Proxy) endpoints() []*endpoint {
+	var out []*endpoint
+	for _, g := range p.groups {
+		out = append(out, g.endpoints...)
+	}
+	return out
 }

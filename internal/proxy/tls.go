@@ -35,6 +35,7 @@ type secure struct {
 type certificate struct {
 	from *snapshot.Certificate
 	tls  tls.Certificate
+	err  error // why it can't be served
 }
 
 // protocols and cipherSuites are what policies name. The suites of TLS 1.3 can't
@@ -70,93 +71,90 @@ var (
 	hybridGroups    = append([]tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024}, classicalGroups...)
 )
 
-// planCertificates opens the certificates of an assignment. Those that are the
-// same as before are kept as they are.
-func (p *Proxy) planCertificates(pl *plan, certs []snapshot.Certificate) {
-	for i := range certs {
-		c := &certs[i]
-		if old := p.certificates[c.ARN]; old != nil && reflect.DeepEqual(old.from, c) {
-			pl.certificates[c.ARN] = old
-			continue
-		}
-		opened, err := p.openCertificate(c)
-		if err != nil {
-			pl.broken[c.ARN] = err
-			continue
-		}
-		pl.certificates[c.ARN] = opened
-	}
+// openCertificate opens a certificate's private key. Where that fails, the reason is
+// in what it returns.
+func (p *Proxy) openCertificate(c *snapshot.Certificate) *certificate {
+	out := &certificate{from: c}
+	out.tls, out.err = p.keyPair(c)
+	return out
 }
 
-func (p *Proxy) openCertificate(c *snapshot.Certificate) (*certificate, error) {
+func (p *Proxy) keyPair(c *snapshot.Certificate) (out tls.Certificate, err error) {
 	if p.openKey == nil {
-		return nil, errors.New("this host has no key to open private keys with")
+		return out, errors.New("this host has no key to open private keys with")
 	}
-	out := &certificate{from: c}
 	for text := []byte(c.PEM); ; {
 		block, rest := pem.Decode(text)
 		if block == nil {
 			break
 		}
-		out.tls.Certificate, text = append(out.tls.Certificate, block.Bytes), rest
+		out.Certificate, text = append(out.Certificate, block.Bytes), rest
 	}
-	if len(out.tls.Certificate) == 0 {
-		return nil, errors.New("it is empty")
+	if len(out.Certificate) == 0 {
+		return out, errors.New("it is empty")
 	}
-	leaf, err := x509.ParseCertificate(out.tls.Certificate[0])
+	leaf, err := x509.ParseCertificate(out.Certificate[0])
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	der, err := p.openKey(c.ARN, c.Key)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	clear(der)
 	signer, ok := key.(crypto.Signer)
 	if err != nil || !ok {
-		return nil, errors.New("its private key can't be read")
+		return out, errors.New("its private key can't be read")
 	}
 	if public, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !public.Equal(signer.Public()) {
-		return nil, errors.New("its private key is another certificate's")
+		return out, errors.New("its private key is another certificate's")
 	}
-	out.tls.Leaf, out.tls.PrivateKey = leaf, signer
+	out.Leaf, out.PrivateKey = leaf, signer
 	return out, nil
 }
 
 // planTLS compiles a listener's TLS. It is the former one if nothing of it has
 // changed, so that clients can go on with their sessions. An error says why the
 // port can't be open, with the remedy.
-func (p *Proxy) planTLS(pl *plan, l *snapshot.Listener) (*secure, error) {
+func (pl *plan) planTLS(b *balancer, l *snapshot.Listener) (*secure, error) {
 	if l.TLS == nil || len(l.TLS.Certificates) == 0 {
 		return nil, errors.New("HTTPS listeners need a certificate, and the assignment has none for this one")
 	}
-	if s := pl.secured[l.ARN]; s != nil {
+	if s := b.secured[l.ARN]; s != nil {
 		return s, nil // another node's
 	}
 	s := &secure{from: l.TLS}
-	var leftOut []string
+	leftOut := map[string]error{}
 	for i, arn := range l.TLS.Certificates {
-		c := pl.certificates[arn]
+		c := pl.certificate(arn)
+		err := errNotAssigned
+		if c != nil {
+			err = c.err
+		}
 		switch {
-		case c != nil:
+		case err == nil:
 			s.certs = append(s.certs, c)
 		case i == 0:
-			return nil, fmt.Errorf("certificate %s can't be served: %w (import it again, or give the listener another one)", arn, cmp.Or(pl.broken[arn], errNotAssigned))
+			return nil, fmt.Errorf("certificate %s can't be served: %w (import it again, or give the listener another one)", arn, err)
 		default: // its clients are served by the default one
-			leftOut = append(leftOut, arn)
+			leftOut[arn] = err
 		}
 	}
-	if old := p.secured[l.ARN]; old != nil && reflect.DeepEqual(old.from, s.from) && slices.Equal(old.certs, s.certs) {
+	var old *secure
+	if was := pl.proxy.balancers[b.from.ARN]; was != nil {
+		old = was.secured[l.ARN]
+	}
+	if old != nil && reflect.DeepEqual(old.from, s.from) && slices.Equal(old.certs, s.certs) {
 		s = old
 	} else if err := s.compile(); err != nil {
 		return nil, err
 	} else {
-		for _, arn := range leftOut { // not again with each assignment that changes something else
-			p.log.Error("certificate left out", "listener", l.ARN, "certificate", arn, "error", cmp.Or(pl.broken[arn], errNotAssigned))
+		for arn, err := range leftOut { // not again with each change of something else
+			pl.proxy.log.Error("certificate left out", "listener", l.ARN, "certificate", arn, "error", err)
 		}
 	}
-	pl.secured[l.ARN] = s
+	b.secured[l.ARN] = s
 	return s, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func newSecureWorldFor(t testing.TB, root *issuer.Issuer) *secureWorld {
 func (w *secureWorld) certify(arn string, p issuer.Pair) {
 	w.t.Helper()
 	block, _ := pem.Decode(p.Key)
-	c := snapshot.Certificate{ARN: arn, Hosts: p.Leaf.DNSNames, PEM: string(p.Certificate), Key: append([]byte{7}, block.Bytes...)}
+	c := &snapshot.Certificate{ARN: arn, Hosts: p.Leaf.DNSNames, PEM: string(p.Certificate), Key: append([]byte{7}, block.Bytes...)}
 	for i := range w.a.Certificates {
 		if w.a.Certificates[i].ARN == arn {
 			w.a.Certificates[i] = c
@@ -64,6 +65,7 @@ func (w *secureWorld) certify(arn string, p issuer.Pair) {
 		}
 	}
 	w.a.Certificates = append(w.a.Certificates, c)
+	slices.SortFunc(w.a.Certificates, func(a, b *snapshot.Certificate) int { return strings.Compare(a.ARN, b.ARN) })
 	t := w.lb().Listeners[0].TLS
 	t.Certificates = append(t.Certificates, arn)
 }
@@ -301,18 +303,18 @@ func TestACertificateThatCantBeServedIsTold(t *testing.T) {
 	w.certify("arn:1", w.root.Issue("shop.example"))
 	w.certify("arn:2", w.root.Issue("other.example"))
 	for name, c := range map[string]struct {
-		edit func(l *snapshot.Listener, certs []snapshot.Certificate)
+		edit func(l *snapshot.Listener, certs []*snapshot.Certificate)
 		want string
 	}{
-		"altered":                  {func(_ *snapshot.Listener, c []snapshot.Certificate) { c[0].Key[0] = 8 }, "certificate arn:1 can't be served: it was altered"},
-		"another's key":            {func(_ *snapshot.Listener, c []snapshot.Certificate) { c[0].Key = c[1].Key }, "another certificate's"},
-		"no key at all":            {func(_ *snapshot.Listener, c []snapshot.Certificate) { c[0].Key = []byte{7, 1} }, "can't be read"},
-		"empty":                    {func(_ *snapshot.Listener, c []snapshot.Certificate) { c[0].PEM = "" }, "it is empty"},
-		"not in the assignment":    {func(l *snapshot.Listener, _ []snapshot.Certificate) { l.TLS.Certificates[0] = "arn:3" }, "arn:3 can't be served: it isn't in the assignment"},
-		"none":                     {func(l *snapshot.Listener, _ []snapshot.Certificate) { l.TLS.Certificates = nil }, "need a certificate"},
-		"a cipher of later times":  {func(l *snapshot.Listener, _ []snapshot.Certificate) { l.TLS.Ciphers = append(l.TLS.Ciphers, "X") }, `cipher "X"`},
-		"a version of later times": {func(l *snapshot.Listener, _ []snapshot.Certificate) { l.TLS.Protocols = []string{"TLSv1.4"} }, `protocol "TLSv1.4"`},
-		"no version":               {func(l *snapshot.Listener, _ []snapshot.Certificate) { l.TLS.Protocols = nil }, "no protocols"},
+		"altered":                  {func(_ *snapshot.Listener, c []*snapshot.Certificate) { c[0].Key[0] = 8 }, "certificate arn:1 can't be served: it was altered"},
+		"another's key":            {func(_ *snapshot.Listener, c []*snapshot.Certificate) { c[0].Key = c[1].Key }, "another certificate's"},
+		"no key at all":            {func(_ *snapshot.Listener, c []*snapshot.Certificate) { c[0].Key = []byte{7, 1} }, "can't be read"},
+		"empty":                    {func(_ *snapshot.Listener, c []*snapshot.Certificate) { c[0].PEM = "" }, "it is empty"},
+		"not in the assignment":    {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.Certificates[0] = "arn:3" }, "arn:3 can't be served: it isn't in the assignment"},
+		"none":                     {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.Certificates = nil }, "need a certificate"},
+		"a cipher of later times":  {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.Ciphers = append(l.TLS.Ciphers, "X") }, `cipher "X"`},
+		"a version of later times": {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.Protocols = []string{"TLSv1.4"} }, `protocol "TLSv1.4"`},
+		"no version":               {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.Protocols = nil }, "no protocols"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			good, err := w.a.Encode()

@@ -62,7 +62,7 @@ func TestSSLPoliciesAreServedAsTheyAreTold(t *testing.T) {
 
 	at := netip.MustParseAddr("127.95.1.1")
 	policies := elb.SSLPolicies()
-	lb := snapshot.LoadBalancer{ARN: "lb", IdleTimeout: time.Minute, ClientKeepAlive: time.Minute}
+	lb := &snapshot.LoadBalancer{ARN: "lb", IdleTimeout: time.Minute, ClientKeepAlive: time.Minute}
 	for i, policy := range policies {
 		lb.Listeners = append(lb.Listeners, snapshot.Listener{
 			ARN: policy.Name, Port: 29000 + uint16(i), Protocol: snapshot.HTTPS,
@@ -70,13 +70,17 @@ func TestSSLPoliciesAreServedAsTheyAreTold(t *testing.T) {
 			Rules: []snapshot.Rule{{ARN: "default", Actions: []snapshot.Action{{Type: snapshot.ActionFixedResponse, FixedResponse: &snapshot.FixedResponse{StatusCode: 200}}}}},
 		})
 	}
-	a := &snapshot.Assignment{Version: snapshot.Version, Revision: 1, LoadBalancers: []snapshot.LoadBalancer{lb},
-		Nodes: []snapshot.Node{{ID: "node", LoadBalancerARN: "lb", Private: at, Phase: snapshot.NodeServing}}}
-	for name, pair := range map[string]issuer.Pair{"rsa": root.IssueFor(key, named("rsa.example")), "ecdsa": root.IssueFor(issuer.Key(t), named("ecdsa.example"))} {
+	a := &snapshot.Assignment{Version: snapshot.Version, Revision: 1, LoadBalancers: []*snapshot.LoadBalancer{lb},
+		Nodes: []*snapshot.Node{{ID: "node", LoadBalancerARN: "lb", Private: at, Phase: snapshot.NodeServing}}}
+	for _, c := range []struct {
+		name string
+		pair issuer.Pair
+	}{{"ecdsa", root.IssueFor(issuer.Key(t), named("ecdsa.example"))}, {"rsa", root.IssueFor(key, named("rsa.example"))}} {
+		pair := c.pair
 		block, _ := pem.Decode(pair.Key)
-		a.Certificates = append(a.Certificates, snapshot.Certificate{ARN: name, Hosts: pair.Leaf.DNSNames, PEM: string(pair.Certificate), Key: block.Bytes})
+		a.Certificates = append(a.Certificates, &snapshot.Certificate{ARN: c.name, Hosts: pair.Leaf.DNSNames, PEM: string(pair.Certificate), Key: block.Bytes})
 	}
-	if err := p.Apply(a, map[string]netip.Addr{"node": at}); err != nil {
+	if err := p.Apply(a, func(string) (netip.Addr, bool) { return at, true }); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range p.Status()[0].Listeners {

@@ -11,15 +11,19 @@ const Version = 1
 
 // Assignment is all that one host carries: whole, not a difference. A host
 // compares it with what runs and takes the steps between.
+//
+// Neither it nor its parts ever change. An assignment shares the parts with the
+// one before that are the same in both, so that Since finds the difference of
+// two large ones at the price of a walk over pointers.
 type Assignment struct {
 	Version  int   `json:"version"`
 	Revision int64 `json:"revision"` // store revision that it was made from; grows
 	Host     string
 
-	LoadBalancers []LoadBalancer // those with a node here, by ARN
-	TargetGroups  []TargetGroup  // those that an action of the above names, by ARN
-	Nodes         []Node         // by ID
-	Certificates  []Certificate  `json:",omitempty"` // those that a listener names, by ARN
+	LoadBalancers []*LoadBalancer // those with a node here, by ARN
+	TargetGroups  []*TargetGroup  // those that an action of the above names, by ARN
+	Nodes         []*Node         // by ID
+	Certificates  []*Certificate  `json:",omitempty"` // those that a listener names, by ARN
 }
 
 // LoadBalancer is what every node of one load balancer shares.

@@ -1,15 +1,38 @@
 package snapshot
 
-import "net/netip"
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
 
-// Report is what a host observes: whole, not a difference.
+// Report is what a host observes: all of it, or what differs from what it
+// reported before.
 type Report struct {
 	Version  int `json:"version"`
 	Host     string
 	Revision int64 // of the assignment that the report is about; 0 before the first
 
+	// Partial: what isn't named is as the host's last report had it.
+	Partial bool `json:",omitempty"`
+
 	Nodes   []NodeStatus   // by ID
 	Targets []TargetStatus // by target group, address, port
+
+	// Of a partial report: what the host has no more.
+	GoneNodes   []string    `json:",omitempty"` // IDs
+	GoneTargets []TargetKey `json:",omitempty"`
+}
+
+// TargetKey names a target of a target group.
+type TargetKey struct {
+	TargetGroupARN string
+	Addr           netip.AddrPort
+}
+
+// Compare orders keys as reports list targets.
+func (k TargetKey) Compare(o TargetKey) int {
+	return cmp.Or(cmp.Compare(k.TargetGroupARN, o.TargetGroupARN), k.Addr.Compare(o.Addr))
 }
 
 // NodeStatus is one node as its host sees it.
@@ -58,4 +81,15 @@ type TargetStatus struct {
 	Reason         string // ELBv2 TargetHealth.Reason, "" when healthy
 	Description    string // ELBv2 TargetHealth.Description
 	InFlight       int    // requests under way to it
+}
+
+// Key names the target.
+func (t TargetStatus) Key() TargetKey {
+	return TargetKey{t.TargetGroupARN, netip.AddrPortFrom(t.Addr, t.Port)}
+}
+
+// Equal says whether two observations of a node are the same.
+func (n NodeStatus) Equal(o NodeStatus) bool {
+	return n.NodeID == o.NodeID && n.Phase == o.Phase && n.Ready == o.Ready && n.Bound == o.Bound &&
+		n.OpenConnections == o.OpenConnections && n.Error == o.Error && slices.Equal(n.Listeners, o.Listeners)
 }

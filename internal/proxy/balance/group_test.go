@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
@@ -24,7 +25,7 @@ func world(n int, draining ...int) (*balance.Registry, []*balance.Target, *balan
 	for _, i := range draining {
 		drain[i] = true
 	}
-	return r, targets, balance.NewGroup(r, targets, drain, r.Cursor(balance.CursorKey{Node: "n", ARN: "tg"}))
+	return r, targets, balance.NewGroup(r, targets, drain, new(atomic.Uint64))
 }
 
 func picks(g *balance.Group, n int) []int {
@@ -78,27 +79,17 @@ func TestHealthCountsFromTheNextRequestOn(t *testing.T) {
 	}
 }
 
-// Counters outlive the tables: a new assignment starts nothing anew.
-func TestRegistryOutlivesGroups(t *testing.T) {
-	r, targets, g := world(3)
-	picks(g, 1)
+func TestATargetIsRememberedUntilItsLastRequestEnds(t *testing.T) {
+	r, targets, _ := world(2)
 	targets[0].Begin()
-	next := balance.NewGroup(r, targets, make([]bool, 3), r.Cursor(balance.CursorKey{Node: "n", ARN: "tg"}))
-	if got := next.Pick(); got != 1 {
-		t.Errorf("the new group begins at %d, want 1", got)
-	}
-	none := func(balance.Key) bool { return false }
-	noCursor := func(balance.CursorKey) bool { return false }
-	r.Retain(none, noCursor)
-	if r.Lookup(key(0)) == nil {
+	if r.Forget(key(0)) || r.Lookup(key(0)) == nil {
 		t.Error("a target with a request under way was forgotten")
 	}
-	if r.Lookup(key(1)) != nil {
+	if !r.Forget(key(1)) || r.Lookup(key(1)) != nil {
 		t.Error("a target that nothing names is remembered")
 	}
 	targets[0].End()
-	r.Retain(none, noCursor)
-	if r.Lookup(key(0)) != nil {
+	if !r.Forget(key(0)) || r.Lookup(key(0)) != nil {
 		t.Error("a target is remembered after its last request")
 	}
 }

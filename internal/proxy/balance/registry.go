@@ -12,13 +12,6 @@ type Key struct {
 	Addr  netip.AddrPort
 }
 
-// CursorKey names a place of round robin: one node's, in a target group or among
-// the target groups of a rule.
-type CursorKey struct {
-	Node string // its ID
-	ARN  string // of the target group or the rule
-}
-
 // Target is what is known of one target, whatever assignment names it.
 type Target struct {
 	registry *Registry
@@ -52,12 +45,11 @@ type Registry struct {
 
 	mu      sync.Mutex // guards the following
 	targets map[Key]*Target
-	cursors map[CursorKey]*atomic.Uint64
 }
 
 // NewRegistry returns an empty registry.
 func NewRegistry() *Registry {
-	return &Registry{targets: map[Key]*Target{}, cursors: map[CursorKey]*atomic.Uint64{}}
+	return &Registry{targets: map[Key]*Target{}}
 }
 
 // Target returns the target's entry, a new one that isn't eligible if there is none.
@@ -79,31 +71,15 @@ func (r *Registry) Lookup(k Key) *Target {
 	return r.targets[k]
 }
 
-// Cursor returns the counter of a place of round robin.
-func (r *Registry) Cursor(k CursorKey) *atomic.Uint64 {
+// Forget takes the entry of a target that no assignment names any more out, and
+// says whether it is out: one with requests under way stays, so that the target,
+// should it come back, is known to have them.
+func (r *Registry) Forget(k Key) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.cursors[k]
-	if c == nil {
-		c = new(atomic.Uint64)
-		r.cursors[k] = c
+	if t := r.targets[k]; t != nil && t.InFlight() > 0 {
+		return false
 	}
-	return c
-}
-
-// Retain forgets the targets and cursors that no assignment names any more. A
-// target with requests under way is kept until the next call.
-func (r *Registry) Retain(targets func(Key) bool, cursors func(CursorKey) bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for k, t := range r.targets {
-		if !targets(k) && t.InFlight() == 0 {
-			delete(r.targets, k)
-		}
-	}
-	for k := range r.cursors {
-		if !cursors(k) {
-			delete(r.cursors, k)
-		}
-	}
+	delete(r.targets, k)
+	return true
 }

@@ -1,0 +1,315 @@
+package proxy
+
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+
+	"github.com/fairlead/fairlead/internal/proxy/balance"
+	"github.com/fairlead/fairlead/internal/proxy/route"
+	"github.com/fairlead/fairlead/internal/snapshot"
+)
+
+// balancer is a load balancer with its rules compiled, once for all its nodes. It
+// never changes.
+type balancer struct {
+	from    *snapshot.LoadBalancer
+	nodes   []*snapshot.Node
+	rules   []*route.Table     // beside from.Listeners
+	groups  []string           // ARNs of target groups, by route.Share.Group
+	secured map[string]*secure // by ARN, of the HTTPS listeners that can be served
+}
+
+// uses are the ARNs of the target groups and certificates that a change of the
+// load balancer's parts may come from. A nil balancer uses none.
+func (b *balancer) uses() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if b == nil {
+			return
+		}
+		for _, g := range b.groups {
+			if !yield(g) {
+				return
+			}
+		}
+		for _, l := range b.from.Listeners {
+			if l.TLS == nil {
+				continue
+			}
+			for _, c := range l.TLS.Certificates {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// targetGroup is a target group with the endpoints of its targets. It never
+// changes; the endpoints do.
+type targetGroup struct {
+	from      *snapshot.TargetGroup
+	endpoints []*endpoint // beside from.Targets, as the following
+	targets   []*balance.Target
+	draining  []bool
+	byAddr    map[netip.AddrPort]*endpoint
+}
+
+// has says whether the endpoint is the target group's. A nil group has none.
+func (g *targetGroup) has(e *endpoint) bool { return g != nil && g.byAddr[e.key.Addr] == e }
+
+// names says whether the target group has a target at the address.
+func (g *targetGroup) names(at netip.AddrPort) bool { return g != nil && g.byAddr[at] != nil }
+
+// plan is what changes of an assignment come to, compiled. Nil values are of what
+// is gone.
+type plan struct {
+	proxy        *Proxy
+	bound        Bound
+	groups       map[string]*targetGroup // by ARN
+	certificates map[string]*certificate // by ARN
+	balancers    map[string]*balancer    // by ARN: those that change, and those whose parts do
+	nodes        map[string]*nodePlan    // by ID, of the balancers above
+	unbound      map[string]string       // IDs of nodes that have no address → their load balancers' ARNs
+}
+
+// nodePlan is one node's part.
+type nodePlan struct {
+	balancer string // ARN
+	bound    netip.Addr
+	phase    snapshot.NodePhase
+	tables   map[uint16]*table // of the listeners that can be served
+	states   []snapshot.ListenerStatus
+	cursors  map[string]*atomic.Uint64
+	node     *node // that it becomes
+}
+
+// plan compiles changes and changes nothing itself, but that the registry learns
+// of new targets. The load balancers named beside them are planned too.
+func (p *Proxy) plan(changes snapshot.Changes, balancers []string, bound Bound) (*plan, error) {
+	pl := &plan{
+		proxy: p, bound: bound,
+		groups:       map[string]*targetGroup{},
+		certificates: map[string]*certificate{},
+		balancers:    map[string]*balancer{},
+		nodes:        map[string]*nodePlan{},
+		unbound:      map[string]string{},
+	}
+	affected := map[string]*balancer{} // with what they become filled in bit by bit
+	touch := func(arn string) *balancer {
+		b := affected[arn]
+		if b == nil {
+			b = new(balancer)
+			if old := p.balancers[arn]; old != nil {
+				b.from, b.nodes = old.from, slices.Clone(old.nodes)
+			}
+			affected[arn] = b
+		}
+		return b
+	}
+	touchUsers := func(arn string) {
+		for user := range p.users[arn] {
+			touch(user)
+		}
+	}
+	for _, arn := range balancers {
+		touch(arn)
+	}
+	for _, c := range changes.TargetGroups {
+		if c.New == nil {
+			pl.groups[c.Old.ARN] = nil
+			touchUsers(c.Old.ARN)
+			continue
+		}
+		pl.groups[c.New.ARN] = p.planGroup(c.New)
+		touchUsers(c.New.ARN)
+	}
+	for _, c := range changes.Certificates {
+		if c.New == nil {
+			pl.certificates[c.Old.ARN] = nil
+			touchUsers(c.Old.ARN)
+			continue
+		}
+		pl.certificates[c.New.ARN] = p.openCertificate(c.New)
+		touchUsers(c.New.ARN)
+	}
+	for _, c := range changes.LoadBalancers {
+		if c.New == nil {
+			touch(c.Old.ARN).from = nil
+			continue
+		}
+		touch(c.New.ARN).from = c.New
+	}
+	for _, c := range changes.Nodes {
+		if c.Old != nil {
+			b := touch(c.Old.LoadBalancerARN)
+			b.nodes = slices.DeleteFunc(b.nodes, func(n *snapshot.Node) bool { return n.ID == c.Old.ID })
+			pl.nodes[c.Old.ID] = nil
+		}
+	}
+	for _, c := range changes.Nodes {
+		if c.New != nil {
+			b := touch(c.New.LoadBalancerARN)
+			b.nodes = append(b.nodes, c.New)
+		}
+	}
+	for arn, b := range affected {
+		if err := pl.planBalancer(arn, b); err != nil {
+			return nil, err
+		}
+	}
+	return pl, nil
+}
+
+// planBalancer compiles a load balancer and its nodes.
+func (pl *plan) planBalancer(arn string, b *balancer) error {
+	if b.from == nil {
+		if len(b.nodes) > 0 {
+			return fmt.Errorf("node %s: load balancer %s is not in the assignment", b.nodes[0].ID, arn)
+		}
+		pl.balancers[arn] = nil
+		return nil
+	}
+	if old := pl.proxy.balancers[arn]; old != nil && old.from == b.from && !slices.ContainsFunc(old.groups, pl.lost) {
+		b.rules, b.groups = old.rules, old.groups
+	} else if err := pl.compile(b); err != nil {
+		return err
+	}
+	b.secured = map[string]*secure{}
+	pl.balancers[arn] = b
+	for _, n := range b.nodes {
+		if at, ok := pl.bound(n.ID); ok {
+			pl.nodes[n.ID] = pl.planNode(n, at, b)
+		} else {
+			pl.nodes[n.ID] = nil
+			pl.unbound[n.ID] = arn
+		}
+	}
+	return nil
+}
+
+// group returns a target group as it will be, nil if there is none.
+func (pl *plan) group(arn string) *targetGroup {
+	if g, changes := pl.groups[arn]; changes {
+		return g
+	}
+	return pl.proxy.groups[arn]
+}
+
+func (pl *plan) lost(group string) bool { return pl.group(group) == nil }
+
+// certificate returns a certificate as it will be, nil if there is none.
+func (pl *plan) certificate(arn string) *certificate {
+	if c, changes := pl.certificates[arn]; changes {
+		return c
+	}
+	return pl.proxy.certificates[arn]
+}
+
+func (pl *plan) compile(b *balancer) error {
+	number := map[string]int{}
+	for _, l := range b.from.Listeners {
+		t, err := route.Compile(l, func(arn string) (int, bool) {
+			if n, ok := number[arn]; ok {
+				return n, true
+			}
+			if pl.lost(arn) {
+				return 0, false
+			}
+			number[arn] = len(b.groups)
+			b.groups = append(b.groups, arn)
+			return number[arn], true
+		})
+		if err != nil {
+			return fmt.Errorf("load balancer %s, port %d: %w", b.from.ARN, l.Port, err)
+		}
+		b.rules = append(b.rules, t)
+	}
+	return nil
+}
+
+func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodePlan {
+	np := &nodePlan{balancer: b.from.ARN, bound: bound, phase: n.Phase, tables: map[uint16]*table{}, cursors: map[string]*atomic.Uint64{}}
+	cursor := pl.proxy.cursors(n.ID, np)
+	groups := make([]*group, len(b.groups))
+	for i, arn := range b.groups {
+		g := pl.group(arn)
+		groups[i] = &group{
+			version: g.from.ProtocolVersion, endpoints: g.endpoints,
+			balance: balance.NewGroup(pl.proxy.registry, g.targets, g.draining, cursor(arn)),
+		}
+	}
+	host := []byte(b.from.DNSName)
+	if len(host) == 0 { // an assignment from before names were in it
+		host = []byte(n.Address().String())
+	}
+	for i, l := range b.from.Listeners {
+		state := snapshot.ListenerStatus{ARN: l.ARN, Port: l.Port}
+		var secure *secure
+		if l.Protocol == snapshot.HTTPS {
+			var err error
+			if secure, err = pl.planTLS(b, &l); err != nil {
+				state.Error = err.Error()
+				np.states = append(np.states, state)
+				continue
+			}
+		}
+		t := &table{
+			rules: b.rules[i], groups: groups, port: l.Port, host: host, tls: secure,
+			idleTimeout: b.from.IdleTimeout, clientKeepAlive: b.from.ClientKeepAlive,
+		}
+		for _, r := range l.Rules {
+			t.cursors = append(t.cursors, cursor(r.ARN))
+		}
+		np.tables[l.Port] = t
+		np.states = append(np.states, state)
+	}
+	return np
+}
+
+// cursors returns the places of round robin of a node, by the ARN of the target
+// group, or of the rule, that it goes round in: those that it has, new ones
+// where it has none. The plan keeps those that it asks for.
+func (p *Proxy) cursors(nodeID string, np *nodePlan) func(arn string) *atomic.Uint64 {
+	var old map[string]*atomic.Uint64
+	if n := p.nodes[nodeID]; n != nil {
+		old = n.cursors
+	}
+	return func(arn string) *atomic.Uint64 {
+		c := np.cursors[arn]
+		if c == nil {
+			if c = old[arn]; c == nil {
+				c = new(atomic.Uint64)
+			}
+			np.cursors[arn] = c
+		}
+		return c
+	}
+}
+
+// planGroup makes the endpoints of a target group: those that are there already
+// where the target stays, and is spoken to as before.
+func (p *Proxy) planGroup(g *snapshot.TargetGroup) *targetGroup {
+	old := p.groups[g.ARN]
+	// To speak another version could mean to lose what the targets rely on.
+	if g.ProtocolVersion != snapshot.HTTP1 && (old == nil || old.from.ProtocolVersion != g.ProtocolVersion) {
+		p.log.Warn("requests for the target group are answered 501: its protocol version is not spoken to targets (use one with HTTP1)",
+			"target group", g.ARN, "protocol version", g.ProtocolVersion)
+	}
+	out := &targetGroup{from: g, byAddr: make(map[netip.AddrPort]*endpoint, len(g.Targets))}
+	for _, t := range g.Targets {
+		k := endpointKey{balance.Key{Group: g.ARN, Addr: t.AddrPort()}, g.Protocol == snapshot.HTTPS}
+		var e *endpoint
+		if old != nil {
+			e = old.byAddr[k.Addr]
+		}
+		if e == nil || e.key != k {
+			e = p.newEndpoint(k)
+		}
+		out.byAddr[k.Addr] = e
+		out.endpoints, out.targets, out.draining = append(out.endpoints, e), append(out.targets, e.target), append(out.draining, t.Draining)
+	}
+	return out
+}
