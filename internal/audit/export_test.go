@@ -16,3 +16,6 @@ func SetOpen(f func(name string) (File, error)) (restore func()) {
 func OpenFile(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 }
+
+// IsIdentifier says whether a text is taken for the id or ARN of a resource.
+var IsIdentifier = isIdentifier

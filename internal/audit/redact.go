@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // redacted stands where a secret was.
@@ -13,26 +16,22 @@ const redacted = "(redacted)"
 // ClientSecret of OIDC, SecretAccessKey, and what else goes by such names. A word
 // too many hides a value that nobody needed; one too few tells a secret to whoever
 // reads the log.
-var secretWords = []string{
-	"secret", "password", "passwd", "passphrase", "privatekey", "credential", "apikey",
-	"accesstoken", "authtoken", "bearertoken", "idtoken", "refreshtoken", "securitytoken", "sessiontoken",
+var secretWords = [][]byte{
+	[]byte("secret"), []byte("password"), []byte("passwd"), []byte("passphrase"), []byte("privatekey"), []byte("credential"), []byte("apikey"),
+	[]byte("accesstoken"), []byte("authtoken"), []byte("bearertoken"), []byte("idtoken"), []byte("refreshtoken"), []byte("securitytoken"), []byte("sessiontoken"),
 }
 
 // secretName says whether a parameter with the name is secret: one of its parts
 // is, whatever is below or above.
 func secretName(name string) bool {
-	letters := strings.Map(func(r rune) rune {
-		if !unicode.IsLetter(r) {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, name)
-	for _, w := range secretWords {
-		if strings.Contains(letters, w) {
-			return true
+	var room [128]byte
+	letters := room[:0]
+	for _, r := range name {
+		if unicode.IsLetter(r) {
+			letters = utf8.AppendRune(letters, unicode.ToLower(r))
 		}
 	}
-	return false
+	return slices.ContainsFunc(secretWords, func(w []byte) bool { return bytes.Contains(letters, w) })
 }
 
 // secretsOf returns those parameters that are secret: by their own name, or by
