@@ -122,7 +122,9 @@ func (s *Service) tellReport(r store.Snapshot, news reportNews, at time.Time) {
 			s.tellListener(r, n.now.NodeID, l, at)
 		}
 	}
-	s.tellTargets(r, news.targets, at)
+	if !news.first {
+		s.tellTargets(r, news.targets, at)
+	}
 }
 
 func (s *Service) tellListener(r store.Snapshot, nodeID string, l snapshot.ListenerStatus, at time.Time) {
@@ -157,9 +159,13 @@ const toldTargets = 10
 func (s *Service) tellTargets(r store.Snapshot, news []said[snapshot.TargetStatus], at time.Time) {
 	changed := map[healthChange][]netip.AddrPort{}
 	for _, t := range news {
-		if t.known && t.now.State != t.before.State {
+		before := t.before.State
+		if !t.known { // its first probe was quicker than the report
+			before = snapshot.TargetInitial
+		}
+		if t.now.State != before {
 			key := t.now.Key()
-			c := healthChange{key.TargetGroupARN, t.now.State, t.before.State, t.now.Reason}
+			c := healthChange{key.TargetGroupARN, t.now.State, before, t.now.Reason}
 			changed[c] = append(changed[c], key.Addr)
 		}
 	}

@@ -63,6 +63,7 @@ type Agent struct {
 	prober   *health.Prober
 	restored chan struct{} // closed when the assignment on disk has been applied
 	changed  chan struct{} // there is something new to report
+	unsaved  chan struct{} // another assignment is applied than the one on disk
 
 	mu       sync.Mutex            // guards the following
 	applied  *snapshot.Assignment  // nil: none yet
@@ -108,7 +109,7 @@ func New(o Options) (*Agent, error) {
 	}
 	return &Agent{
 		o: o, log: o.Log.With("host", o.Host), file: file,
-		restored: make(chan struct{}), changed: make(chan struct{}, 1),
+		restored: make(chan struct{}), changed: make(chan struct{}, 1), unsaved: make(chan struct{}, 1),
 		attached: map[string]netip.Addr{}, leaving: map[string]bool{}, failures: map[string]failure{}, touched: nothingTouched(),
 	}, nil
 }
@@ -134,19 +135,20 @@ func (a *Agent) Run(ctx context.Context) {
 	a.proxy, a.prober = p, h
 	a.mu.Unlock()
 
-	var reporter sync.WaitGroup
+	var others sync.WaitGroup
 	defer func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.o.ShutdownGrace)
 		defer cancel()
 		p.Close(grace)
 		h.Close()
-		reporter.Wait()
+		others.Wait()
 		if err := a.file.close(); err != nil {
 			a.log.Error("last assignment's file not closed", "error", err)
 		}
 	}()
 	a.restore(ctx)
-	reporter.Go(func() { a.report(ctx) })
+	others.Go(func() { a.report(ctx) })
+	others.Go(func() { a.save(ctx) })
 
 	assignments := a.o.ControlPlane.Assignments()
 	retry := time.NewTicker(a.o.RetryInterval)
@@ -190,17 +192,47 @@ func (a *Agent) take(ctx context.Context, next *snapshot.Assignment) {
 		a.log.Warn("assignment ignored", "revision", next.Revision, "error", err)
 		return
 	}
-	err := a.apply(ctx, next)
-	if err == nil {
-		err = a.file.save(next)
-	}
-	if err == nil {
-		a.acknowledge(next.Revision)
-	}
-	if err != nil {
-		a.log.Error("assignment not applied or not saved", "revision", next.Revision, "error", err)
+	if err := a.apply(ctx, next); err != nil {
+		a.log.Error("assignment not applied", "revision", next.Revision, "error", err)
+		return
 	}
 	a.poke()
+	select {
+	case a.unsaved <- struct{}{}:
+	default: // it will be saved in the place of one before
+	}
+}
+
+// savePause is the least time between two savings: of many changes at once, few
+// are written. The first of them isn't held back.
+const savePause = 10 * time.Millisecond
+
+// save keeps the applied assignment on disk until ctx ends, and acknowledges it.
+func (a *Agent) save(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause := savePause
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.unsaved:
+		}
+		current := a.current()
+		if err := a.file.save(current); err != nil {
+			a.log.Error("assignment not saved", "revision", current.Revision, "error", err)
+			pause = a.o.RetryInterval
+			select {
+			case a.unsaved <- struct{}{}:
+			default:
+			}
+		} else {
+			a.acknowledge(current.Revision)
+			a.poke()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
 }
 
 func (a *Agent) acceptable(next *snapshot.Assignment) error {

@@ -312,7 +312,7 @@ func TestAssignmentsThatAreNotForUsAreIgnored(t *testing.T) {
 	h := startHost(t, dir, p, loopback(t, dir))
 	addr, target := newAddress(), echoTarget(t, "x")
 	p.assignments <- assignment(7, addr, target)
-	p.await(t, "has a ready node", ready)
+	p.await(t, "is about 7 and has a ready node", func(r *snapshot.Report) bool { return r.Revision == 7 && ready(r) })
 
 	older := assignment(6, addr, target)
 	older.Nodes = nil
