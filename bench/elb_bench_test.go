@@ -1,11 +1,17 @@
 package bench
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -80,24 +86,25 @@ const (
 	rivalTurn    = 3 * time.Second // of each kind of call in each round
 )
 
-// BenchmarkAgainstMoto is API calls a second by 8 clients: pages of 20 load
-// balancers, and changes of a rule. In each round both servers have their turn
-// one after the other. Rounds are -benchtime Nx.
+// BenchmarkAgainstMoto is API calls a second by 8 connections: pages of 20 load
+// balancers, and changes of a rule. The requests are signed beforehand and the
+// replies not decoded, so that the two cores are the servers'. In each round both
+// have their turn one after the other. Rounds are -benchtime Nx.
 func BenchmarkAgainstMoto(b *testing.B) {
 	p := testkit.StartProcess(b, b.TempDir()+"/data")
 	us := newRival(b, "fairlead", p.PID(), wire.Client{Endpoint: p.API, Region: "us-east-1", AccessKeyID: p.Key.ID, Secret: p.Key.Secret}, p.Region)
 	rivals := []*rival{us, startMoto(b)}
 	for b.Loop() {
 		for _, r := range rivals {
-			r.turn(b, "describe", func(int) error {
-				return r.elb.Do(b.Context(), "DescribeLoadBalancers", &elbshapes.DescribeLoadBalancersInput{}, &elbshapes.DescribeLoadBalancersOutput{})
-			})
-			r.turn(b, "modify", func(n int) error {
-				return r.elb.Do(b.Context(), "ModifyRule", &elbshapes.ModifyRuleInput{
+			r.turn(b, "describe", r.record(b, "DescribeLoadBalancers", &elbshapes.DescribeLoadBalancersInput{}))
+			var changes []request
+			for n := range 512 {
+				changes = append(changes, r.record(b, "ModifyRule", &elbshapes.ModifyRuleInput{
 					RuleArn:    &r.rules[n%len(r.rules)],
 					Conditions: []elbshapes.RuleCondition{{Field: new("path-pattern"), Values: []string{"/" + strconv.Itoa(n)}}},
-				}, &elbshapes.ModifyRuleOutput{})
-			})
+				}))
+			}
+			r.turn(b, "modify", changes...)
 		}
 	}
 	b.ReportMetric(0, "ns/op")
@@ -184,16 +191,45 @@ func newRival(b *testing.B, name string, pid int, client wire.Client, region str
 	return r
 }
 
+// request is a signed request as it is sent.
+type request []byte
+
+// recorder keeps what it is to send.
+type recorder struct{ sent bytes.Buffer }
+
+var errRecorded = errors.New("recorded")
+
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.Write(&r.sent); err != nil {
+		return nil, err
+	}
+	return nil, errRecorded
+}
+
+// record returns the request of a call.
+func (r *rival) record(b *testing.B, action string, in any) request {
+	b.Helper()
+	var out recorder
+	client := *r.elb
+	client.HTTP = &http.Client{Transport: &out}
+	if err := client.Do(b.Context(), action, in, &struct{}{}); !errors.Is(err, errRecorded) {
+		b.Fatal(err)
+	}
+	return out.sent.Bytes()
+}
+
 // turn makes calls for a while and notes how many.
-func (r *rival) turn(b *testing.B, kind string, call func(n int) error) {
+func (r *rival) turn(b *testing.B, kind string, requests ...request) {
 	b.Helper()
 	before, begin := r.ticks(b), time.Now()
 	var made atomic.Int64
 	var clients sync.WaitGroup
 	for range rivalClients {
 		clients.Go(func() {
+			c := caller{addr: strings.TrimPrefix(r.elb.Endpoint, "http://")}
+			defer c.close()
 			for time.Since(begin) < rivalTurn {
-				if err := call(int(made.Add(1))); err != nil {
+				if err := c.call(requests[int(made.Add(1))%len(requests)]); err != nil {
 					b.Errorf("%s: %v", r.name, err)
 					return
 				}
@@ -204,6 +240,47 @@ func (r *rival) turn(b *testing.B, kind string, call func(n int) error) {
 	n := float64(made.Load())
 	r.calls[kind] = append(r.calls[kind], n/time.Since(begin).Seconds())
 	r.cpu[kind] = append(r.cpu[kind], float64(r.ticks(b)-before)*10_000/n)
+}
+
+// caller sends requests on one connection, as long as the server keeps it.
+type caller struct {
+	addr string
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func (c *caller) call(r request) error {
+	if c.conn == nil {
+		conn, err := net.Dial("tcp", c.addr)
+		if err != nil {
+			return err
+		}
+		c.conn, c.in = conn, bufio.NewReader(conn)
+	}
+	if _, err := c.conn.Write(r); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
+	if resp.Close {
+		c.close()
+	}
+	return nil
+}
+
+func (c *caller) close() {
+	if c.conn != nil {
+		_ = c.conn.Close()
+		c.conn = nil
+	}
 }
 
 func (r *rival) ticks(b *testing.B) int {
