@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
@@ -26,10 +27,12 @@ type endpoint struct {
 	proxy  *Proxy
 	tls    *tls.Config // nil: cleartext
 
-	mu      sync.Mutex               // guards the following
-	idle    []*targetConn            // the one used last at the end
-	active  map[*targetConn]struct{} // in the hands of a request
-	retired bool                     // no assignment names it: nothing is kept
+	retired atomic.Bool // no assignment names it: nothing is kept
+	pools   []loopPool  // connections of the loops, by loop
+
+	mu     sync.Mutex               // guards the following, and the setting of retired
+	idle   []*targetConn            // the one used last at the end
+	active map[*targetConn]struct{} // in the hands of a request
 }
 
 // targetConn is a connection to a target.
@@ -41,7 +44,7 @@ type targetConn struct {
 }
 
 func (p *Proxy) newEndpoint(k endpointKey) *endpoint {
-	e := &endpoint{key: k, proxy: p, target: p.registry.Target(k.Key), active: map[*targetConn]struct{}{}}
+	e := &endpoint{key: k, proxy: p, target: p.registry.Target(k.Key), active: map[*targetConn]struct{}{}, pools: make([]loopPool, p.loops.count())}
 	if k.tls {
 		e.tls = &tls.Config{
 			// ALB doesn't validate the certificates of targets: they are reached
@@ -117,7 +120,7 @@ func (e *endpoint) connect() (*targetConn, error) {
 func (e *endpoint) keep(t *targetConn, idleTimeout time.Duration) {
 	e.mu.Lock()
 	delete(e.active, t)
-	kept := !e.retired && len(e.idle) < maxIdlePerTarget
+	kept := !e.retired.Load() && len(e.idle) < maxIdlePerTarget
 	if kept {
 		t.until = time.Now().Add(idleTimeout)
 		e.idle = append(e.idle, t)
@@ -162,9 +165,10 @@ func (e *endpoint) sweep(now time.Time) {
 // retire closes the idle connections for good. cut ends requests under way too,
 // as when a target's deregistration delay is over.
 func (e *endpoint) retire(cut bool) {
+	e.proxy.loops.each(func(l *loop) { l.retire(e, cut) })
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.retired = true
+	e.retired.Store(true)
 	for _, t := range e.idle {
 		t.close()
 	}
@@ -174,11 +178,4 @@ func (e *endpoint) retire(cut bool) {
 			t.close()
 		}
 	}
-}
-
-// isRetired says that no assignment names the target any more.
-func (e *endpoint) isRetired() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.retired
 }

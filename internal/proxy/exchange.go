@@ -25,6 +25,7 @@ const maxInterim = 16
 // group is a target group as one node forwards to it.
 type group struct {
 	version   snapshot.ProtocolVersion
+	secure    bool // targets speak TLS
 	balance   *balance.Group
 	endpoints []*endpoint // beside the balance's targets
 }
@@ -104,7 +105,7 @@ func (x *exchange) send(e *endpoint, out *[]byte) (n, status int) {
 				return n, 0
 			}
 		}
-		stale := x.again && x.target.reused && len(x.target.unread()) == 0 && closed(err) && !e.isRetired()
+		stale := x.again && x.target.reused && len(x.target.unread()) == 0 && closed(err) && !e.retired.Load()
 		x.stopUpload()
 		e.discard(x.target)
 		x.target = nil

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -24,6 +25,22 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shell names the variable that has the tests run on the stream shell alone, if
+// it is "streams".
+const shell = "FAIRLEAD_PROXY_SHELL"
+
+// Both shells do the same: every test here runs on either.
+func TestTheStreamShellDoesTheSame(t *testing.T) {
+	if os.Getenv(shell) != "" {
+		t.Skip("it runs")
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.timeout=4m")
+	cmd.Env = append(os.Environ(), shell+"=streams")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
 
 // port is the listeners' port in tests. Each test has addresses of its own.
 const port = 28080
@@ -62,6 +79,9 @@ func newWorldWith(t *testing.T, o proxy.Options) *world {
 
 func newWorldFor(t testing.TB, o proxy.Options) *world {
 	t.Helper()
+	if os.Getenv(shell) == "streams" {
+		o.Loops = -1
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}

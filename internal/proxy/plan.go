@@ -237,7 +237,7 @@ func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodeP
 	for i, arn := range b.groups {
 		g := pl.group(arn)
 		groups[i] = &group{
-			version: g.from.ProtocolVersion, endpoints: g.endpoints,
+			version: g.from.ProtocolVersion, secure: g.from.Protocol == snapshot.HTTPS, endpoints: g.endpoints,
 			balance: balance.NewGroup(pl.proxy.registry, g.targets, g.draining, cursor(arn)),
 		}
 	}

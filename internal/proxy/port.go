@@ -31,30 +31,56 @@ type table struct {
 
 // port is one listener of a node, open.
 type port struct {
-	proxy    *Proxy
-	node     *node
-	number   uint16
-	listener net.Listener
-	table    atomic.Pointer[table]
-	closing  atomic.Bool
+	proxy   *Proxy
+	node    *node
+	number  uint16
+	on      listening
+	table   atomic.Pointer[table]
+	closing atomic.Bool
+	looped  atomic.Int64 // connections on loops
 
 	mu    sync.Mutex // guards the following
 	conns map[*client]struct{}
 	since time.Time // when it began to close
 }
 
+// listening is a port's open socket.
+type listening interface {
+	start() // accepts connections
+	close() // gives the address up before it returns
+}
+
 // openPort listens. An error says what to do about it.
 func (p *Proxy) openPort(n *node, number uint16, t *table) (*port, error) {
 	at := netip.AddrPortFrom(n.bound, number)
-	lc := net.ListenConfig{KeepAlive: -1} // as dialTCP
-	l, err := lc.Listen(p.ctx, "tcp", at.String())
-	if err != nil {
+	port := &port{proxy: p, node: n, number: number, conns: map[*client]struct{}{}}
+	port.table.Store(t)
+	if err := port.listen(at); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w%s", at, err, remedy(err, number))
 	}
-	port := &port{proxy: p, node: n, number: number, listener: l, conns: map[*client]struct{}{}}
-	port.table.Store(t)
 	return port, nil
 }
+
+// listenStream opens the port's socket for the stream shell.
+func (p *port) listenStream(at netip.AddrPort) error {
+	lc := net.ListenConfig{KeepAlive: -1} // as dialTCP
+	l, err := lc.Listen(p.proxy.ctx, "tcp", at.String())
+	if err != nil {
+		return err
+	}
+	p.on = &streamListener{listener: l, port: p}
+	return nil
+}
+
+// streamListener accepts a port's connections in a goroutine.
+type streamListener struct {
+	listener net.Listener
+	port     *port
+}
+
+func (n *streamListener) start() { n.port.proxy.wg.Go(n.accept) }
+
+func (n *streamListener) close() { _ = n.listener.Close() } // it can only say that it is closed already
 
 // remedy says what to do about an address that can't be bound.
 func remedy(err error, number uint16) string {
@@ -70,12 +96,13 @@ func remedy(err error, number uint16) string {
 }
 
 // start accepts connections until close.
-func (p *port) start() { p.proxy.wg.Go(p.accept) }
+func (p *port) start() { p.on.start() }
 
-func (p *port) accept() {
+func (n *streamListener) accept() {
 	var pause time.Duration
+	p := n.port
 	for {
-		conn, err := p.listener.Accept()
+		conn, err := n.listener.Accept()
 		if err == nil {
 			pause = 0
 			p.serve(conn)
@@ -105,33 +132,46 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// serve starts a connection's goroutine.
+// serve has the stream shell carry a connection.
 func (p *port) serve(conn net.Conn) {
-	if s := p.table.Load().tls; s != nil {
-		conn = tls.Server(conn, s.config)
-	}
-	c := newClient(p, conn)
-	p.mu.Lock()
-	if p.closing.Load() {
-		p.mu.Unlock()
+	if !p.enter() {
 		_ = conn.Close() // it came while the listener closed
 		return
 	}
-	p.conns[c] = struct{}{}
+	if s := p.table.Load().tls; s != nil {
+		conn = tls.Server(conn, s.config)
+	}
+	p.take(newClient(p, conn))
+}
+
+// enter puts a connection on the books; false if the port closes.
+func (p *port) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing.Load() {
+		return false
+	}
 	p.node.open.Add(1)
 	p.node.conns.Add(1)
+	return true
+}
+
+// take starts the goroutine of a connection that is on the books.
+func (p *port) take(c *client) {
+	p.mu.Lock()
+	p.conns[c] = struct{}{}
 	p.mu.Unlock()
 	p.proxy.wg.Go(func() {
 		c.serve()
-		p.forget(c)
+		p.mu.Lock()
+		delete(p.conns, c)
+		p.mu.Unlock()
+		p.left()
 	})
 }
 
-// forget takes a closed connection off the books.
-func (p *port) forget(c *client) {
-	p.mu.Lock()
-	delete(p.conns, c)
-	p.mu.Unlock()
+// left takes a closed connection off the books.
+func (p *port) left() {
 	left := p.node.open.Add(-1)
 	if left == 0 && (p.closing.Load() || p.node.draining.Load()) {
 		p.proxy.changed(p.node.id)
@@ -149,7 +189,8 @@ func (p *port) close() {
 		c.closeIfIdle()
 	}
 	p.mu.Unlock()
-	_ = p.listener.Close() // it can only say that it is closed already
+	p.proxy.loops.each(func(l *loop) { l.closeIdle(p) })
+	p.on.close()
 }
 
 // cut ends every connection now.
@@ -159,18 +200,19 @@ func (p *port) cut() {
 	for c := range p.conns {
 		c.cut()
 	}
+	p.proxy.loops.each(func(l *loop) { l.cut(p) })
 }
 
 // overdue says whether the port has been closing for longer than closeGrace.
 func (p *port) overdue(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.since.IsZero() && now.Sub(p.since) >= closeGrace && len(p.conns) > 0
+	return !p.since.IsZero() && now.Sub(p.since) >= closeGrace && p.looped.Load()+int64(len(p.conns)) > 0
 }
 
 // empty says that no connection is left.
 func (p *port) empty() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.conns) == 0
+	return p.looped.Load()+int64(len(p.conns)) == 0
 }

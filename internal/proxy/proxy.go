@@ -34,6 +34,11 @@ type Options struct {
 	// Dial connects to a target; nil: TCP.
 	Dial func(ctx context.Context, target netip.AddrPort) (net.Conn, error)
 
+	// Loops is how many event loops carry connections in the clear; 0: one for each
+	// CPU that the process may use. With less, with a Dial, and where there is no
+	// epoll, each connection has a goroutine.
+	Loops int
+
 	// OpenKey decrypts a certificate's private key, to PKCS #8; nil: this host can
 	// serve no HTTPS listener.
 	OpenKey func(certificateARN string, sealed []byte) ([]byte, error)
@@ -53,6 +58,7 @@ type Proxy struct {
 
 	registry *balance.Registry
 	dates    dates
+	loops    *loops        // nil: none
 	planned  atomic.Uint64 // load balancers, each time
 
 	applying     sync.Mutex // held during Apply, Retry and Close; taken before mu; guards the following
@@ -99,6 +105,7 @@ func New(o Options) *Proxy {
 		p.changed = func(string) {}
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.startLoops(o)
 	p.wg.Go(p.sweep)
 	return p
 }
@@ -203,6 +210,7 @@ func (p *Proxy) Close(ctx context.Context) {
 	for _, e := range endpoints {
 		e.retire(false)
 	}
+	p.loops.stop()
 	p.wg.Wait()
 }
 

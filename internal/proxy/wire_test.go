@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
@@ -31,7 +32,7 @@ func head(r *bufio.Reader) string {
 }
 
 func TestConnectionsPersistOnBothSides(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldWith(t, proxy.Options{Loops: 1}) // each has connections of its own
 	var conns atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { io.WriteString(rw, r.URL.Path) }))
 	s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
@@ -275,7 +276,7 @@ func TestSlowBodiesAreNotCut(t *testing.T) {
 func TestTargetLearnsThatTheClientIsGone(t *testing.T) {
 	for name, leave := range map[string]func(*wire){
 		"while the target thinks": func(c *wire) { c.say("GET / HTTP/1.1\nHost: a\n\n") },
-		"within its body":         func(c *wire) { c.say("POST / HTTP/1.1\nHost: a\nContent-Length: 10\n\nabc") },
+		"within its body":         func(c *wire) { c.say("POST / HTTP/1.1\nHost: a\nContent-Length: 100000\n\nabc") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

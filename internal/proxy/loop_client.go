@@ -1,0 +1,551 @@
+//go:build linux
+
+package proxy
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/proxy/route"
+)
+
+// maxGathered is how large a request's body may be for the loop to wait until all
+// of it is there. A larger one is the stream shell's.
+const maxGathered = 16 << 10
+
+// loopClient is a client's connection on a loop. While nothing is under way it
+// has no memory but this.
+type loopClient struct {
+	loop   *loop
+	port   *port
+	peer   netip.Addr
+	fd     int
+	born   time.Time
+	maxAge time.Duration // as in client
+
+	active time.Duration // when the last byte came or went, by the loop's clock
+	timer  timer
+	in     *inbound      // nil: nothing has come that isn't dealt with
+	unsent []byte        // what the client hasn't taken yet
+	x      *loopExchange // the request under way
+	thrown int           // bytes that came while lingering
+
+	state    clientState
+	readable bool // there may be something to read
+	over     bool // the last thing to read is an end
+	writable bool
+	queued   bool // is in loop.ready
+}
+
+// clientState is what a client's connection is up to.
+type clientState uint8
+
+const (
+	awaiting  clientState = iota // a request
+	answering                    // x is under way
+	closing                      // as soon as unsent has gone
+	parting                      // the same, but the client may have more to say, which nobody hears
+	lingering                    // the client is waited for to end its side
+	dropped
+)
+
+// inbound is what has come of a request, and not all of it, or of the one after.
+type inbound struct {
+	bytes   []byte
+	request http1.Request
+	parsed  bool // nothing new since the last Parse
+	need    int  // of bytes, head and body, once the head is known; 0 before
+}
+
+var inbounds = sync.Pool{New: func() any { return new(inbound) }}
+
+func newLoopClient(p *port, fd int, peer netip.Addr) *loopClient {
+	return &loopClient{port: p, fd: fd, peer: peer, born: time.Now(), maxAge: p.table.Load().clientKeepAlive}
+}
+
+// adopt takes a connection on.
+func (l *loop) adopt(c *loopClient) {
+	c.loop, c.active = l, l.now
+	c.timer = timer{slot: -1, owner: c}
+	// Nothing is asked of the descriptor before: what has come meanwhile is told.
+	if err := l.add(c.fd, c); err != nil {
+		l.proxy.log.Error("connection not carried", "error", err)
+		sysClose(c.fd)
+		c.state = dropped
+		c.port.looped.Add(-1)
+		c.port.left()
+		return
+	}
+	c.writable = true
+	c.await()
+	if c.port.closing.Load() {
+		c.closeIfIdle()
+	}
+}
+
+// happened implements sock.
+func (c *loopClient) happened(events uint32) {
+	if events&^syscall.EPOLLOUT != 0 {
+		c.readable = true
+	}
+	if events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+		c.over = true
+	}
+	if events&^(syscall.EPOLLIN|syscall.EPOLLRDHUP) != 0 {
+		c.writable = true
+	}
+	c.proceed()
+}
+
+// touch notes that a byte came or went.
+func (c *loopClient) touch() { c.active = c.loop.now }
+
+// proceed does what can be done now.
+func (c *loopClient) proceed() {
+	if len(c.unsent) > 0 && !c.flush() {
+		return
+	}
+	for requests := 0; ; requests++ {
+		switch c.state {
+		case answering:
+			c.x.proceed()
+		case closing:
+			c.drop()
+		case parting:
+			c.part()
+		case lingering:
+			c.throwAway()
+		case awaiting:
+			if requests == fairShare {
+				c.queue()
+				return
+			}
+			if c.readRequest() {
+				continue // it is answered, or under way
+			}
+		case dropped:
+		}
+		if c.state != awaiting || len(c.unsent) > 0 || c.in == nil && !c.readable || c.in != nil && c.in.parsed && !c.readable {
+			return
+		}
+	}
+}
+
+// queue has the connection go on when the others have had their turn.
+func (c *loopClient) queue() {
+	if !c.queued {
+		c.queued = true
+		c.loop.ready = append(c.loop.ready, c)
+	}
+}
+
+// await waits for a request, for as long as the idle timeout says.
+func (c *loopClient) await() {
+	c.state = awaiting
+	c.loop.wheel.set(&c.timer, c.active+c.port.table.Load().idleTimeout)
+}
+
+// readRequest reads until a request is there and begins to answer it; false if
+// there is none yet, or none will be.
+func (c *loopClient) readRequest() bool {
+	for {
+		data, request, ok := c.gathered()
+		if !ok {
+			return false
+		}
+		if in := c.in; in != nil && in.need > 0 { // the head is known
+			if len(data) < in.need {
+				continue
+			}
+			return c.begin(data, request, request.Size)
+		}
+		n, err := request.Parse(data)
+		if errors.Is(err, http1.ErrIncomplete) {
+			c.hold(data, request)
+			continue
+		}
+		if err != nil {
+			c.refuse(err)
+			return true
+		}
+		body := request.Body
+		if len(data) < n+int(min(body.Length, maxGathered+1)) && c.gathers(request) {
+			c.hold(data, request)
+			c.in.need = n + int(body.Length)
+			continue
+		}
+		return c.begin(data, request, n)
+	}
+}
+
+// gathers says whether the loop waits for all of the request's body.
+func (c *loopClient) gathers(r *http1.Request) bool {
+	return r.Body.Framing == http1.ByLength && r.Body.Length <= maxGathered && !r.Expect100
+}
+
+// gathered returns what has come and isn't dealt with, after reading once if need
+// be, and the request to parse it into; false if nothing more is there.
+func (c *loopClient) gathered() ([]byte, *http1.Request, bool) {
+	in := c.in
+	if in != nil && !in.parsed {
+		in.parsed = true
+		return in.bytes, &in.request, true
+	}
+	if !c.readable || c.unwanted() {
+		return nil, nil, false
+	}
+	n, errno := sysRead(c.fd, c.loop.buffer)
+	if n < len(c.loop.buffer) && !c.over {
+		c.readable = false // more will be told of
+	}
+	switch {
+	case errno == syscall.EAGAIN:
+		c.readable, c.over = false, false
+		return nil, nil, false
+	case errno == syscall.EINTR:
+		c.readable = true
+		return nil, nil, false
+	case n == 0 || errno != 0:
+		c.drop()
+		return nil, nil, false
+	}
+	c.touch()
+	if in != nil {
+		in.bytes = append(in.bytes, c.loop.buffer[:n]...)
+		return in.bytes, &in.request, true
+	}
+	c.loop.request.Reset()
+	return c.loop.buffer[:n], &c.loop.request, true
+}
+
+// unwanted ends the connection if no request has begun on it and none is wanted
+// any more.
+func (c *loopClient) unwanted() bool {
+	if c.in == nil && c.port.closing.Load() && sysPeek(c.fd) != pending {
+		c.drop()
+		return true
+	}
+	return false
+}
+
+// hold keeps what has come of a request until there is more. request is where it
+// was parsed into.
+func (c *loopClient) hold(data []byte, request *http1.Request) {
+	if c.in == nil {
+		c.in = inbounds.Get().(*inbound)
+		c.in.bytes = append(c.in.bytes[:0], data...)
+		c.in.need = 0
+		c.in.request, *request = *request, c.in.request // they keep their memory
+	}
+	c.in.parsed = true
+	if c.in.request.Begun() {
+		c.loop.wheel.set(&c.timer, c.active+c.port.table.Load().idleTimeout)
+	}
+}
+
+// keepRest keeps what came behind a request.
+func (c *loopClient) keepRest(rest []byte) {
+	in := c.in
+	if len(rest) == 0 {
+		c.in = nil
+		c.recycle(in)
+		return
+	}
+	if in == nil {
+		in = inbounds.Get().(*inbound)
+		c.in = in
+	}
+	in.bytes = append(in.bytes[:0], rest...)
+	in.request.Reset()
+	in.parsed, in.need = false, 0
+}
+
+// recycle gives back memory for what comes in.
+func (c *loopClient) recycle(in *inbound) {
+	if in == nil || cap(in.bytes) > maxOutBuffer {
+		return
+	}
+	in.bytes = in.bytes[:0]
+	in.request.Reset()
+	inbounds.Put(in)
+}
+
+// begin answers a request, or has it answered. data begins with its head of n
+// bytes. False: the connection isn't the loop's any more.
+func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
+	head := data[:n]
+	t := c.port.table.Load()
+	if !r.Body.Empty() && !c.gathers(r) || r.Upgrade(head) != nil {
+		c.hand(data)
+		return false
+	}
+	size := n + int(r.Body.Length)
+	rule := t.rules.Match(head, r, c.peer, &c.loop.scratch)
+	now := c.loop.clock()
+	l := c.loop
+	if rule != nil && rule.Action.Kind == route.Forward {
+		if streams(t, rule) {
+			c.hand(data)
+			return false
+		}
+		status := c.forward(t, rule, data[:size], head, r, now)
+		if status == 0 {
+			if c.state != dropped {
+				c.keepRest(data[size:])
+			}
+			return true
+		}
+		l.out = http1.AppendPage(l.out[:0], status, r.IsHead(head), c.delivery(c.persists(r, now), now))
+	} else {
+		l.out = c.appendAnswer(l.out[:0], t, rule, head, r, now)
+	}
+	keep := c.persists(r, now)
+	c.keepRest(data[size:])
+	c.send(l.out)
+	if c.state == dropped {
+		return true
+	}
+	if !keep {
+		c.end(closing)
+		return true
+	}
+	c.await()
+	return true
+}
+
+// appendAnswer appends what is answered without a target.
+func (c *loopClient) appendAnswer(dst []byte, t *table, rule *route.Rule, head []byte, r *http1.Request, now time.Time) []byte {
+	d := c.delivery(c.persists(r, now), now)
+	isHead := r.IsHead(head)
+	switch {
+	case rule == nil:
+		return http1.AppendPage(dst, 503, isHead, d)
+	case rule.Action.Kind == route.Fixed:
+		f := &rule.Action.Fixed
+		return http1.AppendFixed(dst, f.StatusCode, f.ContentType, f.Body, isHead, d)
+	case rule.Action.Kind == route.Redirect:
+		location := rule.Action.AppendLocation(nil, head, r, route.Arrival{Host: t.host, Port: t.port})
+		if len(location) > route.MaxLocation {
+			return http1.AppendPage(dst, 507, isHead, d)
+		}
+		return http1.AppendRedirect(dst, rule.Action.RedirectStatus(), location, isHead, d)
+	}
+	return http1.AppendPage(dst, 501, isHead, d)
+}
+
+// streams says whether a request that meets the rule is the stream shell's.
+func streams(t *table, rule *route.Rule) bool {
+	for _, s := range rule.Action.Shares {
+		if t.groups[s.Group].secure {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *loopClient) persists(r *http1.Request, now time.Time) bool {
+	return r.KeepAlive() && !c.port.closing.Load() && !c.port.node.draining.Load() && now.Sub(c.born) < c.maxAge
+}
+
+func (c *loopClient) delivery(keep bool, now time.Time) *http1.Delivery {
+	return &http1.Delivery{Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now)}
+}
+
+// refuse ends a connection whose request can't be read.
+func (c *loopClient) refuse(err error) {
+	refusal, ok := errors.AsType[*http1.Refusal](err)
+	if !ok {
+		c.drop()
+		return
+	}
+	c.giveUp(refusal.Status)
+}
+
+// giveUp answers with an error page and ends the connection, on which there may
+// be more to come.
+func (c *loopClient) giveUp(status int) {
+	l := c.loop
+	l.out = http1.AppendPage(l.out[:0], status, false, c.delivery(false, l.clock()))
+	if c.send(l.out); c.state != dropped {
+		c.end(parting)
+	}
+}
+
+// send writes to the client; what it doesn't take at once goes when it can.
+func (c *loopClient) send(b []byte) {
+	if len(c.unsent) == 0 && c.writable {
+		n, errno := sysWrite(c.fd, b)
+		switch {
+		case errno == 0:
+			c.touch()
+			b = b[n:]
+			c.writable = len(b) == 0
+		case errno == syscall.EAGAIN:
+			c.writable = false
+		case errno != syscall.EINTR:
+			c.drop()
+			return
+		}
+	}
+	if len(b) > 0 {
+		if c.unsent == nil {
+			c.unsent = (*outBuffers.Get().(*[]byte))[:0]
+		}
+		c.unsent = append(c.unsent, b...)
+	}
+}
+
+// flush writes what is due; false if the client doesn't take all of it yet.
+func (c *loopClient) flush() bool {
+	for c.writable && len(c.unsent) > 0 {
+		n, errno := sysWrite(c.fd, c.unsent)
+		switch {
+		case errno == 0:
+			c.touch()
+			c.unsent = c.unsent[:copy(c.unsent, c.unsent[n:])]
+		case errno == syscall.EAGAIN:
+			c.writable = false
+		case errno != syscall.EINTR:
+			c.drop()
+			return false
+		}
+	}
+	if len(c.unsent) > 0 {
+		return false
+	}
+	if b := c.unsent; cap(b) <= maxOutBuffer {
+		outBuffers.Put(&b)
+	}
+	c.unsent = nil
+	return true
+}
+
+// end has the connection end, in a state that follows when all is sent.
+func (c *loopClient) end(how clientState) {
+	c.state = how
+	c.loop.wheel.set(&c.timer, c.active+c.port.table.Load().idleTimeout)
+	if len(c.unsent) == 0 && how == closing {
+		c.drop()
+	}
+}
+
+// part ends our side and waits for the client to end its own.
+func (c *loopClient) part() {
+	if syscall.Shutdown(c.fd, syscall.SHUT_WR) != nil {
+		c.drop()
+		return
+	}
+	c.state = lingering
+	c.loop.wheel.set(&c.timer, c.loop.now+lingerTime)
+	c.throwAway()
+}
+
+// throwAway reads what the client has still sent.
+func (c *loopClient) throwAway() {
+	for reads := 0; c.readable && reads < fairShare; reads++ {
+		n, errno := sysRead(c.fd, c.loop.buffer)
+		if c.thrown += n; errno == syscall.EAGAIN {
+			c.readable = false
+			return
+		}
+		if n == 0 || c.thrown > lingerBytes {
+			c.drop()
+			return
+		}
+	}
+	if c.readable {
+		c.queue()
+	}
+}
+
+// expire implements the timer's owner.
+func (c *loopClient) expire(now time.Duration) {
+	switch c.state {
+	case answering:
+		c.x.expire(now)
+	case lingering:
+		c.drop()
+	case awaiting, closing, parting:
+		timeout := c.port.table.Load().idleTimeout
+		if due := c.active + timeout; due > now {
+			c.loop.wheel.set(&c.timer, due)
+			return
+		}
+		if c.state == awaiting && c.in != nil && c.in.request.Begun() {
+			c.giveUp(408)
+			c.proceed()
+			return
+		}
+		c.drop()
+	case dropped:
+	}
+}
+
+// closeIfIdle ends the connection if it waits for a request.
+func (c *loopClient) closeIfIdle() {
+	if c.state == awaiting && len(c.unsent) == 0 {
+		c.unwanted()
+	}
+}
+
+// drop implements sock.
+func (c *loopClient) drop() {
+	if c.state == dropped {
+		return
+	}
+	c.release()
+	c.loop.close(c.fd)
+	c.port.looped.Add(-1)
+	c.port.left()
+}
+
+// release takes the connection off the loop.
+func (c *loopClient) release() {
+	c.state = dropped
+	if c.x != nil {
+		c.x.abandon()
+	}
+	c.loop.wheel.remove(&c.timer)
+	c.recycle(c.in)
+	c.in, c.unsent = nil, nil
+}
+
+// hand gives the connection to the stream shell, with what has come of a request
+// and isn't answered.
+func (c *loopClient) hand(data []byte) {
+	conn, err := c.loop.detach(c.fd)
+	if err != nil {
+		c.loop.proxy.log.Error("connection not handed over", "error", err)
+		c.drop()
+		return
+	}
+	s := newClient(c.port, conn)
+	s.born, s.maxAge = c.born, c.maxAge
+	s.buf = make([]byte, max(headBuffer, len(data)))
+	s.w = copy(s.buf, data)
+	c.release()
+	c.port.take(s)
+	c.port.looped.Add(-1)
+}
+
+// detach makes a connection of package net of a descriptor of the loop's.
+func (l *loop) detach(fd int) (net.Conn, error) {
+	if err := epollRemove(l.epoll, fd); err != nil {
+		return nil, err
+	}
+	l.socks[fd] = nil
+	return connOf(fd)
+}
+
+// connOf makes a connection of package net of a descriptor, which it closes.
+func connOf(fd int) (net.Conn, error) {
+	f := os.NewFile(uintptr(fd), "")
+	conn, err := net.FileConn(f) // a duplicate
+	return conn, errors.Join(err, f.Close())
+}

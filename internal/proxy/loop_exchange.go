@@ -1,0 +1,430 @@
+//go:build linux
+
+package proxy
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/proxy/route"
+	"github.com/fairlead/fairlead/internal/snapshot"
+)
+
+// errCut says that a target's deregistration delay is over.
+var errCut = errors.New("the target is gone")
+
+// spareExchanges is how many exchanges a loop keeps for later requests.
+const spareExchanges = 256
+
+// loopExchange is one request forwarded from a loop, and its response.
+type loopExchange struct {
+	client   *loopClient
+	target   *loopTarget
+	endpoint *endpoint
+	timeout  time.Duration // idle timeout
+
+	request []byte // as it is sent to the target
+	sent    int    // of it
+	head    []byte // what has come of the response's head, if that came in pieces
+
+	response http1.Response
+	decoder  http1.Decoder
+	from, to http1.Framing // of the body, as it comes and as it goes on
+	begun    bool          // the response is on its way to the client
+
+	isHead   bool // HEAD
+	again    bool // may be sent twice
+	keeps    bool // the client lets its connection go on
+	bodiless bool // the request
+	minor    int  // of the client's HTTP/1.x
+	interim  int  // responses before the response
+	looked   time.Duration
+}
+
+// forward begins to forward a request, head and body, and returns 0, or the
+// status to answer with instead.
+func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *http1.Request, now time.Time) (status int) {
+	share := 0
+	if !rule.Action.Single() {
+		share = rule.Action.Choose(t.cursors[rule.Index].Add(1) - 1)
+	}
+	if share < 0 {
+		return 503
+	}
+	g := t.groups[rule.Action.Shares[share].Group]
+	if g.version != snapshot.HTTP1 {
+		return 501
+	}
+	i := g.balance.Pick()
+	if i < 0 {
+		return 503
+	}
+	l := c.loop
+	x := l.exchange()
+	x.client, x.endpoint, x.timeout = c, g.endpoints[i], t.idleTimeout
+	x.isHead, x.minor, x.keeps, x.bodiless = r.IsHead(head), r.Minor, r.KeepAlive(), r.Body.Empty()
+	x.again = x.bodiless && r.Idempotent(head)
+	x.looked = l.now
+	hop := http1.Hop{Client: c.peer, Port: t.port, Host: t.host, Time: now.Unix()}
+	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
+	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())
+	x.request = http1.AppendRequest(x.request[:0], head, r, &hop)
+	x.request = append(x.request, data[len(head):]...)
+	x.endpoint.target.Begin()
+	c.x, c.state = x, answering
+	l.wheel.set(&c.timer, l.now+min(watchInterval, x.timeout))
+	x.launch()
+	return 0
+}
+
+// exchange returns one to fill in.
+func (l *loop) exchange() *loopExchange {
+	n := len(l.spare) - 1
+	if n < 0 {
+		return new(loopExchange)
+	}
+	x := l.spare[n]
+	l.spare = l.spare[:n]
+	return x
+}
+
+// launch gets the exchange a connection.
+func (x *loopExchange) launch() {
+	l := x.client.loop
+	t := l.takeIdle(x.endpoint)
+	if t == nil {
+		var err error
+		if t, err = l.connect(x.endpoint); err != nil {
+			x.fail(502)
+			return
+		}
+	}
+	x.target, t.x, x.sent = t, x, 0
+}
+
+// proceed does what can be done now.
+func (x *loopExchange) proceed() {
+	t := x.target
+	if t == nil {
+		return
+	}
+	if t.connecting {
+		if !t.writable {
+			return
+		}
+		if err := socketError(t.fd); err != nil {
+			x.connectFailed(err)
+			return
+		}
+		t.connecting = false
+	}
+	for t.writable && x.sent < len(x.request) {
+		n, errno := sysWrite(t.fd, x.request[x.sent:])
+		switch {
+		case errno == 0:
+			x.sent += n
+		case errno == syscall.EAGAIN:
+			t.writable = false
+		case errno != syscall.EINTR:
+			t.readable = true // it may still have something to say; if not, that shows now
+			x.sent = len(x.request)
+		}
+	}
+	c := x.client
+	for reads := 0; t.readable && len(c.unsent) == 0; reads++ {
+		if reads == fairShare {
+			c.queue()
+			return
+		}
+		buffer := c.loop.buffer
+		n, errno := sysRead(t.fd, buffer)
+		if n > 0 && n < len(buffer) && !t.over {
+			t.readable = false // more will be told of
+		}
+		switch {
+		case errno == syscall.EAGAIN:
+			t.readable, t.over = false, false
+		case errno == syscall.EINTR:
+			t.readable = true
+		case errno != 0:
+			x.lost(errno)
+		case n == 0:
+			x.lost(io.EOF)
+		default:
+			c.touch()
+			x.take(buffer[:n])
+		}
+		if c.x != x || x.target != t {
+			return
+		}
+	}
+}
+
+func (x *loopExchange) connectFailed(err error) {
+	x.target.close()
+	x.target = nil
+	if err == syscall.ETIMEDOUT {
+		x.fail(504)
+		return
+	}
+	x.fail(502)
+}
+
+// take deals with what has come from the target.
+func (x *loopExchange) take(data []byte) {
+	if x.begun {
+		x.pass(x.client.loop.out[:0], data)
+		return
+	}
+	for {
+		if len(x.head) > 0 {
+			x.head = append(x.head, data...)
+			data = x.head
+		}
+		n, err := x.response.Parse(data)
+		switch {
+		case errors.Is(err, http1.ErrIncomplete):
+			if len(x.head) == 0 {
+				x.head = append(x.head, data...)
+			}
+			return
+		case err != nil:
+			x.lost(err)
+			return
+		case !x.response.Interim():
+			x.respond(data, n)
+			return
+		}
+		if x.interim++; x.interim > maxInterim {
+			x.lost(errInterim)
+			return
+		}
+		c := x.client
+		if x.response.Status != 100 && x.minor > 0 {
+			c.send(http1.AppendResponse(nil, data[:n], &x.response, x.isHead, &http1.Delivery{}))
+			if c.state == dropped {
+				return
+			}
+		}
+		x.again = false
+		rest := append([]byte(nil), data[n:]...) // rare
+		x.response.Reset()
+		x.head = x.head[:0]
+		if data = rest; len(data) == 0 {
+			return
+		}
+	}
+}
+
+var errInterim = &http1.Refusal{Status: 502, Reason: "too many interim responses"}
+
+// respond begins to pass the response on, whose head is the first n bytes.
+func (x *loopExchange) respond(data []byte, n int) {
+	c := x.client
+	if x.response.Status == 101 {
+		x.lost(errSwitched)
+		return
+	}
+	now := c.loop.clock()
+	body := x.response.BodyTo(x.isHead)
+	to, closes := http1.Deliver(body, x.minor)
+	x.keeps = x.keeps && !closes && !c.port.closing.Load() && !c.port.node.draining.Load() && now.Sub(c.born) < c.maxAge
+	d := http1.Delivery{Body: to, Close: !x.keeps, Keep: x.keeps, Date: c.port.proxy.dates.at(now)}
+	x.from, x.to, x.begun = body.Framing, to.Framing, true
+	x.decoder.Reset(body)
+	out := http1.AppendResponse(c.loop.out[:0], data[:n], &x.response, x.isHead, &d)
+	x.pass(out, data[n:])
+}
+
+var errSwitched = &http1.Refusal{Status: 502, Reason: "protocol change that wasn't asked for"}
+
+// pass sends out, and what has come of the body behind it, to the client.
+func (x *loopExchange) pass(out, data []byte) {
+	c := x.client
+	chunked := x.to == http1.Chunked
+	direct := len(out) == 0 && !chunked && x.decoder.Left() >= int64(len(data))
+	start := len(out)
+	if chunked {
+		out = append(out, make([]byte, http1.ChunkRoom)...)
+	}
+	content := len(out)
+	for len(data) > 0 && !x.decoder.Done() {
+		part, n, err := x.decoder.Next(data)
+		if err != nil {
+			c.loop.out = out[:0]
+			x.lost(err)
+			return
+		}
+		data = data[n:]
+		if direct {
+			out = part
+		} else {
+			out = append(out, part...)
+		}
+	}
+	switch {
+	case !chunked:
+	case len(out) == content:
+		out = out[:start]
+	default:
+		size := http1.PutChunkSize(out[start:content], len(out)-content)
+		copy(out[start:], out[content-size:])
+		out = append(out[:len(out)-(http1.ChunkRoom-size)], "\r\n"...)
+	}
+	if chunked && x.decoder.Done() {
+		out = append(out, http1.LastChunk...)
+	}
+	if !direct {
+		c.loop.out = out[:0]
+	}
+	if len(out) > 0 {
+		if c.send(out); c.state == dropped {
+			return
+		}
+	}
+	if x.decoder.Done() {
+		x.finish(len(data) == 0 && x.from != http1.UntilClose && x.response.KeepAlive() && x.sent == len(x.request))
+	}
+}
+
+// finish ends an exchange whose response has come whole.
+func (x *loopExchange) finish(reusable bool) {
+	t := x.target
+	x.target = nil
+	if reusable {
+		t.keep(x.timeout)
+	} else {
+		t.x = nil
+		t.close()
+	}
+	c := x.client
+	keep := x.keeps
+	x.release()
+	if !keep {
+		c.end(closing)
+		return
+	}
+	c.await()
+}
+
+// lost ends an exchange whose target can't be heard any more.
+func (x *loopExchange) lost(err error) {
+	c, t := x.client, x.target
+	if x.begun && errors.Is(err, io.EOF) && x.decoder.EOF() == nil {
+		if x.to == http1.Chunked {
+			c.send([]byte(http1.LastChunk))
+		}
+		if c.state != dropped {
+			x.finish(false)
+		}
+		return
+	}
+	_, refused := errors.AsType[*http1.Refusal](err)
+	stale := x.again && t.reused && len(x.head) == 0 && !x.begun && !refused && !errors.Is(err, errCut) && !x.endpoint.retired.Load()
+	x.target = nil
+	t.x = nil
+	t.close()
+	switch {
+	case stale:
+		// The target closed a connection that it had kept, as it may at any time:
+		// once more, on a connection of its own.
+		x.again = false
+		x.response.Reset()
+		x.relaunch()
+	case !x.begun:
+		x.fail(502)
+	default:
+		if x.to == http1.UntilClose {
+			sysReset(c.fd) // otherwise it ends as if it were whole
+		}
+		c.drop()
+	}
+}
+
+// relaunch connects anew.
+func (x *loopExchange) relaunch() {
+	t, err := x.client.loop.connect(x.endpoint)
+	if err != nil {
+		x.fail(502)
+		return
+	}
+	x.target, t.x, x.sent = t, x, 0
+	if t.writable {
+		x.client.queue()
+	}
+}
+
+// fail answers a request that got no response.
+func (x *loopExchange) fail(status int) {
+	c := x.client
+	if t := x.target; t != nil {
+		x.target, t.x = nil, nil
+		t.close()
+	}
+	now := c.loop.clock()
+	keep := x.bodiless && x.keeps && !c.port.closing.Load() && !c.port.node.draining.Load() && now.Sub(c.born) < c.maxAge
+	out := http1.AppendPage(c.loop.out[:0], status, x.isHead, c.delivery(keep, now))
+	c.loop.out = out[:0]
+	x.release()
+	if c.send(out); c.state == dropped {
+		return
+	}
+	if !keep {
+		c.end(closing)
+		return
+	}
+	c.await()
+}
+
+// expire looks after an exchange on which nothing may be happening.
+func (x *loopExchange) expire(now time.Duration) {
+	c := x.client
+	idle := now - max(c.active, x.looked)
+	switch t := x.target; {
+	case t != nil && t.connecting && now-x.looked >= connectTimeout:
+		x.fail(504)
+		c.proceed()
+		return
+	case idle >= x.timeout && !x.begun:
+		x.fail(504)
+		c.proceed()
+		return
+	case idle >= x.timeout:
+		if x.to == http1.UntilClose {
+			sysReset(c.fd)
+		}
+		c.drop()
+		return
+	case idle > watchInterval/2 && c.readable && sysPeek(c.fd) == gone:
+		c.drop() // the client is gone
+		return
+	}
+	c.loop.wheel.set(&c.timer, now+min(watchInterval, x.timeout-idle))
+}
+
+// abandon ends the exchange of a client that is gone.
+func (x *loopExchange) abandon() {
+	if t := x.target; t != nil {
+		x.target, t.x = nil, nil
+		t.close()
+	}
+	x.release()
+}
+
+// release gives the exchange back to the loop.
+func (x *loopExchange) release() {
+	x.endpoint.target.End()
+	l := x.client.loop
+	x.client.x = nil
+	response, request, head := x.response, x.request[:0], x.head[:0]
+	response.Reset()
+	*x = loopExchange{response: response, request: request, head: head}
+	if len(l.spare) < spareExchanges && cap(request)+cap(head) <= maxOutBuffer {
+		l.spare = append(l.spare, x)
+	}
+}

@@ -1,0 +1,24 @@
+//go:build !linux
+
+package proxy
+
+import "net/netip"
+
+// Where there is no epoll there are no loops: each connection has a goroutine.
+type (
+	loops    struct{}
+	loop     struct{}
+	loopPool struct{}
+)
+
+func (p *Proxy) startLoops(Options) {}
+
+func (*loops) count() int       { return 0 }
+func (*loops) each(func(*loop)) {}
+func (*loops) stop()            {}
+
+func (*loop) closeIdle(*port)        {}
+func (*loop) cut(*port)              {}
+func (*loop) retire(*endpoint, bool) {}
+
+func (p *port) listen(at netip.AddrPort) error { return p.listenStream(at) }

@@ -1,0 +1,145 @@
+//go:build linux
+
+package proxy
+
+import (
+	"syscall"
+	"time"
+)
+
+// loopTarget is a connection to a target on a loop.
+type loopTarget struct {
+	loop     *loop
+	endpoint *endpoint
+	fd       int
+	x        *loopExchange // nil while idle
+	timer    timer         // while idle: when it is closed
+	place    int           // in the pool, while idle
+
+	connecting bool
+	reused     bool // it has answered a request before
+	readable   bool
+	over       bool // the last thing to read is an end
+	writable   bool
+	ended      bool // closed by us
+}
+
+// loopPool is an endpoint's idle connections on one loop, the one used last at the
+// end. It is the loop's.
+type loopPool struct{ idle []*loopTarget }
+
+// pool returns the endpoint's connections on a loop.
+func (e *endpoint) pool(l *loop) *loopPool { return &e.pools[l.index] }
+
+// takeIdle returns the idle connection that was used last, nil if there is none.
+// One that the target has closed isn't there any more, as that is told.
+func (l *loop) takeIdle(e *endpoint) *loopTarget {
+	p := e.pool(l)
+	n := len(p.idle) - 1
+	if n < 0 {
+		return nil
+	}
+	t := p.idle[n]
+	p.idle[n] = nil
+	p.idle = p.idle[:n]
+	l.wheel.remove(&t.timer)
+	t.reused = true
+	return t
+}
+
+// connect begins a connection to a target.
+func (l *loop) connect(e *endpoint) (*loopTarget, error) {
+	fd, connected, err := dialFD(e.key.Addr)
+	if err != nil {
+		return nil, err
+	}
+	t := &loopTarget{loop: l, endpoint: e, fd: fd, connecting: !connected, writable: connected}
+	t.timer = timer{slot: -1, owner: t}
+	if err := l.add(fd, t); err != nil {
+		sysClose(fd)
+		return nil, err
+	}
+	return t, nil
+}
+
+// happened implements sock.
+func (t *loopTarget) happened(events uint32) {
+	if events&^syscall.EPOLLOUT != 0 {
+		t.readable = true
+	}
+	if events&^(syscall.EPOLLIN|syscall.EPOLLRDHUP) != 0 {
+		t.writable = true
+	}
+	if events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+		t.over = true
+	}
+	switch {
+	case t.x != nil:
+		t.x.client.proceed()
+	case t.readable:
+		t.close() // the target has closed it, or says what nobody has asked for
+	}
+}
+
+// keep puts the connection back for the next request.
+func (t *loopTarget) keep(idleTimeout time.Duration) {
+	l, e := t.loop, t.endpoint
+	p := e.pool(l)
+	t.x = nil
+	if e.retired.Load() || len(p.idle) >= maxIdlePerTarget || t.readable && sysPeek(t.fd) != quiet {
+		t.close()
+		return
+	}
+	t.readable, t.over = false, false
+	t.place = len(p.idle)
+	p.idle = append(p.idle, t)
+	l.wheel.set(&t.timer, l.now+idleTimeout)
+}
+
+// expire implements the timer's owner.
+func (t *loopTarget) expire(time.Duration) { t.close() }
+
+// close closes the connection, whatever it is up to.
+func (t *loopTarget) close() {
+	if t.ended {
+		return
+	}
+	t.ended = true
+	l := t.loop
+	l.wheel.remove(&t.timer)
+	if p := t.endpoint.pool(l); t.x == nil && t.place < len(p.idle) && p.idle[t.place] == t {
+		copy(p.idle[t.place:], p.idle[t.place+1:])
+		p.idle[len(p.idle)-1] = nil
+		p.idle = p.idle[:len(p.idle)-1]
+		for i := t.place; i < len(p.idle); i++ {
+			p.idle[i].place = i
+		}
+	}
+	t.x = nil
+	l.close(t.fd)
+}
+
+// drop implements sock.
+func (t *loopTarget) drop() {
+	if x := t.x; x != nil {
+		x.client.drop() // which closes the target's connection too
+		return
+	}
+	t.close()
+}
+
+// retire closes the idle connections to an endpoint that no assignment names any
+// more. cut ends requests under way too.
+func (l *loop) retire(e *endpoint, cut bool) {
+	for p := e.pool(l); len(p.idle) > 0; {
+		p.idle[len(p.idle)-1].close()
+	}
+	if !cut {
+		return
+	}
+	for _, s := range l.socks {
+		if t, ok := s.(*loopTarget); ok && t.endpoint == e && t.x != nil {
+			t.x.lost(errCut)
+		}
+	}
+}
