@@ -168,7 +168,7 @@ func (x *loopExchange) proceed() {
 func (x *loopExchange) connectFailed(err error) {
 	x.target.close()
 	x.target = nil
-	if err == syscall.ETIMEDOUT {
+	if errors.Is(err, syscall.ETIMEDOUT) {
 		x.fail(504)
 		return
 	}

@@ -41,7 +41,7 @@ func sysPeek(fd int) readable {
 }
 
 // sysClose closes a descriptor. What it can say matters to nobody any more.
-func sysClose(fd int) { syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
+func sysClose(fd int) { _, _, _ = syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // sysReset has the next close tell the peer that something went wrong.
 func sysReset(fd int) {
