@@ -82,7 +82,19 @@ func newLoops(p *Proxy, n int) (*loops, error) {
 	for _, one := range l.all {
 		p.wg.Go(one.run)
 	}
+	lend(n)
 	return l, nil
+}
+
+// lending guards GOMAXPROCS.
+var lending sync.Mutex
+
+// lend has the runtime use n CPUs more, or less: a loop keeps its P while it waits
+// for a moment, and others are to have as many as they would have without it.
+func lend(n int) {
+	lending.Lock()
+	defer lending.Unlock()
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
 }
 
 func newLoop(p *Proxy, index int) (*loop, error) {
@@ -138,6 +150,9 @@ func (s *loops) each(do func(*loop)) {
 // stop ends the loops; what they carry is cut.
 func (s *loops) stop() {
 	s.each(func(l *loop) { l.stopping = true })
+	if s != nil {
+		lend(-len(s.all))
+	}
 }
 
 // do has the loop do something soon. It may be called by anybody.
@@ -219,26 +234,48 @@ func (l *loop) command() func() {
 	return do
 }
 
-// look returns what has happened, and waits if nothing has and nothing is to do.
+// look returns what has happened, and waits if nothing has and nothing is to do:
+// first for a moment with its P in hand, as a busy loop never waits for longer
+// and a wake-up through the scheduler costs as much as a request; then as any
+// goroutine waits, so that an idle loop costs nothing.
 func (l *loop) look(events []syscall.EpollEvent) int {
-	n, _ := epollTake(l.epoll, events)
-	if n == 0 && len(l.ready) == 0 {
+	n := 0
+	if len(l.ready) > 0 {
+		n = epollTake(l.epoll, events, 0)
+	} else {
 		l.asleep.Store(true)
-		l.mu.Lock()
-		waiting := len(l.commands) > 0
-		l.mu.Unlock()
-		if !waiting {
+		if !l.commanded() {
 			l.now = time.Since(l.begun)
-			wait := -1
-			if d := l.wheel.wait(l.now); d >= 0 {
-				wait = int((d + time.Millisecond - 1) / time.Millisecond)
+			wait := l.wheel.wait(l.now)
+			brief := patience
+			if wait >= 0 {
+				brief = min(brief, wait)
 			}
-			n, _ = syscall.EpollWait(l.epoll, events, wait) // -1 when interrupted
+			n = epollTake(l.epoll, events, milliseconds(brief))
+			if n == 0 && brief == patience {
+				rest := -1
+				if wait >= 0 {
+					rest = milliseconds(wait - brief)
+				}
+				n, _ = syscall.EpollWait(l.epoll, events, rest) // -1 when interrupted
+			}
 		}
 		l.asleep.Store(false)
 	}
 	l.now = time.Since(l.begun)
 	return max(n, 0)
+}
+
+// patience is how long a loop waits with its P in hand.
+const patience = 2 * time.Millisecond
+
+func milliseconds(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }
+
+// commanded says whether others want something of the loop.
+func (l *loop) commanded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.commands) > 0
 }
 
 // clock returns the time that it is now for the loop.

@@ -60,7 +60,7 @@ func listenFD(at netip.AddrPort) (fd int, err error) {
 func (p *Proxy) startLoops(o Options) {
 	n := o.Loops
 	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
+		n = min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
 	}
 	if n < 0 || o.Dial != nil {
 		return

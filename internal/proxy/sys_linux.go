@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// The calls of this file never wait: their descriptors don't block. So they are
-// made without telling the scheduler, which would cost more than most of them.
+// The calls of this file don't wait, but one: their descriptors don't block. So
+// they are made without telling the scheduler, which would cost more than most of them.
 
 // sysRead reads into b, which isn't empty.
 func sysRead(fd int, b []byte) (int, syscall.Errno) {
@@ -62,13 +62,16 @@ func epollRemove(epoll, fd int) error {
 	return syscall.EpollCtl(epoll, syscall.EPOLL_CTL_DEL, fd, &e)
 }
 
-// epollTake returns the events that are there, without waiting.
-func epollTake(epoll int, events []syscall.EpollEvent) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+// epollTake returns the events that are there, and waits for some milliseconds if
+// there are none: the one call here that waits, and keeps its P from others
+// meanwhile. It returns none if a signal comes, as it does when the collector
+// stops the world.
+func epollTake(epoll int, events []syscall.EpollEvent, wait int) int {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(wait), 0, 0)
 	if errno != 0 {
-		return 0, errno
+		return 0
 	}
-	return int(n), 0
+	return int(n)
 }
 
 // dialFD begins to connect and returns the descriptor, and whether the connection

@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fairlead/fairlead/internal/testkit"
+)
+
+func dial(addr string) error {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+func freeAddr(b *testing.B) string {
+	return fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(b))
+}
+
+// nginx is what all configurations of it begin with.
+const nginx = `daemon off; master_process off; pid %s/pid; error_log %s/error.log; worker_processes 1; worker_rlimit_nofile 16384;
+events { worker_connections 8192; }
+http { access_log off; keepalive_requests 1000000000; keepalive_timeout 3600;
+`
+
+func nginxConf(b *testing.B, rest string) string {
+	dir := b.TempDir()
+	return write(b, "nginx.conf", fmt.Sprintf(nginx, dir, dir)+rest)
+}
+
+// startServer starts what is behind the proxies, and returns its address.
+func startServer(b *testing.B, size int) string {
+	addr := freeAddr(b)
+	body := write(b, "body", strings.Repeat("x", size))
+	conf := nginxConf(b, fmt.Sprintf("open_file_cache max=10; sendfile on; server { listen %s; location / { default_type text/plain; root %s; try_files /body =404; } } }\n", addr, filepath.Dir(body)))
+	start(b, 1, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))
+	return addr
+}
+
+// startHAProxy starts HAProxy as its users tune it, with the headers that we add.
+func startHAProxy(b *testing.B, server string) *contestant {
+	addr := freeAddr(b)
+	var rules strings.Builder
+	for i := range rules20 - 1 {
+		fmt.Fprintf(&rules, "  use_backend servers if { path_beg /rule-%d/ }\n", i)
+	}
+	conf := write(b, "haproxy.cfg", fmt.Sprintf(`global
+  nbthread 1
+  maxconn 8192
+defaults
+  mode http
+  http-reuse always
+  timeout client 60s
+  timeout server 60s
+  timeout connect 10s
+frontend web
+  bind %s
+  option forwardfor
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Port %%[dst_port]
+%s  default_backend servers
+backend servers
+  server one %s
+`, addr, rules.String(), server))
+	return &contestant{name: "haproxy", url: "http://" + addr + "/", pid: start(b, 0, addr, nil, "haproxy", "-db", "-f", conf)}
+}
+
+// startNginx starts nginx as a proxy.
+func startNginx(b *testing.B, server string) *contestant {
+	addr := freeAddr(b)
+	var rules strings.Builder
+	const pass = "proxy_pass http://servers; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host; " +
+		"proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto http; proxy_set_header X-Forwarded-Port $server_port; proxy_buffers 8 16k;"
+	for i := range rules20 - 1 {
+		fmt.Fprintf(&rules, "location /rule-%d/ { %s }\n", i, pass)
+	}
+	conf := nginxConf(b, fmt.Sprintf("upstream servers { server %s; keepalive 512; keepalive_requests 1000000000; }\nserver { listen %s; %slocation / { %s } } }\n", server, addr, rules.String(), pass))
+	return &contestant{name: "nginx", url: "http://" + addr + "/", pid: start(b, 0, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))}
+}
