@@ -12,13 +12,23 @@ const (
 	actionForward       = "forward"
 	actionFixedResponse = "fixed-response"
 	actionRedirect      = "redirect"
+	actionOIDC          = "authenticate-oidc"
+	actionCognito       = "authenticate-cognito"
+	actionJWT           = "jwt-validation"
 )
 
+// maxOrder is the highest place of an action among others.
+const maxOrder = 50000
+
+// routes says whether the action decides where a request goes. The others come
+// before it, and let the request pass or not.
+func (a Action) routes() bool { return a.OIDC == nil && a.Cognito == nil && a.JWT == nil }
+
 // checkActions checks the actions of a rule of load balancer b, on a listener of the
-// protocol, and returns their
-// normal form. The target groups that they name are written anew, unchanged, so
-// that a deletion of one conflicts.
-func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, protocol string, actions []Action) ([]Action, error) {
+// protocol, and returns their normal form; was are those that the rule had. The
+// target groups that they name are written anew, unchanged, so that a deletion of
+// one conflicts.
+func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, protocol string, actions, was []Action) ([]Action, error) {
 	if len(actions) == 0 {
 		return nil, fail(Invalid, "A listener must have a default action")
 	}
@@ -32,18 +42,44 @@ func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, protocol string, ac
 			err = checkFixedResponse(a)
 		case actionRedirect:
 			err = checkRedirect(protocol, a.Redirect)
+		case actionOIDC:
+			a.OIDC, err = s.checkOIDC(b, a.OIDC, was)
+		case actionCognito:
+			err = checkCognito(a.Cognito)
+		case actionJWT:
+			err = checkJWT(a.JWT)
 		default:
-			err = fail(InvalidAction, "Action type '%s' is not supported by this installation; use one of 'forward, redirect, fixed-response'", a.Type)
+			err = fail(InvalidAction, "Action type '%s' is not known", a.Type)
 		}
 		if err != nil {
 			return nil, err
 		}
 		checked = append(checked, a)
 	}
-	if len(checked) > 1 {
-		return nil, fail(InvalidAction, "You can specify only one forward, redirect or fixed-response action, and it must be the last one")
+	return checked, checkOrder(protocol, checked)
+}
+
+// checkOrder holds actions, in order, to what they must be together: one that
+// authenticates at most, then one that routes.
+func checkOrder(protocol string, actions []Action) error {
+	for n, a := range actions {
+		last := n == len(actions)-1
+		switch {
+		case a.Order < 0 || a.Order > maxOrder:
+			return fail(Invalid, "The action order '%d' must be between '1-%d' inclusive", a.Order, maxOrder)
+		case a.routes() != last:
+			return fail(InvalidAction, "You can specify only one forward, redirect or fixed-response action, and it must be the last one")
+		case len(actions) > 1 && a.Order == 0:
+			return fail(InvalidAction, "You must specify an order for each action when you specify several actions")
+		case n > 0 && a.Order == actions[n-1].Order:
+			return fail(InvalidAction, "The action order '%d' was specified more than once", a.Order)
+		case n > 0 && !last:
+			return fail(InvalidAction, "You can specify only one action that authenticates")
+		case !a.routes() && protocol != "HTTPS":
+			return fail(InvalidAction, "Actions of type '%s' are supported only on HTTPS listeners", a.Type)
+		}
 	}
-	return checked, nil
+	return nil
 }
 
 func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, a Action) (Action, error) {

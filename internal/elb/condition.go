@@ -178,8 +178,12 @@ func checkRegex(field, r string) error {
 	default:
 		return fail(Invalid, "The 'RegexValues' field is not compatible with '%s'", field)
 	}
-	if r == "" || len(r) > maxConditionValue {
-		return fail(Invalid, "A regular expression must have 1 to %d characters", maxConditionValue)
+	return checkExpression(r, maxConditionValue)
+}
+
+func checkExpression(r string, limit int) error {
+	if r == "" || len(r) > limit {
+		return fail(Invalid, "A regular expression must have 1 to %d characters", limit)
 	}
 	if _, err := regexp.Compile(r); err != nil || strings.Contains(r, `\p`) || strings.Contains(r, `\P`) {
 		return fail(Invalid, "The regular expression '%s' is not valid or not supported", r)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -43,7 +44,7 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		if err != nil {
 			return err
 		}
-		actions, err = s.checkActions(tx, b, c.Protocol, c.Actions)
+		actions, err = s.checkActions(tx, b, c.Protocol, c.Actions, nil)
 		if err != nil {
 			return err
 		}
@@ -122,13 +123,20 @@ func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listene
 		}
 		rule, _ = s.DefaultRule(tx, l.ARN)
 		if len(m.Actions) > 0 {
-			if rule.Actions, err = s.checkActions(tx, b, l.Protocol, m.Actions); err != nil {
+			if rule.Actions, err = s.checkActions(tx, b, l.Protocol, m.Actions, rule.Actions); err != nil {
 				return err
 			}
 			if err := s.checkUniqueGroups(tx, b, rule.Actions); err != nil {
 				return err
 			}
 			s.rules.Put(tx, rule.ARN, rule)
+		}
+		if l.Protocol != before.Protocol {
+			for _, r := range s.rulesByListener.Each(tx, l.ARN) {
+				if err := checkOrder(l.Protocol, r.Actions); err != nil {
+					return err
+				}
+			}
 		}
 		s.balancers.Put(tx, b.ARN, b) // stands for the set of its listeners and rules
 		s.listeners.Put(tx, l.ARN, l)
@@ -174,6 +182,14 @@ func sameAction(a, b Action) bool {
 		return *a.FixedResponse == *b.FixedResponse
 	case a.Redirect != nil:
 		return *a.Redirect == *b.Redirect
+	case a.OIDC != nil:
+		x, y := *a.OIDC, *b.OIDC
+		x.Sealed, y.Sealed = nil, nil // never the same twice, whatever is sealed
+		return reflect.DeepEqual(x, y)
+	case a.Cognito != nil:
+		return reflect.DeepEqual(a.Cognito, b.Cognito)
+	case a.JWT != nil:
+		return reflect.DeepEqual(a.JWT, b.JWT)
 	case a.Forward != nil:
 		x, y := a.Forward, b.Forward
 		if len(x.TargetGroups) != len(y.TargetGroups) || x.StickinessEnabled != y.StickinessEnabled || x.StickinessDuration != y.StickinessDuration {

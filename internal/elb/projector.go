@@ -315,6 +315,9 @@ func seconds(attribute string, otherwise int) time.Duration {
 
 func projectRule(rule Rule) snapshot.Rule {
 	out := snapshot.Rule{ARN: rule.ARN, Priority: rule.Priority}
+	for _, t := range rule.Transforms {
+		out.Transforms = append(out.Transforms, snapshot.Transform{Type: snapshot.TransformType(t.Type), Regex: t.Regex, Replace: t.Replace})
+	}
 	for _, c := range rule.Conditions {
 		out.Conditions = append(out.Conditions, snapshot.Condition{Field: snapshot.ConditionField(c.Field), Header: c.Header, Keys: c.Keys, Values: c.Values, Regex: c.Regex})
 	}
@@ -322,6 +325,9 @@ func projectRule(rule Rule) snapshot.Rule {
 		act := snapshot.Action{Type: snapshot.ActionType(a.Type)}
 		if a.Forward != nil {
 			act.Forward = new(snapshot.Forward)
+			if a.Forward.StickinessEnabled {
+				act.Forward.Stickiness = a.Forward.StickinessDuration
+			}
 			for _, g := range a.Forward.TargetGroups {
 				act.Forward.TargetGroups = append(act.Forward.TargetGroups, snapshot.WeightedTargetGroup{ARN: g.ARN, Weight: g.Weight})
 			}

@@ -92,6 +92,7 @@ type Rule struct {
 	Priority        int // 1 to 50000; 0: the default rule
 	Conditions      []Condition
 	Actions         []Action
+	Transforms      []Transform `json:",omitempty"`
 }
 
 // Condition is a rule's condition; see ELBv2 RuleCondition.
@@ -105,11 +106,14 @@ type Condition struct {
 
 // Action is a rule's action; the member that Type names is set.
 type Action struct {
-	Type          string // forward, fixed-response, redirect
+	Type          string // forward, fixed-response, redirect, authenticate-oidc, authenticate-cognito, jwt-validation
 	Order         int    // 0: not given
 	Forward       *Forward
 	FixedResponse *FixedResponse
-	Redirect      *Redirect `json:",omitempty"`
+	Redirect      *Redirect            `json:",omitempty"`
+	OIDC          *AuthenticateOIDC    `json:",omitempty"`
+	Cognito       *AuthenticateCognito `json:",omitempty"`
+	JWT           *JWTValidation       `json:",omitempty"`
 }
 
 // Forward is a forward action's configuration.

@@ -23,6 +23,7 @@ type CreateRule struct {
 	Priority        int
 	Conditions      []Condition
 	Actions         []Action
+	Transforms      []Transform
 	Tags            []tags.Tag
 	RuleHex         string // 16 hex digits, random
 }
@@ -41,12 +42,15 @@ func (s *Service) CreateRule(ctx context.Context, c CreateRule) (Rule, error) {
 		}
 		made = Rule{
 			ARN:         strings.Replace(l.ARN, ":listener/", ":listener-rule/", 1) + "/" + c.RuleHex,
-			ListenerARN: l.ARN, LoadBalancerARN: b.ARN, Priority: c.Priority, Conditions: c.Conditions,
+			ListenerARN: l.ARN, LoadBalancerARN: b.ARN, Priority: c.Priority, Conditions: c.Conditions, Transforms: c.Transforms,
 		}
 		if err := checkConditions(c.Conditions); err != nil {
 			return err
 		}
-		if made.Actions, err = s.checkActions(tx, b, l.Protocol, c.Actions); err != nil {
+		if err := checkTransforms(c.Transforms); err != nil {
+			return err
+		}
+		if made.Actions, err = s.checkActions(tx, b, l.Protocol, c.Actions, nil); err != nil {
 			return err
 		}
 		if err := s.checkPriority(tx, l.ARN, c.Priority); err != nil {
@@ -79,14 +83,15 @@ func (s *Service) checkPriority(tx *store.Tx, listenerARN string, priority int) 
 	return nil
 }
 
-// ModifyRule is ELBv2 ModifyRule; nil conditions and actions stay as they are.
+// ModifyRule is ELBv2 ModifyRule; what is nil stays as it is.
 type ModifyRule struct {
 	Account, Region, ARN string
 	Conditions           []Condition
 	Actions              []Action
+	Transforms           []Transform // none, but not nil: it is to have none
 }
 
-// ModifyRule replaces a rule's conditions, actions or both.
+// ModifyRule replaces a rule's conditions, actions, transforms, or all of them.
 func (s *Service) ModifyRule(ctx context.Context, m ModifyRule) (Rule, error) {
 	var r Rule
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
@@ -95,7 +100,7 @@ func (s *Service) ModifyRule(ctx context.Context, m ModifyRule) (Rule, error) {
 		if r, b, err = s.changeableRule(tx, m.Account, m.Region, m.ARN); err != nil {
 			return err
 		}
-		if m.Conditions == nil && m.Actions == nil {
+		if m.Conditions == nil && m.Actions == nil && m.Transforms == nil {
 			return fail(Invalid, "Either conditions or actions must be specified")
 		}
 		if m.Conditions != nil {
@@ -104,9 +109,15 @@ func (s *Service) ModifyRule(ctx context.Context, m ModifyRule) (Rule, error) {
 			}
 			r.Conditions = m.Conditions
 		}
+		if m.Transforms != nil {
+			if err := checkTransforms(m.Transforms); err != nil {
+				return err
+			}
+			r.Transforms = m.Transforms
+		}
 		if m.Actions != nil {
 			l, _ := s.listeners.Get(tx, r.ListenerARN)
-			if r.Actions, err = s.checkActions(tx, b, l.Protocol, m.Actions); err != nil {
+			if r.Actions, err = s.checkActions(tx, b, l.Protocol, m.Actions, r.Actions); err != nil {
 				return err
 			}
 			if err := s.checkUniqueGroups(tx, b, r.Actions); err != nil {

@@ -22,7 +22,9 @@ type Options struct {
 	// TrustStores says whether an account has a trust store, whose tags are set and
 	// shown with the others'; nil: there are none.
 	TrustStores func(r store.Reader, account, region, arn string) bool
-	Events      *event.Log // what was decided, and why; nil: nobody asks
+	// Seal encrypts a client secret for the store; nil: none can be kept.
+	Seal   func(secret []byte, subject string) []byte
+	Events *event.Log // what was decided, and why; nil: nobody asks
 }
 
 // Quotas are the limits of DescribeAccountLimits that hold here.

@@ -73,6 +73,12 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, now time.Time,
 	hop := http1.Hop{Client: c.peer, HTTPS: c.https, Port: t.port, Host: t.host, Time: now.Unix(), Upgrade: c.request.Upgrade(head)}
 	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
 	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())
+	if rule.Rewrites() {
+		var ok bool
+		if hop.Authority, hop.Target, ok = rule.Rewrite(head, &c.request); !ok {
+			return c.answerPage(t, head, 500, out)
+		}
+	}
 	upgrade := hop.Upgrade != nil
 	*out = http1.AppendRequest((*out)[:0], head, &c.request, &hop)
 

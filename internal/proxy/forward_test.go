@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/snapshot"
@@ -254,5 +255,56 @@ func TestHealthDecidesWhoGetsRequests(t *testing.T) {
 	w.apply()
 	if got := three(); got != "02" {
 		t.Errorf("the healthy one drains: %s, want the others", got)
+	}
+}
+
+func TestTargetsAreAskedForWhatTransformsSay(t *testing.T) {
+	w := newWorld(t)
+	w.register(w.httpTarget(func(rw http.ResponseWriter, r *http.Request) { fmt.Fprint(rw, r.Host, " ", r.RequestURI) }))
+	l := &w.lb().Listeners[0]
+	l.Rules = append([]snapshot.Rule{
+		{ARN: "shop", Priority: 1, Conditions: []snapshot.Condition{{Field: snapshot.FieldPathPattern, Values: []string{"/shop/*"}}}, Actions: forwardTo(tgARN),
+			Transforms: []snapshot.Transform{{Type: snapshot.TransformHost, Regex: "^www[.]", Replace: "shop."}, {Type: snapshot.TransformURL, Regex: "^/shop", Replace: ""}}},
+		{ARN: "broken", Priority: 2, Conditions: []snapshot.Condition{{Field: snapshot.FieldPathPattern, Values: []string{"/broken"}}}, Actions: forwardTo(tgARN),
+			Transforms: []snapshot.Transform{{Type: snapshot.TransformURL, Regex: "/", Replace: ""}}},
+	}, l.Rules...)
+	w.apply()
+	c := w.dial()
+	for _, request := range []struct{ target, want string }{
+		{"/shop/cart?x=1", "shop.example /cart?x=1"}, {"/other", "www.example:28080 /other"},
+	} {
+		c.say("GET %s HTTP/1.1\nHost: WWW.example\n\n", request.target)
+		if _, body := c.hear("GET"); body != request.want {
+			t.Errorf("%s: the target was asked for %q, want %q", request.target, body, request.want)
+		}
+	}
+	c.say("GET /broken HTTP/1.1\nHost: a\n\n")
+	if resp, _ := c.hear("GET"); resp.StatusCode != 500 {
+		t.Errorf("a transform without a result: %d, want 500", resp.StatusCode)
+	}
+}
+
+// Nothing passes by an action that the node can't perform.
+func TestActionsThatAreNotPerformedAnswer501(t *testing.T) {
+	w := newWorld(t)
+	w.register(w.httpTarget(func(http.ResponseWriter, *http.Request) { t.Error("a target was asked") }))
+	sticky := forwardTo(tgARN)
+	sticky[0].Forward.TargetGroups = append(sticky[0].Forward.TargetGroups, snapshot.WeightedTargetGroup{ARN: tgARN + "-2", Weight: 1})
+	sticky[0].Forward.Stickiness = time.Minute
+	w.a.TargetGroups = append(w.a.TargetGroups, &snapshot.TargetGroup{ARN: tgARN + "-2", Protocol: snapshot.HTTP})
+	for name, actions := range map[string][]snapshot.Action{
+		"an authentication before the forward": append([]snapshot.Action{{Type: "authenticate-oidc"}}, forwardTo(tgARN)...),
+		"sticky target groups":                 sticky,
+	} {
+		w.lb().Listeners[0].Rules[0].Actions = actions
+		w.apply()
+		resp, err := newClient(t).Get(w.url("/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 501 {
+			t.Errorf("%s: %d, want 501", name, resp.StatusCode)
+		}
 	}
 }

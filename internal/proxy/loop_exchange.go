@@ -64,13 +64,20 @@ func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *h
 	if i < 0 {
 		return 503
 	}
+	var host, target []byte
+	if rule.Rewrites() {
+		var ok bool
+		if host, target, ok = rule.Rewrite(head, r); !ok {
+			return 500
+		}
+	}
 	l := c.loop
 	x := l.exchange()
 	x.client, x.endpoint, x.timeout = c, g.endpoints[i], t.idleTimeout
 	x.isHead, x.minor, x.keeps, x.bodiless = r.IsHead(head), r.Minor, r.KeepAlive(), r.Body.Empty()
 	x.again = x.bodiless && r.Idempotent(head)
 	x.looked = l.now
-	hop := http1.Hop{Client: c.peer, Port: t.port, Host: t.host, Time: now.Unix()}
+	hop := http1.Hop{Client: c.peer, Port: t.port, Host: t.host, Time: now.Unix(), Authority: host, Target: target}
 	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
 	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())
 	x.request = http1.AppendRequest(x.request[:0], head, r, &hop)

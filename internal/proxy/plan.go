@@ -225,6 +225,9 @@ func (pl *plan) compile(b *balancer) error {
 		if err != nil {
 			return fmt.Errorf("load balancer %s, port %d: %w", b.from.ARN, l.Port, err)
 		}
+		for _, rule := range t.Unsupported() {
+			pl.proxy.log.Warn("requests that meet the rule are answered 501: its actions are not performed here", "rule", rule)
+		}
 		b.rules = append(b.rules, t)
 	}
 	return nil

@@ -117,6 +117,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Events:               r.events,
 		Instances:            inventory{r.instances},
 		TrustStores:          r.hasTrustStore,
+		Seal:                 sealer.Seal,
 	})
 	r.projector = r.elb.NewProjector(hostName, log)
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)

@@ -64,6 +64,24 @@ type Rule struct {
 	Priority   int         // 1 to 50000; 0 marks the default rule, which is last
 	Conditions []Condition // none in the default rule
 	Actions    []Action    // in order; the last one routes
+
+	Transforms []Transform `json:",omitempty"` // of what a target is asked for; one of each type at most
+}
+
+// TransformType is ELBv2's RuleTransform.Type.
+type TransformType string
+
+// The transforms of ELBv2 CreateRule.
+const (
+	TransformHost TransformType = "host-header-rewrite"
+	TransformURL  TransformType = "url-rewrite" // path and query
+)
+
+// Transform rewrites a part of a request: each match of an expression.
+type Transform struct {
+	Type    TransformType
+	Regex   string // RE2 syntax, matching anywhere
+	Replace string // "$1" stands for the first group's match
 }
 
 // ConditionField says what of a request a condition looks at (ELBv2 RuleCondition.Field).
@@ -109,6 +127,10 @@ type Action struct {
 // Forward sends a request to one of the target groups, chosen by weight.
 type Forward struct {
 	TargetGroups []WeightedTargetGroup // 1 to 5
+
+	// Stickiness is how long a client stays with the target group that its first
+	// request was sent to; 0: no longer than that.
+	Stickiness time.Duration `json:",omitempty"`
 }
 
 // WeightedTargetGroup is a target group's share of a forward action.

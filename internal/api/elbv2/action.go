@@ -24,6 +24,12 @@ func readActions(in []elbv2.Action) ([]elb.Action, error) {
 			out.FixedResponse, err = readFixedResponse(a.FixedResponseConfig, i+1)
 		case elbv2.ActionTypeEnumRedirect:
 			out.Redirect = readRedirect(a.RedirectConfig)
+		case elbv2.ActionTypeEnumAuthenticateOidc:
+			out.OIDC = readOIDC(a.AuthenticateOidcConfig)
+		case elbv2.ActionTypeEnumAuthenticateCognito:
+			out.Cognito = readCognito(a.AuthenticateCognitoConfig)
+		case elbv2.ActionTypeEnumJwtValidation:
+			out.JWT = readJWT(a.JwtValidationConfig)
 		}
 		if err != nil {
 			return nil, err
@@ -48,8 +54,8 @@ func readForward(a elbv2.Action) (*elb.Forward, error) {
 			f.TargetGroups = append(f.TargetGroups, elb.WeightedTargetGroup{ARN: *g.TargetGroupArn, Weight: weight})
 		}
 		if s := cfg.TargetGroupStickinessConfig; s != nil {
-			if value(s.Enabled) {
-				return nil, invalid("Target group stickiness is not supported by this installation")
+			if f.StickinessEnabled = value(s.Enabled); f.StickinessEnabled && s.DurationSeconds == nil {
+				return nil, invalid("A duration must be specified for target group stickiness")
 			}
 			if d := s.DurationSeconds; d != nil && (*d < 1 || *d > 604800) {
 				return nil, invalid("Target group stickiness duration '%d' must be between '1-604800' inclusive", *d)
@@ -129,6 +135,15 @@ func renderActions(actions []elb.Action) []elbv2.Action {
 			if len(f.TargetGroups) == 1 {
 				r.TargetGroupArn = new(f.TargetGroups[0].ARN)
 			}
+		}
+		if o := a.OIDC; o != nil {
+			r.AuthenticateOidcConfig = renderOIDC(o)
+		}
+		if o := a.Cognito; o != nil {
+			r.AuthenticateCognitoConfig = renderCognito(o)
+		}
+		if o := a.JWT; o != nil {
+			r.JwtValidationConfig = renderJWT(o)
 		}
 		if d := a.Redirect; d != nil {
 			r.RedirectConfig = &elbv2.RedirectActionConfig{

@@ -349,7 +349,7 @@ func TestRefusals(t *testing.T) {
 		{"six groups in an action", forward(&types.ForwardActionConfig{TargetGroups: make6(tg)}),
 			"TooManyTargetGroups", "An action can have 5 target groups at most; 6 were specified"},
 		{"sticky target groups", forward(&types.ForwardActionConfig{TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: &tg}},
-			TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{Enabled: new(true)}}), "ValidationError", "Target group stickiness is not supported by this installation"},
+			TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{Enabled: new(true)}}), "ValidationError", "A duration must be specified for target group stickiness"},
 		{"a stickiness that lasts too long", forward(&types.ForwardActionConfig{TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: &tg}},
 			TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{DurationSeconds: new(int32(604801))}}),
 			"ValidationError", "Target group stickiness duration '604801' must be between '1-604800' inclusive"},

@@ -14,9 +14,6 @@ import (
 )
 
 func (a *API) createRule(ctx context.Context, c *wire.Call, in *elbv2.CreateRuleInput) (*elbv2.CreateRuleOutput, error) {
-	if len(in.Transforms) > 0 {
-		return nil, invalid("Transforms are not supported by this installation")
-	}
 	tg, err := readTags(in.Tags)
 	if err != nil {
 		return nil, err
@@ -29,9 +26,13 @@ func (a *API) createRule(ctx context.Context, c *wire.Call, in *elbv2.CreateRule
 	if err != nil {
 		return nil, err
 	}
+	transforms, err := readTransforms(in.Transforms)
+	if err != nil {
+		return nil, err
+	}
 	r, err := a.elb.CreateRule(ctx, elb.CreateRule{
 		Account: c.Account, Region: c.Region, ListenerARN: *in.ListenerArn, Priority: int(*in.Priority),
-		Conditions: conditions, Actions: actions, Tags: tg, RuleHex: ids.New("", 16),
+		Conditions: conditions, Actions: actions, Transforms: transforms, Tags: tg, RuleHex: ids.New("", 16),
 	})
 	if err != nil {
 		return nil, err
@@ -40,9 +41,6 @@ func (a *API) createRule(ctx context.Context, c *wire.Call, in *elbv2.CreateRule
 }
 
 func (a *API) modifyRule(ctx context.Context, c *wire.Call, in *elbv2.ModifyRuleInput) (*elbv2.ModifyRuleOutput, error) {
-	if len(in.Transforms) > 0 {
-		return nil, invalid("Transforms are not supported by this installation")
-	}
 	m := elb.ModifyRule{Account: c.Account, Region: c.Region, ARN: *in.RuleArn}
 	var err error
 	if len(in.Conditions) > 0 {
@@ -52,6 +50,16 @@ func (a *API) modifyRule(ctx context.Context, c *wire.Call, in *elbv2.ModifyRule
 	}
 	if len(in.Actions) > 0 {
 		if m.Actions, err = readActions(in.Actions); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case value(in.ResetTransforms) && len(in.Transforms) > 0:
+		return nil, invalid("Transforms and 'ResetTransforms' cannot be specified at the same time")
+	case value(in.ResetTransforms):
+		m.Transforms = []elb.Transform{}
+	case len(in.Transforms) > 0:
+		if m.Transforms, err = readTransforms(in.Transforms); err != nil {
 			return nil, err
 		}
 	}
@@ -139,6 +147,7 @@ func renderRule(r elb.Rule) elbv2.Rule {
 	out := elbv2.Rule{
 		RuleArn: &r.ARN, Priority: new("default"), IsDefault: new(r.Priority == 0),
 		Actions: renderActions(r.Actions), Conditions: []elbv2.RuleCondition{},
+		Transforms: renderTransforms(r.Transforms),
 	}
 	if r.Priority != 0 {
 		out.Priority = new(strconv.Itoa(r.Priority))

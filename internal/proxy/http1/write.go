@@ -15,11 +15,22 @@ type Hop struct {
 	Time    int64      // of receipt, seconds since the epoch: X-Amzn-Trace-Id
 	Random  [12]byte   // likewise; fresh in each request
 	Upgrade []byte     // the protocol to change to, nil for none
+
+	// Target and Authority are what a rule has made of the request's path and
+	// query, and of its host; nil: as the client sent them.
+	Target, Authority []byte
 }
 
 // maxTracedHead is how large a head may be for its trace ID to be continued; in a
 // larger one it starts anew (ALB user guide, request tracing).
 const maxTracedHead = 7 << 10
+
+// What a rewritten request may have, in bytes: a target that fits the limit on
+// request lines with any method and version, and a host that fits a DNS name.
+const (
+	maxTarget = maxRequestLine - 256
+	maxHost   = 255
+)
 
 // AppendRequest appends the head of the request to a target: HTTP/1.1,
 // origin-form, without what belongs to the client's connection, with what the
@@ -27,20 +38,17 @@ const maxTracedHead = 7 << 10
 func AppendRequest(dst, buf []byte, r *Request, hop *Hop) []byte {
 	dst = append(dst, r.Method.Of(buf)...)
 	dst = append(dst, ' ')
-	switch {
-	case r.asterisk:
-		dst = append(dst, '*')
-	case r.Path.Len() == 0:
-		dst = append(dst, '/')
-	default:
-		dst = append(dst, r.Path.Of(buf)...)
-	}
-	if r.hasQuery {
-		dst = append(dst, '?')
-		dst = append(dst, r.Query.Of(buf)...)
+	if hop.Target != nil {
+		dst = append(dst, hop.Target...)
+	} else {
+		dst = r.AppendTarget(dst, buf)
 	}
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	dst = appendHost(dst, r.Host.Of(buf), hop)
+	if hop.Authority != nil {
+		dst = append(dst, hop.Authority...)
+	} else {
+		dst = appendHost(dst, r.Host.Of(buf), hop)
+	}
 
 	dst = append(dst, "\r\nX-Forwarded-For: "...)
 	var trace []byte
@@ -84,6 +92,41 @@ func AppendRequest(dst, buf []byte, r *Request, hop *Hop) []byte {
 	dst = appendFraming(dst, r.Body)
 	return append(dst, "\r\n"...)
 }
+
+// AppendTarget appends the path and query that the request asks for, in
+// origin-form, or "*".
+func (r *Request) AppendTarget(dst, buf []byte) []byte {
+	switch {
+	case r.asterisk:
+		dst = append(dst, '*')
+	case r.Path.Len() == 0:
+		dst = append(dst, '/')
+	default:
+		dst = append(dst, r.Path.Of(buf)...)
+	}
+	if r.hasQuery {
+		dst = append(dst, '?')
+		dst = append(dst, r.Query.Of(buf)...)
+	}
+	return dst
+}
+
+// ValidTarget says whether b is a path, with a query or without, that a request
+// can be sent for.
+func ValidTarget(b []byte) bool {
+	if len(b) == 0 || b[0] != '/' || len(b) > maxTarget {
+		return false
+	}
+	for _, c := range b {
+		if !targetByte[c] {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidHost says whether b is a host, with a port or without.
+func ValidHost(b []byte) bool { return len(b) <= maxHost && validHost(b) }
 
 func appendField(dst, buf []byte, f *Field) []byte {
 	dst = append(dst, f.Name.Of(buf)...)

@@ -21,6 +21,7 @@ type Rule struct {
 	Action   Action
 
 	conditions []condition // all must hold
+	host, url  *rewrite    // nil: they stay as they are
 }
 
 // Kind is what a rule's action does.
@@ -69,6 +70,20 @@ func Compile(l snapshot.Listener, groups func(arn string) (int, bool)) (*Table, 
 			}
 			rule.conditions = append(rule.conditions, compiled)
 		}
+		for _, x := range r.Transforms {
+			compiled, err := compileRewrite(x)
+			if err != nil {
+				return nil, fmt.Errorf("compile rule %s: %w", r.ARN, err)
+			}
+			switch x.Type {
+			case snapshot.TransformHost:
+				rule.host = compiled
+			case snapshot.TransformURL:
+				rule.url = compiled
+			default:
+				return nil, fmt.Errorf("compile rule %s: transform %q is unknown", r.ARN, x.Type)
+			}
+		}
 		var err error
 		if rule.Action, err = compileAction(r.Actions, groups); err != nil {
 			return nil, fmt.Errorf("compile rule %s: %w", r.ARN, err)
@@ -91,6 +106,8 @@ func compileAction(actions []snapshot.Action, groups func(string) (int, bool)) (
 	case a.Type == snapshot.ActionRedirect && a.Redirect != nil:
 		r, err := compileRedirect(*a.Redirect)
 		return Action{Kind: Redirect, redirect: r}, err
+	case a.Type == snapshot.ActionForward && a.Forward != nil && a.Forward.Stickiness > 0 && len(a.Forward.TargetGroups) > 1:
+		return Action{}, nil // clients are to stay with one, and we couldn't tell which
 	case a.Type == snapshot.ActionForward && a.Forward != nil:
 		action := Action{Kind: Forward}
 		for _, g := range a.Forward.TargetGroups {
@@ -129,6 +146,17 @@ func gcd(a, b uint64) uint64 {
 		a, b = b, a%b
 	}
 	return a
+}
+
+// Unsupported returns the ARNs of the rules whose requests are answered 501.
+func (t *Table) Unsupported() []string {
+	var arns []string
+	for i := range t.rules {
+		if t.rules[i].Action.Kind == Unsupported {
+			arns = append(arns, t.rules[i].ARN)
+		}
+	}
+	return arns
 }
 
 // Choose returns the share of the n-th request that the action forwards, -1 if

@@ -228,3 +228,12 @@ func TestWildcardsAgainstAModel(t *testing.T) {
 		}
 	}
 }
+
+var peer = netip.MustParseAddr("192.0.2.1")
+
+func scratch() *route.Scratch { return new(route.Scratch) }
+
+// compileOne makes a table of one rule.
+func compileOne(r snapshot.Rule) (*route.Table, error) {
+	return route.Compile(snapshot.Listener{Port: 80, Protocol: snapshot.HTTP, Rules: []snapshot.Rule{r}}, noGroups)
+}
