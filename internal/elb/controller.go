@@ -198,6 +198,8 @@ func (c *Controller) take(ctx context.Context, b LoadBalancer, st step) error {
 		return c.createInterface(ctx, b, st.nodes[0])
 	case assignAddress:
 		return c.assignAddress(ctx, b, st.nodes[0])
+	case setGroups:
+		return c.setSecurityGroups(ctx, b, st.nodes[0])
 	case place:
 		return c.place(ctx, b, st.nodes)
 	case serve, rebind:

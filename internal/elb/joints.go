@@ -36,6 +36,8 @@ type Interfaces interface {
 	// AssignAddress draws a public address for the interface (ErrPoolExhausted,
 	// ErrPoolUnavailable).
 	AssignAddress(ctx context.Context, interfaceID string, from Source, now time.Time) (Interface, error)
+	// SetSecurityGroups replaces the groups that the interface is in.
+	SetSecurityGroups(ctx context.Context, interfaceID string, groups []string) error
 	// Release gives back the interface with its addresses, and succeeds if it is gone.
 	Release(ctx context.Context, interfaceID string) error
 	// Of finds the node's interface.
@@ -59,6 +61,8 @@ type Interface struct {
 	Private netip.Addr
 	Public  netip.Addr // zero: none yet
 	PoolID  string     // that Public came from; "": the provider's
+
+	SecurityGroups []string
 }
 
 // PoolDirectory is the ipam room: which pools an account may draw from.

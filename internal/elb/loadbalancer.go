@@ -41,9 +41,6 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 		return LoadBalancer{}, fail(InvalidConfiguration, "IP address type '%s' is not supported by this installation; use 'ipv4'", c.AddressType)
 	}
 	c.SecurityGroups = unique(c.SecurityGroups)
-	if n, most := len(c.SecurityGroups), s.opts.Quotas.SecurityGroupsPerBalancer; n > most {
-		return LoadBalancer{}, fail(InvalidConfiguration, "A load balancer can have %d security groups at most; %d were specified", most, n)
-	}
 	attributes, block, err := c.initial()
 	if err != nil {
 		return LoadBalancer{}, err
@@ -80,7 +77,7 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 		if err != nil {
 			return false, err
 		}
-		groups, err := s.checkSecurityGroups(tx, c, vpc)
+		groups, err := s.initialSecurityGroups(tx, c, vpc)
 		if err != nil {
 			return false, err
 		}
@@ -202,25 +199,6 @@ func (s *Service) checkSubnets(tx *store.Tx, account, region string, scheme Sche
 		return "", nil, fail(Invalid, "At least two subnets in two different Availability Zones must be specified")
 	}
 	return vpc, zones, nil
-}
-
-func (s *Service) checkSecurityGroups(tx *store.Tx, c CreateLoadBalancer, vpc string) ([]string, error) {
-	if len(c.SecurityGroups) == 0 {
-		if g := s.network.DefaultSecurityGroup(tx, vpc); g != "" {
-			return []string{g}, nil
-		}
-		return nil, nil
-	}
-	for _, id := range c.SecurityGroups {
-		of, ok := s.network.SecurityGroup(tx, c.Account, c.Region, id)
-		if !ok {
-			return nil, fail(InvalidSecurityGroup, "Security group '%s' does not exist", id)
-		}
-		if of != vpc {
-			return nil, fail(InvalidConfiguration, "Security group '%s' does not belong to VPC '%s'", id, vpc)
-		}
-	}
-	return c.SecurityGroups, nil
 }
 
 // checkPool holds the rules of which load balancer may draw from which pool.

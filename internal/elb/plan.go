@@ -34,23 +34,24 @@ type action string
 
 // The steps, each one durable transaction, each harmless when repeated.
 const (
-	createNodes     action = "create-nodes"     // records for zones that have none
-	createInterface action = "create-interface" // with a private address
-	assignAddress   action = "assign-address"   // a public address
-	place           action = "place"            // give the nodes to their host
-	serve           action = "serve"            // in service: into DNS
-	suspend         action = "suspend"          // its host says that it doesn't serve: out of DNS
-	takeOver        action = "take-over"        // a whole generation serves: into DNS, and those before it out
-	retire          action = "retire"           // out of DNS, serving as before
-	rebind          action = "rebind"           // its host listens on another address than recorded
-	activate        action = "activate"         // the load balancer
-	drain           action = "drain"            // out of DNS, still serving
-	closeNode       action = "close"            // its host is to stop it
-	release         action = "release"          // interface and addresses, then the record
-	remove          action = "remove"           // the load balancer's last records
-	endMigration    action = "end-migration"    // one set of nodes is left, and serves
-	goHome          action = "go-home"          // another node is to take the place of one off the pool
-	releaseBlocks   action = "release-blocks"   // that the load balancer has left
+	createNodes     action = "create-nodes"        // records for zones that have none
+	createInterface action = "create-interface"    // with a private address
+	assignAddress   action = "assign-address"      // a public address
+	setGroups       action = "set-security-groups" // of an interface
+	place           action = "place"               // give the nodes to their host
+	serve           action = "serve"               // in service: into DNS
+	suspend         action = "suspend"             // its host says that it doesn't serve: out of DNS
+	takeOver        action = "take-over"           // a whole generation serves: into DNS, and those before it out
+	retire          action = "retire"              // out of DNS, serving as before
+	rebind          action = "rebind"              // its host listens on another address than recorded
+	activate        action = "activate"            // the load balancer
+	drain           action = "drain"               // out of DNS, still serving
+	closeNode       action = "close"               // its host is to stop it
+	release         action = "release"             // interface and addresses, then the record
+	remove          action = "remove"              // the load balancer's last records
+	endMigration    action = "end-migration"       // one set of nodes is left, and serves
+	goHome          action = "go-home"             // another node is to take the place of one off the pool
+	releaseBlocks   action = "release-blocks"      // that the load balancer has left
 )
 
 // step is one step; which of the members it needs depends on the action.
@@ -91,6 +92,7 @@ func plan(o observed, ttl time.Duration) (steps []step, again time.Duration) {
 		}
 	}
 	steps, again = planPresence(o.balancer, current, outdated)
+	steps = append(planGroups(o), steps...)
 	retirement, later := planRetirement(o, outdated, ttl)
 	steps, again = append(steps, retirement...), sooner(again, later)
 	if away := o.balancer.away(o.nodes); len(away) > 0 {
@@ -103,6 +105,17 @@ func plan(o observed, ttl time.Duration) (steps []step, again time.Duration) {
 		steps = append(steps, step{action: releaseBlocks})
 	}
 	return steps, again
+}
+
+// planGroups leads the interfaces of all nodes into the load balancer's security
+// groups.
+func planGroups(o observed) (steps []step) {
+	for _, n := range o.nodes {
+		if n.iface.ID != "" && len(o.balancer.SecurityGroups) > 0 && !sameSet(n.iface.SecurityGroups, o.balancer.SecurityGroups) {
+			steps = append(steps, step{action: setGroups, nodes: []string{n.ID}})
+		}
+	}
+	return steps
 }
 
 // leftBlocks says whether the load balancer has left blocks of which no node has,

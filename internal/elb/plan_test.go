@@ -11,12 +11,16 @@ import (
 
 // seen is an observed node for the table: a zone's letter, its phase, and marks:
 // i interface, a address, h heard, r reported, s serves, c open connections,
-// x closed by its host, m bound elsewhere than recorded.
+// x closed by its host, m bound elsewhere than recorded, g in security groups that
+// its load balancer has left.
 func seen(now time.Time, zone string, phase NodePhase, since time.Duration, marks string) observedNode {
 	has := func(m string) bool { return strings.Contains(marks, m) }
 	n := observedNode{Node: Node{ID: "node-" + zone, Zone: zone, SubnetID: "subnet-" + zone, Phase: phase, Since: now.Add(-since)}}
 	if has("i") {
 		n.iface.ID = "eni-" + zone
+	}
+	if has("g") {
+		n.iface.SecurityGroups = []string{"sg-former"}
 	}
 	if has("a") {
 		n.iface.Public = addr("192.0.2.144")
@@ -44,6 +48,8 @@ func TestPlan(t *testing.T) {
 	migrating.Migration = &Migration{Began: now}
 	left.Leaving = []Block{{CIDR: netip.MustParsePrefix("192.0.2.144/30")}}
 	deletedWith.Leaving = left.Leaving
+	grouped := active
+	grouped.SecurityGroups = []string{"sg-now"}
 	for _, c := range []struct {
 		name  string
 		b     LoadBalancer
@@ -77,6 +83,9 @@ func TestPlan(t *testing.T) {
 		{name: "a host listens elsewhere than before", b: active,
 			nodes: []observedNode{node("a", NodeInService, 0, "iahrsm"), node("b", NodeInService, 0, "iahrs")}, want: "rebind node-a"},
 
+		{name: "interfaces follow into the security groups, whatever the node is about to do", b: grouped,
+			nodes: []observedNode{node("a", NodeInService, 0, "iahrsg"), node("b", NodeProvisioning, 0, "iag"), node("c", NodeRetiring, 0, "iahrsg")},
+			want:  "set-security-groups node-b, set-security-groups node-c, set-security-groups node-a, place node-b", again: 61 * time.Second},
 		{name: "a migration is over when one set is left", b: migrating, nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeInService, 0, "iahrs")}, want: "end-migration"},
 		{name: "and not before all of it serve", b: migrating, nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeStarting, 0, "iahr")}},
 		{name: "a set that a cancelled migration returns to serves again", b: active,

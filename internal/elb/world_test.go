@@ -46,7 +46,7 @@ func (network) Subnet(_ store.Reader, acct, _, id string) (elb.Subnet, bool) {
 	return s, ok && acct == account
 }
 func (network) SecurityGroup(_ store.Reader, _, _, id string) (string, bool) {
-	return "vpc-1", id == "sg-1"
+	return "vpc-1", id == "sg-1" || id == "sg-2"
 }
 func (network) DefaultSecurityGroup(store.Reader, string) string { return "sg-default" }
 func (network) Use(*store.Tx, []string, []string)                {}
@@ -118,6 +118,7 @@ type interfaces struct {
 type iface struct {
 	ID, NodeID, PoolID string
 	Private, Public    netip.Addr
+	Groups             []string
 }
 
 func newInterfaces(st *store.Store, poolSize int) *interfaces {
@@ -153,7 +154,7 @@ func (i *interfaces) Create(ctx context.Context, s elb.InterfaceSpec) (elb.Inter
 			return nil
 		}
 		a, _ := i.lowest(tx, netip.MustParseAddr("10.0.0.4"), 200, func(r iface) netip.Addr { return r.Private })
-		made = iface{ID: "eni-" + a.String(), NodeID: s.NodeID, Private: a}
+		made = iface{ID: "eni-" + a.String(), NodeID: s.NodeID, Private: a, Groups: s.SecurityGroups}
 		i.records.Put(tx, made.ID, made)
 		return nil
 	})
@@ -193,6 +194,15 @@ func (i *interfaces) AssignAddress(ctx context.Context, id string, from elb.Sour
 	return view(got), err
 }
 
+func (i *interfaces) SetSecurityGroups(ctx context.Context, id string, groups []string) error {
+	return i.st.Update(ctx, func(tx *store.Tx) error {
+		r, _ := i.records.Get(tx, id)
+		r.Groups = groups
+		i.records.Put(tx, id, r)
+		return nil
+	})
+}
+
 func (i *interfaces) Release(ctx context.Context, id string) error {
 	return i.st.Update(ctx, func(tx *store.Tx) error {
 		i.records.Delete(tx, id)
@@ -218,7 +228,7 @@ func (i *interfaces) Owned(r store.Reader) iter.Seq2[string, string] {
 }
 
 func view(f iface) elb.Interface {
-	return elb.Interface{ID: f.ID, Private: f.Private, Public: f.Public, PoolID: f.PoolID}
+	return elb.Interface{ID: f.ID, Private: f.Private, Public: f.Public, PoolID: f.PoolID, SecurityGroups: f.Groups}
 }
 
 // instances are records by id, all of one account.

@@ -26,6 +26,8 @@ const (
 	BalancerRemoved Kind = "load-balancer.removed" // the last of a deleted one is gone
 	ZonesChanged    Kind = "load-balancer.zones"   // [from] [to]
 
+	SecurityGroupsChanged Kind = "load-balancer.security-groups" // [from] [to]
+
 	MigrationBegun     Kind = "migration.begun"     // [from] [to]: pools
 	MigrationMoved     Kind = "migration.moved"     // DNS names the new addresses alone [addresses]
 	MigrationCancelled Kind = "migration.cancelled" // [from] [to]

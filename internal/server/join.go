@@ -153,6 +153,10 @@ func (i interfaces) AssignAddress(ctx context.Context, interfaceID string, from 
 	return elb.Interface{ID: interfaceID, Private: a.Private, Public: a.Public, PoolID: a.PoolID}, err
 }
 
+func (i interfaces) SetSecurityGroups(ctx context.Context, interfaceID string, groups []string) error {
+	return i.vpc.SetServiceSecurityGroups(ctx, interfaceID, groups)
+}
+
 func (i interfaces) Release(ctx context.Context, interfaceID string) error {
 	return i.vpc.ReleaseServiceInterface(ctx, interfaceID)
 }
@@ -162,7 +166,7 @@ func (i interfaces) Of(r store.Reader, nodeID string) (elb.Interface, bool) {
 	if !ok {
 		return elb.Interface{}, false
 	}
-	out := elb.Interface{ID: f.ID, Private: f.Private}
+	out := elb.Interface{ID: f.ID, Private: f.Private, SecurityGroups: f.SecurityGroups}
 	if a, ok := i.vpc.AddressOf(r, f.ID); ok {
 		out.Public, out.PoolID = a.Public, a.PoolID
 	}

@@ -45,6 +45,38 @@ func (s *Service) CreateServiceInterface(ctx context.Context, spec InterfaceSpec
 	return i, nil
 }
 
+// SetServiceSecurityGroups replaces the groups that a node's interface is in
+// (ELBv2 SetSecurityGroups). *NotFoundError for the interface and the groups.
+func (s *Service) SetServiceSecurityGroups(ctx context.Context, id string, groups []string) error {
+	err := s.update(ctx, func(tx *store.Tx) error {
+		i, err := s.serviceInterface(tx, id)
+		if err != nil {
+			return err
+		}
+		if i.SecurityGroups, err = s.joinGroups(tx, i.VPCID, InterfaceSpec{Account: i.Account, Region: i.Region, SecurityGroups: groups}); err != nil {
+			return err
+		}
+		s.interfaces.Put(tx, id, i)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("set security groups of interface %s: %w", id, err)
+	}
+	return nil
+}
+
+// serviceInterface returns an interface that a node has.
+func (s *Service) serviceInterface(tx *store.Tx, id string) (Interface, error) {
+	i, ok := s.interfaces.Get(tx, id)
+	switch {
+	case !ok:
+		return Interface{}, &NotFoundError{KindInterface, id}
+	case !i.RequesterManaged():
+		return Interface{}, fail(NotPermitted, KindInterface, "The network interface '%s' is its account's own.", id)
+	}
+	return i, nil
+}
+
 // ReleaseServiceInterface removes a node's interface with its public address,
 // and gives both addresses back. One transaction. What is gone already is no error.
 func (s *Service) ReleaseServiceInterface(ctx context.Context, id string) error {

@@ -387,6 +387,17 @@ func TestRefusals(t *testing.T) {
 			return err
 		}, "RuleNotFound", "One or more rules not found"},
 
+		// The network.
+		{"security groups that are none", func() error {
+			_, err := w.SetSecurityGroups(ctx, &sdk.SetSecurityGroupsInput{LoadBalancerArn: &lb, SecurityGroups: []string{"sg-gone"}})
+			return err
+		}, "InvalidSecurityGroup", "Security group 'sg-gone' does not exist"},
+		{"a setting of network load balancers", func() error {
+			_, err := w.SetSecurityGroups(ctx, &sdk.SetSecurityGroupsInput{LoadBalancerArn: &lb, SecurityGroups: []string{"sg-1"},
+				EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic: types.EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnumOn})
+			return err
+		}, "ValidationError", "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic is not supported for application load balancers"},
+
 		// Tags.
 		{"a tag for an unknown load balancer", addTags(anyBalancer, tag("k", "v")), "LoadBalancerNotFound", "Load balancers '[" + anyBalancer + "]' not found"},
 		{"a tag for an unknown target group", addTags(anyGroup, tag("k", "v")), "TargetGroupNotFound", "Target groups '[" + anyGroup + "]' not found"},
