@@ -111,7 +111,11 @@ func ofSubnet(s vpc.Subnet) []discovery.Resource {
 }
 
 func ofInterface(i vpc.Interface) (all []discovery.Resource) {
-	for _, p := range i.Addresses() {
+	addresses := i.Addresses()
+	if i.IPv6.Addr.IsValid() {
+		addresses = append(addresses, i.IPv6)
+	}
+	for _, p := range addresses {
 		all = append(all, discovery.Resource{
 			Type: discovery.ENI, ID: i.ID, CIDR: single(p.Addr), Account: i.Account, Region: i.Region,
 			VPCID: i.VPCID, SubnetID: i.SubnetID, Zone: i.Zone, InUse: i.RequesterManaged(), Since: p.Since,

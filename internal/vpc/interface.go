@@ -25,6 +25,7 @@ type Interface struct {
 	Private        netip.Addr       // the primary address, in the subnet, nobody else's
 	AddressID      string           // of the Address associated with Private; "" for none
 	Secondary      []PrivateAddress // in the order in which they were assigned
+	IPv6           PrivateAddress   `json:",omitzero"` // see ipv6.go; zero: none
 	SecurityGroups []string         // ids, of the VPC; at least one
 	Description    string
 	Owner          string // the node's id; "" for one of its account's own
@@ -231,6 +232,11 @@ func (s *Service) removeInterface(tx *store.Tx, i Interface) error {
 			s.returnHost(tx, &n, p.Addr)
 		}
 		if err := s.lost(tx, i, p); err != nil {
+			return err
+		}
+	}
+	if i.IPv6.Addr.IsValid() {
+		if err := s.lost(tx, i, i.IPv6); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,9 @@ type Options struct {
 	// group that no interface may be in yet; nil: nothing does. Who adds to what
 	// needs it calls Service.Use in the same transaction.
 	InUse func(r store.Reader, id string) bool
+
+	// IPv6InUse says the same of a subnet's IPv6 CIDR block.
+	IPv6InUse func(r store.Reader, subnetID string) bool
 }
 
 // Quotas are the most there may be of each thing.

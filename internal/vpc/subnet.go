@@ -276,6 +276,9 @@ func (s *Service) DisassociateSubnetCIDR(ctx context.Context, account, region, a
 				break
 			}
 			b = n.Blocks[i]
+			if s.ipv6InUse(tx, id) {
+				return fail(Dependency, KindSubnetCIDRBlock, "The IPv6 CIDR block '%s' of subnet '%s' is in use by network interfaces or load balancers.", b.CIDR, id)
+			}
 			if err := s.ended(tx, Ended{Kind: KindSubnet, ID: id, Account: account, Region: region, VPCID: n.VPCID, CIDR: b.CIDR}); err != nil {
 				return err
 			}

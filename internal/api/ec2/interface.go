@@ -209,7 +209,12 @@ func (a *API) interfaceAttribute(r store.Reader, i vpc.Interface, name string) (
 		return some(i.SubnetID), true
 	case "vpc-id":
 		return some(i.VPCID), true
-	case "ipv6-addresses.ipv6-address", "private-dns-name", "association.public-dns-name",
+	case "ipv6-addresses.ipv6-address":
+		if i.IPv6.Addr.IsValid() {
+			values = []string{i.IPv6.Addr.String()}
+		}
+		return values, true
+	case "private-dns-name", "association.public-dns-name",
 		"addresses.association.public-dns-name", "operator.principal":
 		return nil, true
 	}
@@ -294,6 +299,10 @@ func (a *API) renderInterface(r store.Reader, i vpc.Interface) ec2.NetworkInterf
 		out.PrivateIpAddresses = append(out.PrivateIpAddresses, private)
 	}
 	out.Association = out.PrivateIpAddresses[0].Association
+	if six := i.IPv6.Addr; six.IsValid() {
+		out.Ipv6Address = new(six.String())
+		out.Ipv6Addresses = append(out.Ipv6Addresses, ec2.NetworkInterfaceIpv6Address{Ipv6Address: new(six.String()), IsPrimaryIpv6: new(false)})
+	}
 	return out
 }
 
