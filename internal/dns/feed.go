@@ -47,8 +47,10 @@ type Server interface {
 type Options struct {
 	BaseDomain string
 	TTL        time.Duration
-	// AnswerBound has A answers name the address that the host listens on, for
-	// clients on the same machine; otherwise they name the node's own address.
+	// AnswerBound has answers name the address that the host listens on, for
+	// clients on the same machine; otherwise they name the node's own address. An
+	// IPv6 address that is served on an IPv4 one is answered as that, mapped
+	// (RFC 4291 §2.5.5.2): a client that asks for AAAA gets where it wants to.
 	AnswerBound bool
 }
 
@@ -156,7 +158,7 @@ func (f *Feed) names(e Endpoint) []snapshot.Name {
 		if node.Bound.IsValid() && node.Bound != a {
 			n.TXT = append(n.TXT, "fairlead: "+a.String()+" is served on "+node.Bound.String())
 			if f.opts.AnswerBound {
-				a = node.Bound
+				a = inFamilyOf(a, node.Bound)
 			}
 		}
 		if a.Is4() {
@@ -170,4 +172,12 @@ func (f *Feed) names(e Endpoint) []snapshot.Name {
 	dual := n
 	dual.Owner = "dualstack." + n.Owner
 	return []snapshot.Name{n, dual}
+}
+
+// inFamilyOf returns bound as an address of a's family.
+func inFamilyOf(a, bound netip.Addr) netip.Addr {
+	if a.Is6() && bound.Is4() {
+		return netip.AddrFrom16(bound.As16())
+	}
+	return bound
 }

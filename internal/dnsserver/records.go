@@ -81,7 +81,7 @@ func packRecords(n snapshot.Name) (*records, error) {
 		r.a = appendRecord(r.a, toQuestion, dns.TypeA, r.ttl, b[:])
 	}
 	for _, addr := range n.AAAA {
-		if !addr.Is6() || addr.Is4In6() {
+		if !addr.Is6() {
 			errs = append(errs, fmt.Errorf("AAAA record %v is not an IPv6 address", addr))
 			continue
 		}
