@@ -105,7 +105,7 @@ func (c *Controller) Report(_ context.Context, r *snapshot.Report) error {
 	snap := c.s.store.Snapshot()
 	c.s.tellReport(snap, news, c.now())
 	for _, id := range news.decisive() {
-		if n, ok := c.s.nodes.Get(snap, id); ok {
+		if n, ok := c.s.spokenOf(snap, id); ok {
 			c.queue.add(n.LoadBalancerARN)
 		}
 	}
@@ -180,7 +180,9 @@ func (c *Controller) observe(r store.Snapshot, arn string) (observed, bool) {
 		on.iface, _ = c.interfaces.Of(r, n.ID)
 		on.heard = c.s.health.heard(n.Host)
 		on.status, on.reported = c.s.health.node(n.Host, n.ID)
-		on.hostClosed = n.Phase == NodeClosed && c.projector.closed(n.ID)
+		on.status6, on.reported6 = c.s.health.node(n.Host, n.onHost())
+		on.hostClosed6 = c.projector.closed(n.onHost())
+		on.hostClosed = n.Phase == NodeClosed && c.projector.closed(n.ID) && (on.hostClosed6 || n.IPv6.Phase == "")
 		o.nodes = append(o.nodes, on)
 	}
 	o.room = len(b.away(o.nodes)) > 0 && c.s.hasRoom(r, b)
@@ -222,6 +224,22 @@ func (c *Controller) take(ctx context.Context, b LoadBalancer, st step) error {
 		return c.remove(ctx, b)
 	case endMigration:
 		return c.endMigration(ctx, b)
+	case assignIPv6:
+		return c.assignIPv6(ctx, st.nodes[0])
+	case openIPv6:
+		return c.openIPv6(ctx, st.nodes[0])
+	case serveIPv6:
+		return c.serveIPv6(ctx, st.nodes[0])
+	case suspendIPv6:
+		return c.endIPv6(ctx, st.nodes[0], NodeStarting)
+	case retireIPv6:
+		return c.endIPv6(ctx, st.nodes[0], NodeRetiring)
+	case drainIPv6:
+		return c.endIPv6(ctx, st.nodes[0], NodeDraining)
+	case closeIPv6:
+		return c.endIPv6(ctx, st.nodes[0], NodeClosed)
+	case releaseIPv6:
+		return c.releaseIPv6(ctx, st.nodes[0])
 	case goHome:
 		return c.goHome(ctx, b, st.nodes[0])
 	case releaseBlocks:

@@ -37,7 +37,7 @@ func with(e event.Event, details ...string) event.Event {
 // offPool says whether a node's public address is from another pool than the one
 // that its load balancer names.
 func (b LoadBalancer) offPool(n Node) bool {
-	return b.PoolID != "" && n.Public.IsValid() && n.PoolID != b.PoolID
+	return b.PoolID != "" && n.Public.Is4() && n.PoolID != b.PoolID
 }
 
 // ofNode begins an event about one of a load balancer's nodes.
@@ -59,7 +59,7 @@ func source(pool string) string { return cmp.Or(pool, "the provider's pool") }
 
 // origin names, for people, where the node's address goes back to.
 func (n Node) origin() string {
-	if !n.Public.IsValid() {
+	if !n.Public.Is4() {
 		return n.SubnetID
 	}
 	return source(n.PoolID)
@@ -128,7 +128,7 @@ func (s *Service) tellReport(r store.Snapshot, news reportNews, at time.Time) {
 }
 
 func (s *Service) tellListener(r store.Snapshot, nodeID string, l snapshot.ListenerStatus, at time.Time) {
-	n, ok := s.nodes.Get(r, nodeID)
+	n, ok := s.spokenOf(r, nodeID)
 	if !ok {
 		return
 	}

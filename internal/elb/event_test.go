@@ -169,7 +169,7 @@ func TestZonesThatChangeAreTold(t *testing.T) {
 		defer w.stop()
 		b := w.create(shop("subnet-a", "subnet-b"))
 		head := w.head()
-		if _, err := w.svc.SetSubnets(t.Context(), account, region, b.ARN, []string{"subnet-a", "subnet-c"}, time.Now()); err != nil {
+		if _, err := w.svc.SetSubnets(t.Context(), subnetsOf(b, []string{"subnet-a", "subnet-c"}...)); err != nil {
 			t.Fatal(err)
 		}
 		after(2 * time.Minute)

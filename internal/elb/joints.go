@@ -25,6 +25,7 @@ type Subnet struct {
 	ID, VPCID, Zone string
 	FreeAddresses   int
 	InternetGateway bool // the VPC has one attached
+	IPv6            bool // it has an IPv6 CIDR block
 }
 
 // Interfaces makes and removes nodes' network interfaces and public addresses.
@@ -36,6 +37,10 @@ type Interfaces interface {
 	// AssignAddress draws a public address for the interface (ErrPoolExhausted,
 	// ErrPoolUnavailable).
 	AssignAddress(ctx context.Context, interfaceID string, from Source, now time.Time) (Interface, error)
+	// AssignIPv6 gives the interface an IPv6 address of its subnet.
+	AssignIPv6(ctx context.Context, interfaceID string, now time.Time) error
+	// ReleaseIPv6 gives it back, and succeeds if it is gone.
+	ReleaseIPv6(ctx context.Context, interfaceID string) error
 	// SetSecurityGroups replaces the groups that the interface is in.
 	SetSecurityGroups(ctx context.Context, interfaceID string, groups []string) error
 	// Release gives back the interface with its addresses, and succeeds if it is gone.
@@ -62,6 +67,7 @@ type Interface struct {
 	Public  netip.Addr // zero: none yet
 	PoolID  string     // that Public came from; "": the provider's
 
+	IPv6           netip.Addr // zero: none
 	SecurityGroups []string
 }
 

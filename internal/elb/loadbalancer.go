@@ -37,9 +37,6 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 	if err := checkBalancerName(c.Name); err != nil {
 		return LoadBalancer{}, err
 	}
-	if c.AddressType != "ipv4" {
-		return LoadBalancer{}, fail(InvalidConfiguration, "IP address type '%s' is not supported by this installation; use 'ipv4'", c.AddressType)
-	}
 	c.SecurityGroups = unique(c.SecurityGroups)
 	attributes, block, err := c.initial()
 	if err != nil {
@@ -75,6 +72,9 @@ func (s *Service) CreateLoadBalancer(ctx context.Context, c CreateLoadBalancer) 
 		}
 		vpc, zones, err := s.checkSubnets(tx, c.Account, c.Region, c.Scheme, c.Subnets)
 		if err != nil {
+			return false, err
+		}
+		if err := s.checkAddressType(tx, c.Account, c.Region, c.AddressType, c.Scheme, c.PoolID, c.Subnets); err != nil {
 			return false, err
 		}
 		groups, err := s.initialSecurityGroups(tx, c, vpc)

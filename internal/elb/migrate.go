@@ -1,6 +1,7 @@
 package elb
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -37,31 +38,51 @@ func (s *Service) ModifyIPPool(ctx context.Context, m ModifyIPPool) (LoadBalance
 		if err := s.checkPool(tx, m.Account, m.Region, m.PoolID, b.Scheme); err != nil {
 			return err
 		}
+		if err := s.checkAddressType(tx, m.Account, m.Region, b.AddressType, b.Scheme, m.PoolID, b.subnets()); err != nil {
+			return err
+		}
 		// The new nodes need private addresses beside those of the old ones.
 		if _, _, err := s.checkSubnets(tx, b.Account, b.Region, b.Scheme, b.subnets()); err != nil {
 			return err
 		}
-		s.migrate(tx, &b, m.PoolID, m.Time)
+		s.migrate(tx, &b, m.PoolID, b.AddressType, m.Time)
 		return nil
 	})
 	return b, err
 }
 
-// migrate gives a load balancer a new generation, which draws from the pool.
-func (s *Service) migrate(tx *store.Tx, b *LoadBalancer, toPool string, now time.Time) {
+// migrate gives a load balancer a new generation, which draws from the pool, and
+// has addresses of the type.
+func (s *Service) migrate(tx *store.Tx, b *LoadBalancer, toPool, toType string, now time.Time) {
 	b.Generations = max(b.Generations, b.Generation) + 1
-	m := Migration{From: b.Generation, To: b.Generations, FromPool: b.PoolID, ToPool: toPool, Began: now}
+	m := Migration{From: b.Generation, To: b.Generations, FromPool: b.PoolID, ToPool: toPool, FromType: b.AddressType, ToType: toType, Began: now}
 	m.FromBlock = b.Block
 	if old := b.Migration; old.underWay() && old.Moved.IsZero() {
-		m.From, m.FromPool, m.FromBlock = old.From, old.FromPool, old.FromBlock // the set that the other never took over from
+		// The set that the other never took over from.
+		m.From, m.FromPool, m.FromBlock = old.From, old.FromPool, old.FromBlock
+		m.FromType = cmp.Or(old.FromType, m.FromType)
+	}
+	if m.FromType == m.ToType {
+		m.FromType, m.ToType = "", ""
 	}
 	if b.Block != nil {
 		s.setBlock(tx, b, nil, now) // it is of the pool that is left
 	}
-	b.Generation, b.PoolID, b.Migration = m.To, m.ToPool, &m
+	b.Generation, b.PoolID, b.AddressType, b.Migration = m.To, m.ToPool, toType, &m
 	s.balancers.Put(tx, b.ARN, *b)
-	s.opts.Events.Put(tx, with(b.about(event.MigrationBegun, now, "%s moves from addresses of %s to addresses of %s, which come up first", b.Name, source(m.FromPool), source(m.ToPool)),
-		"from", m.FromPool, "to", m.ToPool))
+	s.opts.Events.Put(tx, with(b.about(event.MigrationBegun, now, "%s moves from %s to %s, which come up first", b.Name, addresses(m.FromType, m.FromPool), addresses(m.ToType, m.ToPool)),
+		"from", m.FromPool, "to", m.ToPool, "from-type", m.FromType, "to-type", m.ToType))
+}
+
+// addresses names a set of addresses, by its type if that is "" by its pool alone.
+func addresses(addressType, pool string) string {
+	switch addressType {
+	case "":
+		return "addresses of " + source(pool)
+	case typeWithoutPublicIPv4:
+		return "addresses of the type " + addressType
+	}
+	return "addresses of the type " + addressType + " of " + source(pool)
 }
 
 // underWay says whether both sets may be there.
@@ -85,32 +106,38 @@ func (b LoadBalancer) zoneNames() string {
 	return strings.Join(names, ", ")
 }
 
-// SetSubnets replaces the subnets that a load balancer has nodes in (ELBv2
-// SetSubnets). A zone that it leaves goes out of DNS when those that stay and
-// come serve.
-func (s *Service) SetSubnets(ctx context.Context, account, region, arn string, subnets []string, now time.Time) (LoadBalancer, error) {
+// SetSubnets is ELBv2 SetSubnets.
+type SetSubnets struct {
+	Account, Region, ARN string
+	Subnets              []string // all that the load balancer is to have nodes in
+	AddressType          string   // "": as it is
+	Time                 time.Time
+}
+
+// SetSubnets replaces the subnets that a load balancer has nodes in. A zone that it
+// leaves goes out of DNS when those that stay and come serve.
+func (s *Service) SetSubnets(ctx context.Context, c SetSubnets) (LoadBalancer, error) {
 	var b LoadBalancer
 	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
-		if b, err = s.LoadBalancer(tx, account, region, arn); err != nil {
+		if b, err = s.LoadBalancer(tx, c.Account, c.Region, c.ARN); err != nil {
 			return err
 		}
-		vpc, zones, err := s.checkSubnets(tx, account, region, b.Scheme, subnets, b.subnets()...)
+		vpc, zones, err := s.checkSubnets(tx, c.Account, c.Region, b.Scheme, c.Subnets, b.subnets()...)
 		if err != nil {
 			return err
 		}
 		if vpc != b.VPCID {
 			return fail(InvalidConfiguration, "All subnets must belong to the same VPC: '%s'", b.VPCID)
 		}
-		if slices.Equal(zones, b.Zones) {
-			return nil
+		if !slices.Equal(zones, b.Zones) {
+			before := b.zoneNames()
+			b.Zones = zones
+			s.balancers.Put(tx, b.ARN, b)
+			s.opts.Events.Put(tx, with(b.about(event.ZonesChanged, c.Time, "%s moves from %s to %s: its subnets were set", b.Name, before, b.zoneNames()),
+				"from", before, "to", b.zoneNames()))
+			s.network.Use(tx, b.subnets(), nil)
 		}
-		before := b.zoneNames()
-		b.Zones = zones
-		s.balancers.Put(tx, b.ARN, b)
-		s.opts.Events.Put(tx, with(b.about(event.ZonesChanged, now, "%s moves from %s to %s: its subnets were set", b.Name, before, b.zoneNames()),
-			"from", before, "to", b.zoneNames()))
-		s.network.Use(tx, b.subnets(), nil)
-		return nil
+		return s.changeAddressType(tx, &b, cmp.Or(c.AddressType, b.AddressType), c.Time)
 	})
 	return b, err
 }

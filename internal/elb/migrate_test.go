@@ -36,7 +36,9 @@ func (w *world) named(arn string) string {
 	e, _ := w.svc.Endpoint(w.st.Snapshot(), arn)
 	var all []string
 	for _, n := range e.Nodes {
-		all = append(all, n.Public.String())
+		for _, a := range n.Answers() {
+			all = append(all, a.Address.String())
+		}
 	}
 	return strings.Join(all, " ")
 }
@@ -188,7 +190,7 @@ func TestZonesComeAndGo(t *testing.T) {
 		b := w.create(shop("subnet-a", "subnet-b"))
 		set := func(subnets ...string) {
 			t.Helper()
-			if _, err := w.svc.SetSubnets(t.Context(), account, region, b.ARN, subnets, time.Now()); err != nil {
+			if _, err := w.svc.SetSubnets(t.Context(), subnetsOf(b, subnets...)); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -303,7 +305,7 @@ func TestMigrationsThatCantBeAreRefused(t *testing.T) {
 		"one without room": {[]string{"subnet-a", "subnet-full"}, elb.InvalidSubnet},
 		"one that is none": {[]string{"subnet-a", "subnet-z"}, elb.SubnetNotFound},
 	} {
-		if _, err := svc.SetSubnets(t.Context(), account, region, b.ARN, c.subnets, time.Now()); kind(t, err) != c.want {
+		if _, err := svc.SetSubnets(t.Context(), subnetsOf(b, c.subnets...)); kind(t, err) != c.want {
 			t.Errorf("%s: got %v, want %s", name, err, c.want)
 		}
 	}

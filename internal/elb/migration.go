@@ -137,9 +137,9 @@ func (s *Service) CancelMigration(ctx context.Context, account, region, arn stri
 			s.setBlock(tx, &b, nil, now) // of the pool that it doesn't go to after all
 		}
 		b.restoreBlock(&m)
-		b.Generation, b.PoolID, b.Migration = m.From, m.FromPool, &m
+		b.Generation, b.PoolID, b.AddressType, b.Migration = m.From, m.FromPool, cmp.Or(m.FromType, b.AddressType), &m
 		s.balancers.Put(tx, arn, b)
-		s.opts.Events.Put(tx, with(b.about(event.MigrationCancelled, now, "%s stays on its addresses of %s, or returns to them: its migration was cancelled", b.Name, source(m.FromPool)),
+		s.opts.Events.Put(tx, with(b.about(event.MigrationCancelled, now, "%s stays on its %s, or returns to them: its migration was cancelled", b.Name, addresses(m.FromType, m.FromPool)),
 			"from", m.ToPool, "to", m.FromPool))
 		return nil
 	})
@@ -163,6 +163,11 @@ func (s *Service) wayBack(r store.Reader, b LoadBalancer) ([]string, *Error) {
 		return no("it has been cancelled already.")
 	case !m.Ended.IsZero():
 		return no("it ended at %s, and its old addresses were given back. ModifyIpPools moves the load balancer to others.", m.Ended.UTC().Format(time.RFC3339))
+	}
+	if m.FromType == typeIPv4 {
+		if g := s.ipv6GroupOf(r, b); g != "" {
+			return no("the load balancer forwards to target group '%s', whose IP address type is 'ipv6', and its own would be 'ipv4'.", g)
+		}
 	}
 	byZone := map[ZoneSubnet]Node{}
 	for _, n := range s.nodesByLB.Each(r, b.ARN) {

@@ -233,7 +233,7 @@ func TestAZoneThatIsTakenBackServesAgain(t *testing.T) {
 				b := w.create(shop("subnet-a", "subnet-b", "subnet-c"))
 				set := func(subnets ...string) {
 					t.Helper()
-					if _, err := w.svc.SetSubnets(t.Context(), account, region, b.ARN, subnets, time.Now()); err != nil {
+					if _, err := w.svc.SetSubnets(t.Context(), subnetsOf(b, subnets...)); err != nil {
 						t.Fatal(err)
 					}
 					synctest.Wait()

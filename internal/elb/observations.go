@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/fairlead/fairlead/internal/snapshot"
@@ -158,5 +159,14 @@ func (o *Observations) target(group string, at netip.AddrPort) (snapshot.TargetS
 	return snapshot.TargetStatus{}, false
 }
 
-// NodeStatus returns what the node's host last said of it.
-func (s *Service) NodeStatus(n Node) (snapshot.NodeStatus, bool) { return s.health.node(n.Host, n.ID) }
+// NodeStatus returns what the node's host last said of it, its IPv6 address
+// included.
+func (s *Service) NodeStatus(n Node) (snapshot.NodeStatus, bool) {
+	st, ok := s.health.node(n.Host, n.ID)
+	if second, too := s.health.node(n.Host, n.onHost()); ok && too {
+		st.OpenConnections += second.OpenConnections
+		st.Error = strings.TrimSpace(st.Error + " " + second.Error)
+		st.Listeners = slices.Concat(st.Listeners, second.Listeners)
+	}
+	return st, ok
+}

@@ -47,7 +47,7 @@ func (c *Controller) sweepOnce(ctx context.Context) (clean bool) {
 		if _, ok := c.s.nodes.Get(snap, nodeID); ok {
 			continue
 		}
-		if !c.projector.absent(nodeID) {
+		if !c.projector.absent(nodeID) || !c.projector.absent(Node{ID: nodeID}.onHost()) {
 			clean = false
 			continue
 		}

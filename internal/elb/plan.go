@@ -24,6 +24,10 @@ type observedNode struct {
 	heard      bool // the host has reported since the start; its silence before says nothing
 	reported   bool // status is known: the host's last report has the node
 	hostClosed bool // the host has acknowledged an assignment without the node, and reports it no more
+
+	// The same of the IPv6 address. hostClosed is that of both.
+	status6                snapshot.NodeStatus
+	reported6, hostClosed6 bool
 }
 
 // serving says whether the host says that the node serves.
@@ -52,6 +56,16 @@ const (
 	endMigration    action = "end-migration"       // one set of nodes is left, and serves
 	goHome          action = "go-home"             // another node is to take the place of one off the pool
 	releaseBlocks   action = "release-blocks"      // that the load balancer has left
+
+	// Those of a node's IPv6 address; what they do is what its namesake does to a node.
+	assignIPv6  action = "assign-ipv6" // to the interface
+	openIPv6    action = "open-ipv6"   // give it to the host
+	serveIPv6   action = "serve-ipv6"
+	suspendIPv6 action = "suspend-ipv6"
+	retireIPv6  action = "retire-ipv6"
+	drainIPv6   action = "drain-ipv6"
+	closeIPv6   action = "close-ipv6"
+	releaseIPv6 action = "release-ipv6"
 )
 
 // step is one step; which of the members it needs depends on the action.
@@ -93,6 +107,8 @@ func plan(o observed, ttl time.Duration) (steps []step, again time.Duration) {
 	}
 	steps, again = planPresence(o.balancer, current, outdated)
 	steps = append(planGroups(o), steps...)
+	six, later := planIPv6(o, ttl)
+	steps, again = append(steps, six...), sooner(again, later)
 	retirement, later := planRetirement(o, outdated, ttl)
 	steps, again = append(steps, retirement...), sooner(again, later)
 	if away := o.balancer.away(o.nodes); len(away) > 0 {
@@ -173,12 +189,15 @@ func planPresence(b LoadBalancer, current, outdated []observedNode) (steps []ste
 			if n.iface.ID == "" {
 				steps = append(steps, step{action: createInterface, nodes: []string{n.ID}})
 			}
-			if b.Scheme == InternetFacing && !n.iface.Public.IsValid() {
+			if b.Scheme == InternetFacing && !n.NoPublicIPv4 && !n.iface.Public.IsValid() {
 				steps = append(steps, step{action: assignAddress, nodes: []string{n.ID}})
+			}
+			if b.ipv6() && !n.iface.IPv6.IsValid() {
+				steps = append(steps, step{action: assignIPv6, nodes: []string{n.ID}})
 			}
 			placeable = append(placeable, n.ID)
 		case NodeStarting, NodeRetiring: // which a migration that is cancelled returns to
-			if n.serving() {
+			if n.servingAll() {
 				ready = append(ready, n.ID)
 			}
 		case NodeInService:
@@ -256,7 +275,7 @@ func planRetirement(o observed, outdated []observedNode, ttl time.Duration) (ste
 
 // idle says that the node has no connection, as far as its host says.
 func (n observedNode) idle() bool {
-	return n.heard && (!n.reported || n.status.OpenConnections == 0)
+	return n.heard && (!n.reported || n.status.OpenConnections == 0) && (!n.reported6 || n.status6.OpenConnections == 0)
 }
 
 // planRemoval leads to nothing: nodes leave DNS, serve on for a TTL and until

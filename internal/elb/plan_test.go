@@ -12,7 +12,8 @@ import (
 // seen is an observed node for the table: a zone's letter, its phase, and marks:
 // i interface, a address, h heard, r reported, s serves, c open connections,
 // x closed by its host, m bound elsewhere than recorded, g in security groups that
-// its load balancer has left.
+// its load balancer has left. v is an IPv6 address of the interface, 5 to 9 that of
+// a node which starts, serves, retires, drains, is closed; R, S, X are r, s, x of it.
 func seen(now time.Time, zone string, phase NodePhase, since time.Duration, marks string) observedNode {
 	has := func(m string) bool { return strings.Contains(marks, m) }
 	n := observedNode{Node: Node{ID: "node-" + zone, Zone: zone, SubnetID: "subnet-" + zone, Phase: phase, Since: now.Add(-since)}}
@@ -22,6 +23,15 @@ func seen(now time.Time, zone string, phase NodePhase, since time.Duration, mark
 	if has("g") {
 		n.iface.SecurityGroups = []string{"sg-former"}
 	}
+	for mark, phase := range map[string]NodePhase{"5": NodeStarting, "6": NodeInService, "7": NodeRetiring, "8": NodeDraining, "9": NodeClosed} {
+		if has(mark) {
+			n.IPv6, n.iface.IPv6 = NodeIPv6{Addr: addr("fdfa:1ead::4"), Phase: phase, Since: n.Since}, addr("fdfa:1ead::4")
+		}
+	}
+	if has("v") {
+		n.iface.IPv6 = addr("fdfa:1ead::4")
+	}
+	n.status6, n.reported6, n.hostClosed6 = snapshot.NodeStatus{Ready: has("S")}, has("R"), has("X")
 	if has("a") {
 		n.iface.Public = addr("192.0.2.144")
 	}
@@ -36,6 +46,9 @@ func seen(now time.Time, zone string, phase NodePhase, since time.Duration, mark
 	return n
 }
 
+// withoutIPv4 is a node of a load balancer without public IPv4 addresses.
+func withoutIPv4(n observedNode) observedNode { n.NoPublicIPv4 = true; return n }
+
 func TestPlan(t *testing.T) {
 	now := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
 	node := func(zone string, phase NodePhase, since time.Duration, marks string) observedNode {
@@ -48,6 +61,9 @@ func TestPlan(t *testing.T) {
 	migrating.Migration = &Migration{Began: now}
 	left.Leaving = []Block{{CIDR: netip.MustParsePrefix("192.0.2.144/30")}}
 	deletedWith.Leaving = left.Leaving
+	dual, six := active, made
+	dual.AddressType, six.AddressType = typeDualStack, typeWithoutPublicIPv4
+	one := func(b LoadBalancer) LoadBalancer { b.Zones = b.Zones[1:]; return b }
 	grouped := active
 	grouped.SecurityGroups = []string{"sg-now"}
 	for _, c := range []struct {
@@ -86,6 +102,24 @@ func TestPlan(t *testing.T) {
 		{name: "interfaces follow into the security groups, whatever the node is about to do", b: grouped,
 			nodes: []observedNode{node("a", NodeInService, 0, "iahrsg"), node("b", NodeProvisioning, 0, "iag"), node("c", NodeRetiring, 0, "iahrsg")},
 			want:  "set-security-groups node-b, set-security-groups node-c, set-security-groups node-a, place node-b", again: 61 * time.Second},
+		{name: "IPv6 comes with a new node", b: one(dual), nodes: []observedNode{node("a", NodeProvisioning, 0, "ia")}, want: "assign-ipv6 node-a, place node-a"},
+		{name: "a new node serves when all its addresses do", b: one(dual), nodes: []observedNode{node("a", NodeStarting, 0, "iahrs5R")}},
+		{name: "and not before", b: one(dual), nodes: []observedNode{node("a", NodeStarting, 0, "iahrs5RS")}, want: "serve node-a"},
+		{name: "IPv6 comes to a node that serves: its interface first", b: one(dual), nodes: []observedNode{node("a", NodeInService, 0, "iahrs")}, want: "assign-ipv6 node-a"},
+		{name: "then its host", b: one(dual), nodes: []observedNode{node("a", NodeInService, 0, "iahrsv")}, want: "open-ipv6 node-a"},
+		{name: "then DNS, when the host says that it serves", b: one(dual), nodes: []observedNode{node("a", NodeInService, 0, "iahrs5RS")}, want: "serve-ipv6 node-a"},
+		{name: "IPv6 serves no more, the node does", b: one(dual), nodes: []observedNode{node("a", NodeInService, 0, "iahrs6R")}, want: "suspend-ipv6 node-a"},
+		{name: "IPv6 isn't wanted any more", b: one(active), nodes: []observedNode{node("a", NodeInService, 0, "iahrs6RS")}, want: "retire-ipv6 node-a"},
+		{name: "IPv6 isn't wanted any more, and was never in DNS", b: one(active), nodes: []observedNode{node("a", NodeInService, 0, "iahrs5R")}, want: "close-ipv6 node-a"},
+		{name: "or on a host", b: one(active), nodes: []observedNode{node("a", NodeInService, 0, "iahrsv")}, want: "release-ipv6 node-a"},
+		{name: "resolvers may still know it", b: one(active), nodes: []observedNode{node("a", NodeInService, 20*time.Second, "iahrs7RS")}, again: 41 * time.Second},
+		{name: "and it is wanted again", b: one(dual), nodes: []observedNode{node("a", NodeInService, 20*time.Second, "iahrs7RS")}, want: "serve-ipv6 node-a"},
+		{name: "no resolver does, and no connection is open", b: one(active), nodes: []observedNode{node("a", NodeInService, 61*time.Second, "iahrs7RS")}, want: "close-ipv6 node-a"},
+		{name: "the host hasn't closed it", b: one(active), nodes: []observedNode{node("a", NodeInService, time.Hour, "iahrs9RS")}},
+		{name: "the host has closed it, though it is wanted again", b: one(dual), nodes: []observedNode{node("a", NodeInService, time.Hour, "iahrs9X")}, want: "release-ipv6 node-a"},
+		{name: "nodes that go keep what they have", b: one(dual), nodes: []observedNode{node("a", NodeInService, 0, "iahrs6RS"), node("c", NodeRetiring, 0, "iahrs")}, again: 61 * time.Second},
+		{name: "a node with IPv6 alone has no public IPv4 address", b: one(six), nodes: []observedNode{withoutIPv4(node("a", NodeProvisioning, 0, "iv"))}, want: "place node-a"},
+
 		{name: "a migration is over when one set is left", b: migrating, nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeInService, 0, "iahrs")}, want: "end-migration"},
 		{name: "and not before all of it serve", b: migrating, nodes: []observedNode{node("a", NodeInService, 0, "iahrs"), node("b", NodeStarting, 0, "iahr")}},
 		{name: "a set that a cancelled migration returns to serves again", b: active,

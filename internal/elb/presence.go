@@ -33,7 +33,7 @@ func (c *Controller) createNodes(ctx context.Context, b LoadBalancer, zones []Zo
 			}
 			id := ids.EC2("node")
 			c.s.nodes.Put(tx, id, Node{ID: id, LoadBalancerARN: b.ARN, Zone: z.Zone, SubnetID: z.SubnetID, Host: c.projector.host,
-				Generation: cur.Generation, Phase: NodeProvisioning, Since: c.now(), Homing: homing[z.Zone]})
+				Generation: cur.Generation, Phase: NodeProvisioning, Since: c.now(), Homing: homing[z.Zone], NoPublicIPv4: cur.AddressType == typeWithoutPublicIPv4})
 		}
 		return nil
 	})
@@ -59,13 +59,16 @@ func (c *Controller) place(ctx context.Context, b LoadBalancer, nodeIDs []string
 				continue
 			}
 			iface, ok := c.interfaces.Of(tx, id)
-			if !ok || (b.Scheme == InternetFacing && !iface.Public.IsValid()) {
+			if !ok || (b.Scheme == InternetFacing && !n.NoPublicIPv4 && !iface.Public.IsValid()) {
 				return fmt.Errorf("node %s has no interface with an address yet", id)
 			}
 			n.InterfaceID, n.Private, n.Public, n.PoolID = iface.ID, iface.Private, iface.Public, iface.PoolID
 			n.Phase, n.Since, n.Homing = NodeStarting, c.now(), false
-			c.s.nodes.Put(tx, id, n)
 			c.s.opts.Events.Put(tx, b.drawn(n, c.now()))
+			if iface.IPv6.IsValid() {
+				c.gotIPv6(tx, b, &n, iface)
+			}
+			c.s.nodes.Put(tx, id, n)
 		}
 		return nil
 	})
@@ -88,7 +91,9 @@ func (c *Controller) serve(ctx context.Context, nodeID string) error {
 		n.Bound = status.Bound
 		if n.Phase != NodeInService {
 			n.Phase, n.Since = NodeInService, c.now()
-			c.s.entered(tx, c.balancerOf(tx, n), n, "")
+			b := c.balancerOf(tx, n)
+			c.s.entered(tx, b, n, "")
+			c.servesIPv6(tx, b, &n)
 		}
 		c.s.nodes.Put(tx, nodeID, n)
 		return nil
@@ -123,7 +128,10 @@ func (c *Controller) takeOver(ctx context.Context, b LoadBalancer, nodeIDs []str
 				}
 				n.Phase, n.Since, n.Bound = NodeInService, c.now(), status.Bound
 				c.s.entered(tx, cur, n, "")
-				named = append(named, n.Address().String())
+				c.servesIPv6(tx, cur, &n)
+				for _, a := range n.Answers() {
+					named = append(named, a.Address.String())
+				}
 			}
 			c.s.nodes.Put(tx, id, n)
 		}

@@ -262,12 +262,22 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 			continue
 		case NodeClosed:
 			part.closed = append(part.closed, n.ID)
+			if n.IPv6.Phase != "" {
+				part.closed = append(part.closed, n.onHost())
+			}
 			continue
 		case NodeDraining:
 			phase = snapshot.NodeDraining
 		case NodeStarting, NodeInService, NodeRetiring:
 		}
 		part.nodes = append(part.nodes, &snapshot.Node{ID: n.ID, LoadBalancerARN: arn, Zone: n.Zone, Public: n.Public, Private: n.Private, Phase: phase})
+		switch n.IPv6.Phase {
+		case NodeStarting, NodeInService, NodeRetiring, NodeDraining:
+			part.nodes = append(part.nodes, n.secondOnHost(b.Scheme, phase))
+		case NodeClosed:
+			part.closed = append(part.closed, n.onHost())
+		case NodeProvisioning: // it is never
+		}
 	}
 	if part.nodes == nil {
 		return part, part.closed != nil

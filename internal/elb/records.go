@@ -34,7 +34,7 @@ type LoadBalancer struct {
 	Region  string
 
 	Scheme         Scheme
-	AddressType    string // ipv4
+	AddressType    string // ipv4, dualstack, dualstack-without-public-ipv4
 	VPCID          string
 	Zones          []ZoneSubnet // in the order of the caller's subnets
 	SecurityGroups []string
@@ -61,6 +61,7 @@ type Migration struct {
 	From, To         int    // generations
 	FromPool, ToPool string // that they draw from; "": the provider's
 	FromBlock        *Block `json:",omitempty"` // that the old one draws from first
+	FromType, ToType string `json:",omitempty"` // of IP addresses, where they differ
 	Began            time.Time
 	Moved            time.Time `json:",omitzero"` // DNS named the new set; zero: not yet
 	Cancelled        time.Time `json:",omitzero"` // and is to name the old one again; zero: it isn't
@@ -209,11 +210,13 @@ type Node struct {
 	Since           time.Time // of the phase
 	Leaving         bool      `json:",omitempty"` // another of the generation is to take its place
 	Homing          bool      `json:",omitempty"` // it takes one's place, and no address off the pool
+	NoPublicIPv4    bool      `json:",omitempty"` // clients reach it by IPv6 alone
+	IPv6            NodeIPv6  `json:",omitzero"`  // the second address; zero: it has none
 
 	// The following are set when the node leaves NodeProvisioning.
 	InterfaceID string
 	Private     netip.Addr
-	Public      netip.Addr // zero for internal load balancers
+	Public      netip.Addr // IPv4; zero for internal load balancers, and with NoPublicIPv4
 	PoolID      string     // that Public came from; "": the provider's
 	Bound       netip.Addr // that the host listens on, as last reported; zero before
 }

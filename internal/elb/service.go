@@ -63,6 +63,7 @@ type Service struct {
 	balancers              *store.Collection[LoadBalancer]
 	balancersByOwner       *store.Index[LoadBalancer] // account/region, those not deleted
 	balancersIn            *store.Index[LoadBalancer] // subnets and security groups, those not deleted
+	balancersWithIPv6In    *store.Index[LoadBalancer] // subnets, those not deleted whose nodes have IPv6 addresses
 	names                  *store.Collection[string]  // account/region/kind/NAME → ARN
 	listeners              *store.Collection[Listener]
 	listenersByLB          *store.Index[Listener]    // those not deleted
@@ -80,7 +81,7 @@ type Service struct {
 	targetsByInstance      *store.Index[registrations]      // by instance id
 	nodes                  *store.Collection[Node]
 	nodesByLB              *store.Index[Node]
-	closedByHost           *store.Index[Node] // those in NodeClosed
+	closedByHost           *store.Index[Node] // those in NodeClosed, or whose IPv6 address is
 }
 
 // New declares the room's collections in st.
@@ -99,6 +100,12 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 			return nil
 		}
 		return append(b.subnets(), b.SecurityGroups...)
+	})
+	s.balancersWithIPv6In = s.balancers.Index(func(b LoadBalancer) []string {
+		if b.Deleted || !b.ipv6() {
+			return nil
+		}
+		return b.subnets()
 	})
 	s.names = store.NewCollection[string](st, "elb.name", 1)
 	s.listeners = store.NewCollection[Listener](st, "elb.listener", 1)
@@ -138,7 +145,7 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 	s.nodes = store.NewCollection[Node](st, "elb.node", 1)
 	s.nodesByLB = s.nodes.Index(func(n Node) []string { return []string{n.LoadBalancerARN} })
 	s.closedByHost = s.nodes.Index(func(n Node) []string {
-		if n.Phase != NodeClosed {
+		if n.Phase != NodeClosed && n.IPv6.Phase != NodeClosed {
 			return nil
 		}
 		return []string{n.Host}

@@ -32,8 +32,8 @@ const (
 type network struct{}
 
 var subnets = map[string]elb.Subnet{
-	"subnet-a":     {ID: "subnet-a", VPCID: "vpc-1", Zone: "local-1a", FreeAddresses: 100, InternetGateway: true},
-	"subnet-b":     {ID: "subnet-b", VPCID: "vpc-1", Zone: "local-1b", FreeAddresses: 100, InternetGateway: true},
+	"subnet-a":     {ID: "subnet-a", VPCID: "vpc-1", Zone: "local-1a", FreeAddresses: 100, InternetGateway: true, IPv6: true},
+	"subnet-b":     {ID: "subnet-b", VPCID: "vpc-1", Zone: "local-1b", FreeAddresses: 100, InternetGateway: true, IPv6: true},
 	"subnet-c":     {ID: "subnet-c", VPCID: "vpc-1", Zone: "local-1c", FreeAddresses: 100, InternetGateway: true},
 	"subnet-a2":    {ID: "subnet-a2", VPCID: "vpc-1", Zone: "local-1a", FreeAddresses: 100, InternetGateway: true},
 	"subnet-full":  {ID: "subnet-full", VPCID: "vpc-1", Zone: "local-1b", FreeAddresses: 7, InternetGateway: true},
@@ -118,6 +118,7 @@ type interfaces struct {
 type iface struct {
 	ID, NodeID, PoolID string
 	Private, Public    netip.Addr
+	IPv6               netip.Addr
 	Groups             []string
 }
 
@@ -194,6 +195,30 @@ func (i *interfaces) AssignAddress(ctx context.Context, id string, from elb.Sour
 	return view(got), err
 }
 
+func (i *interfaces) AssignIPv6(ctx context.Context, id string, _ time.Time) error {
+	return i.st.Update(ctx, func(tx *store.Tx) error {
+		r, ok := i.records.Get(tx, id)
+		if !ok {
+			return fmt.Errorf("no interface %s", id)
+		}
+		host := r.Private.As4()[3]
+		r.IPv6 = netip.MustParseAddr(fmt.Sprintf("fdfa:1ead::%x", host))
+		i.records.Put(tx, id, r)
+		return nil
+	})
+}
+
+func (i *interfaces) ReleaseIPv6(ctx context.Context, id string) error {
+	return i.st.Update(ctx, func(tx *store.Tx) error {
+		r, ok := i.records.Get(tx, id)
+		if ok && r.IPv6.IsValid() {
+			r.IPv6 = netip.Addr{}
+			i.records.Put(tx, id, r)
+		}
+		return nil
+	})
+}
+
 func (i *interfaces) SetSecurityGroups(ctx context.Context, id string, groups []string) error {
 	return i.st.Update(ctx, func(tx *store.Tx) error {
 		r, _ := i.records.Get(tx, id)
@@ -228,7 +253,7 @@ func (i *interfaces) Owned(r store.Reader) iter.Seq2[string, string] {
 }
 
 func view(f iface) elb.Interface {
-	return elb.Interface{ID: f.ID, Private: f.Private, Public: f.Public, PoolID: f.PoolID, SecurityGroups: f.Groups}
+	return elb.Interface{ID: f.ID, Private: f.Private, Public: f.Public, PoolID: f.PoolID, IPv6: f.IPv6, SecurityGroups: f.Groups}
 }
 
 // instances are records by id, all of one account.
@@ -536,6 +561,11 @@ func kind(t *testing.T, err error) elb.Kind {
 		t.Fatalf("got %v, want an error of the room's", err)
 	}
 	return e.Kind
+}
+
+// subnetsOf sets the subnets of a load balancer.
+func subnetsOf(b elb.LoadBalancer, subnets ...string) elb.SetSubnets {
+	return elb.SetSubnets{Account: account, Region: region, ARN: b.ARN, Subnets: subnets, Time: time.Now()}
 }
 
 func (w *world) create(c elb.CreateLoadBalancer) elb.LoadBalancer {

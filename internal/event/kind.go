@@ -26,9 +26,10 @@ const (
 	BalancerRemoved Kind = "load-balancer.removed" // the last of a deleted one is gone
 	ZonesChanged    Kind = "load-balancer.zones"   // [from] [to]
 
+	AddressTypeChanged    Kind = "load-balancer.ip-address-type" // [from] [to]
 	SecurityGroupsChanged Kind = "load-balancer.security-groups" // [from] [to]
 
-	MigrationBegun     Kind = "migration.begun"     // [from] [to]: pools
+	MigrationBegun     Kind = "migration.begun"     // [from] [to]: pools [from-type] [to-type]
 	MigrationMoved     Kind = "migration.moved"     // DNS names the new addresses alone [addresses]
 	MigrationCancelled Kind = "migration.cancelled" // [from] [to]
 	MigrationEnded     Kind = "migration.ended"     // the last of the other addresses went back [outcome]

@@ -105,7 +105,7 @@ func (n network) Subnet(r store.Reader, account, region, id string) (elb.Subnet,
 	if !ok {
 		return elb.Subnet{}, false
 	}
-	return elb.Subnet{ID: s.ID, VPCID: s.VPCID, Zone: s.Zone, FreeAddresses: s.FreeAddresses(), InternetGateway: n.vpc.HasGateway(r, s.VPCID)}, true
+	return elb.Subnet{ID: s.ID, VPCID: s.VPCID, Zone: s.Zone, FreeAddresses: s.FreeAddresses(), InternetGateway: n.vpc.HasGateway(r, s.VPCID), IPv6: len(s.Blocks) > 0}, true
 }
 
 func (n network) SecurityGroup(r store.Reader, account, region, id string) (string, bool) {
@@ -153,6 +153,15 @@ func (i interfaces) AssignAddress(ctx context.Context, interfaceID string, from 
 	return elb.Interface{ID: interfaceID, Private: a.Private, Public: a.Public, PoolID: a.PoolID}, err
 }
 
+func (i interfaces) AssignIPv6(ctx context.Context, interfaceID string, now time.Time) error {
+	_, err := i.vpc.AssignServiceIPv6(ctx, interfaceID, now)
+	return err
+}
+
+func (i interfaces) ReleaseIPv6(ctx context.Context, interfaceID string) error {
+	return i.vpc.ReleaseServiceIPv6(ctx, interfaceID)
+}
+
 func (i interfaces) SetSecurityGroups(ctx context.Context, interfaceID string, groups []string) error {
 	return i.vpc.SetServiceSecurityGroups(ctx, interfaceID, groups)
 }
@@ -166,7 +175,7 @@ func (i interfaces) Of(r store.Reader, nodeID string) (elb.Interface, bool) {
 	if !ok {
 		return elb.Interface{}, false
 	}
-	out := elb.Interface{ID: f.ID, Private: f.Private, SecurityGroups: f.SecurityGroups}
+	out := elb.Interface{ID: f.ID, Private: f.Private, IPv6: f.IPv6.Addr, SecurityGroups: f.SecurityGroups}
 	if a, ok := i.vpc.AddressOf(r, f.ID); ok {
 		out.Public, out.PoolID = a.Public, a.PoolID
 	}
@@ -237,7 +246,9 @@ func (e endpoints) Endpoint(r store.Reader, key string) (dns.Endpoint, bool) {
 	}
 	out := dns.Endpoint{Name: ep.Name}
 	for _, n := range ep.Nodes {
-		out.Nodes = append(out.Nodes, dns.Node{Address: n.Address(), Bound: n.Bound})
+		for _, a := range n.Answers() {
+			out.Nodes = append(out.Nodes, dns.Node(a))
+		}
 	}
 	return out, true
 }

@@ -299,7 +299,7 @@ func (n nodeBooks) Nodes(r store.Snapshot) iter.Seq[fsck.Node] {
 		for id, node := range n.elb.AllNodes(r) {
 			b, ok := n.elb.AnyBalancer(r, node.LoadBalancerARN)
 			out := fsck.Node{
-				ID: id, Balancer: node.LoadBalancerARN, Balanced: ok, Internal: b.Scheme == elb.Internal,
+				ID: id, Balancer: node.LoadBalancerARN, Balanced: ok, Internal: b.Scheme == elb.Internal || node.NoPublicIPv4,
 				Placed:      node.Phase != elb.NodeProvisioning && node.Phase != elb.NodeClosed,
 				InterfaceID: node.InterfaceID, Private: node.Private, Public: node.Public,
 			}

@@ -88,8 +88,9 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		PolicyPools: func(rd store.Reader, account, region string) []string {
 			return r.ipam.PolicyPools(rd, account, region, ipam.ForElasticIPs)
 		},
-		Ended: r.ended,
-		InUse: func(rd store.Reader, id string) bool { return r.elb.Uses(rd, id) },
+		Ended:     r.ended,
+		InUse:     func(rd store.Reader, id string) bool { return r.elb.Uses(rd, id) },
+		IPv6InUse: func(rd store.Reader, subnet string) bool { return r.elb.UsesIPv6(rd, subnet) },
 	})
 	r.prefixLists = prefixlist.New(r.store, r.tags, r.idempotency, prefixlist.Options{Users: listUsers{r.vpc}})
 	r.discovery = discovery.New(r.store, r.tags, r.idempotency, discovery.Options{

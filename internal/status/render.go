@@ -81,6 +81,13 @@ func (lb LoadBalancer) Render() string {
 			phase += ": " + n.Error
 		}
 		t.Row(n.Zone, address, source, phase)
+		if n.IPv6.IsValid() {
+			address := n.IPv6.String()
+			if n.IPv6Bound.IsValid() && n.IPv6Bound != n.IPv6 {
+				address += " on " + n.IPv6Bound.String()
+			}
+			t.Row("", address, "its subnet", "")
+		}
 	}
 	return head + "\n" + t.String() + "\n"
 }

@@ -39,7 +39,9 @@ type Node struct {
 	Public          netip.Addr `json:"public"`
 	Private         netip.Addr `json:"private"`
 	Bound           netip.Addr `json:"bound"` // where the host listens
-	Pool            string     `json:"pool"`  // that Public came from; "": the provider's
+	IPv6            netip.Addr `json:"ipv6,omitzero"`
+	IPv6Bound       netip.Addr `json:"ipv6_bound,omitzero"`
+	Pool            string     `json:"pool"` // that Public came from; "": the provider's
 	OffPool         bool       `json:"off_pool"`
 	Phase           string     `json:"phase"`
 	OpenConnections int        `json:"open_connections"`

@@ -37,15 +37,30 @@ func StartTarget(t testing.TB, name string, handler http.Handler) *Target {
 // address; none for a name that doesn't exist or has none.
 func (s *Server) Resolve(t testing.TB, name string) []netip.Addr {
 	t.Helper()
-	m := new(dns.Msg).SetQuestion(dns.Fqdn(strings.ToLower(name)), dns.TypeA)
+	return s.resolve(t, name, dns.TypeA)
+}
+
+// ResolveIPv6 is Resolve for AAAA records.
+func (s *Server) ResolveIPv6(t testing.TB, name string) []netip.Addr {
+	t.Helper()
+	return s.resolve(t, name, dns.TypeAAAA)
+}
+
+func (s *Server) resolve(t testing.TB, name string, kind uint16) []netip.Addr {
+	t.Helper()
+	m := new(dns.Msg).SetQuestion(dns.Fqdn(strings.ToLower(name)), kind)
 	in, _, err := (&dns.Client{Timeout: 2 * time.Second}).Exchange(m, s.DNS)
 	if err != nil {
 		t.Fatalf("resolve %s: %v", name, err)
 	}
 	var out []netip.Addr
 	for _, rr := range in.Answer {
-		if a, ok := rr.(*dns.A); ok {
+		switch a := rr.(type) {
+		case *dns.A:
 			addr, _ := netip.AddrFromSlice(a.A.To4())
+			out = append(out, addr)
+		case *dns.AAAA:
+			addr, _ := netip.AddrFromSlice(a.AAAA.To16())
 			out = append(out, addr)
 		}
 	}

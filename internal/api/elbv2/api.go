@@ -45,6 +45,7 @@ func (a *API) Service() *wire.Service {
 	handle(svc, "DescribeLoadBalancers", a.describeLoadBalancers)
 	handle(svc, "ModifyIpPools", a.modifyIPPools)
 	handle(svc, "SetSubnets", a.setSubnets)
+	handle(svc, "SetIpAddressType", a.setIPAddressType)
 	handle(svc, "SetSecurityGroups", a.setSecurityGroups)
 	handle(svc, "DeleteLoadBalancer", a.deleteLoadBalancer)
 	handle(svc, "DescribeLoadBalancerAttributes", a.describeLoadBalancerAttributes)

@@ -87,21 +87,30 @@ func renderPools(b elb.LoadBalancer) *elbv2.IpamPools {
 }
 
 func (a *API) setSubnets(ctx context.Context, c *wire.Call, in *elbv2.SetSubnetsInput) (*elbv2.SetSubnetsOutput, error) {
-	switch {
-	case in.EnablePrefixForIpv6SourceNat != "":
+	if in.EnablePrefixForIpv6SourceNat != "" {
 		return nil, invalid("EnablePrefixForIpv6SourceNat is not supported for application load balancers")
-	case in.IpAddressType != "" && in.IpAddressType != elbv2.IpAddressTypeIpv4:
-		return nil, invalid("IP address type '%s' is not supported by this installation; use 'ipv4'", in.IpAddressType)
 	}
 	subnets, err := subnetsOf(in.Subnets, in.SubnetMappings)
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.elb.SetSubnets(ctx, c.Account, c.Region, *in.LoadBalancerArn, subnets, c.Now)
+	b, err := a.elb.SetSubnets(ctx, elb.SetSubnets{
+		Account: c.Account, Region: c.Region, ARN: *in.LoadBalancerArn, Subnets: subnets, AddressType: string(in.IpAddressType), Time: c.Now,
+	})
 	if err != nil {
 		return nil, err
 	}
 	return &elbv2.SetSubnetsOutput{AvailabilityZones: renderZones(b), IpAddressType: elbv2.IpAddressType(b.AddressType)}, nil
+}
+
+func (a *API) setIPAddressType(ctx context.Context, c *wire.Call, in *elbv2.SetIpAddressTypeInput) (*elbv2.SetIpAddressTypeOutput, error) {
+	b, err := a.elb.SetAddressType(ctx, elb.SetAddressType{
+		Account: c.Account, Region: c.Region, ARN: *in.LoadBalancerArn, AddressType: string(in.IpAddressType), Time: c.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &elbv2.SetIpAddressTypeOutput{IpAddressType: elbv2.IpAddressType(b.AddressType)}, nil
 }
 
 func subnetsOf(subnets []string, mappings []elbv2.SubnetMapping) ([]string, error) {
