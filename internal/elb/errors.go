@@ -42,6 +42,9 @@ const (
 	ResourceInUse               Kind = "ResourceInUse"
 	OperationNotPermitted       Kind = "OperationNotPermitted"
 	TrustStoreNotFound          Kind = "TrustStoreNotFound"
+	TooManyUnits                Kind = "TooManyUnits"         // of reserved capacity
+	TooManyDecreases            Kind = "TooManyDecreases"     // of reserved capacity
+	TooManyRegistrations        Kind = "TooManyRegistrations" // of one target
 )
 
 // Error is a call's fault, with the message for the caller.

@@ -47,9 +47,10 @@ type LoadBalancer struct {
 	Reason         string            // of State, for people
 	Attributes     map[string]string // those that differ from their defaults
 
-	Migration *Migration `json:",omitempty"` // the last one; nil: there was none
-	Block     *Block     `json:",omitempty"` // reserved in PoolID; nil: none
-	Leaving   []Block    `json:",omitempty"` // blocks to be given back once nothing of them is in use
+	Capacity  Reservation `json:",omitzero"`
+	Migration *Migration  `json:",omitempty"` // the last one; nil: there was none
+	Block     *Block      `json:",omitempty"` // reserved in PoolID; nil: none
+	Leaving   []Block     `json:",omitempty"` // blocks to be given back once nothing of them is in use
 
 	// Deleted: the API doesn't know it any more, its nodes drain.
 	Deleted bool `json:",omitempty"`

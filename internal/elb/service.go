@@ -38,12 +38,14 @@ type Quotas struct {
 	TargetsPerGroup           int
 	GroupsPerAction           int
 	CertificatesPerBalancer   int // default ones not included
+	UnitsPerBalancer          int // of reserved capacity
+	UnitsPerRegion            int // of reserved capacity, of an account; AWS's default is none at all, for what it costs there
 }
 
 // DefaultQuotas are the service's published defaults.
 var DefaultQuotas = Quotas{
 	LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, RulesPerBalancer: 100, TargetGroupsPerBalancer: 100, SecurityGroupsPerBalancer: 5,
-	TargetsPerGroup: 1000, GroupsPerAction: 5, CertificatesPerBalancer: 25,
+	TargetsPerGroup: 1000, GroupsPerAction: 5, CertificatesPerBalancer: 25, UnitsPerBalancer: 15_000, UnitsPerRegion: 50 * 15_000,
 }
 
 // Service changes and reads what load balancers there should be.
@@ -159,7 +161,7 @@ func (s *Service) Quotas() Quotas { return s.opts.Quotas }
 // census stands for the set of what an account has in a region: who adds to the
 // set writes it, so that of two that count at once one counts again.
 type census struct {
-	Made uint64 // load balancers and target groups, ever
+	Made uint64 // load balancers, target groups and increases of reserved capacity, ever
 }
 
 // create runs a transaction that adds to what the account has in the region.

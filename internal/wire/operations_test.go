@@ -227,6 +227,7 @@ var allShapes = []shapesOf{
 		{elbv2.DescribeTargetGroupAttributesInput{}, elbv2.DescribeTargetGroupAttributesOutput{}},
 		{elbv2.DescribeTargetGroupsInput{}, elbv2.DescribeTargetGroupsOutput{}},
 		{elbv2.DescribeTargetHealthInput{}, elbv2.DescribeTargetHealthOutput{}},
+		{elbv2.GetResourcePolicyInput{}, elbv2.GetResourcePolicyOutput{}},
 		{elbv2.ModifyCapacityReservationInput{}, elbv2.ModifyCapacityReservationOutput{}},
 		{elbv2.ModifyIpPoolsInput{}, elbv2.ModifyIpPoolsOutput{}},
 		{elbv2.ModifyListenerInput{}, elbv2.ModifyListenerOutput{}},

@@ -43,6 +43,9 @@ var codes = map[elb.Kind]string{
 	elb.TargetGroupAssociationLimit: "TargetGroupAssociationLimit",
 	elb.ResourceInUse:               "ResourceInUse",
 	elb.OperationNotPermitted:       "OperationNotPermitted",
+	elb.TooManyUnits:                "CapacityUnitsLimitExceeded",
+	elb.TooManyDecreases:            "CapacityDecreaseRequestLimitExceeded",
+	elb.TooManyRegistrations:        "TooManyRegistrationsForTargetId",
 	elb.TrustStoreNotFound:          "TrustStoreNotFound",
 }
 

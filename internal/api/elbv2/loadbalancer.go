@@ -3,10 +3,7 @@ package elbv2
 import (
 	"context"
 	"iter"
-	"maps"
 	"regexp"
-	"slices"
-	"strconv"
 
 	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/ids"
@@ -204,39 +201,4 @@ func (a *API) deleteLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.De
 		return nil, err
 	}
 	return &elbv2.DeleteLoadBalancerOutput{}, a.elb.DeleteLoadBalancer(ctx, c.Account, c.Region, *in.LoadBalancerArn)
-}
-
-// describeCapacityReservation tells that nothing is reserved: nodes are processes
-// of the operator's, whose capacity is what the host has.
-func (a *API) describeCapacityReservation(_ context.Context, c *wire.Call, in *elbv2.DescribeCapacityReservationInput) (*elbv2.DescribeCapacityReservationOutput, error) {
-	if _, err := a.elb.LoadBalancer(a.store.Snapshot(), c.Account, c.Region, *in.LoadBalancerArn); err != nil {
-		return nil, err
-	}
-	return &elbv2.DescribeCapacityReservationOutput{CapacityReservationState: []elbv2.ZonalCapacityReservationState{}}, nil
-}
-
-func (a *API) describeAccountLimits(_ context.Context, _ *wire.Call, in *elbv2.DescribeAccountLimitsInput) (*elbv2.DescribeAccountLimitsOutput, error) {
-	q := a.elb.Quotas()
-	limits := map[string]int{
-		"application-load-balancers":                            q.LoadBalancers,
-		"target-groups":                                         q.TargetGroups,
-		"target-groups-per-application-load-balancer":           q.TargetGroupsPerBalancer,
-		"listeners-per-application-load-balancer":               q.ListenersPerBalancer,
-		"certificates-per-application-load-balancer":            q.CertificatesPerBalancer,
-		"targets-per-target-group":                              q.TargetsPerGroup,
-		"target-groups-per-action-on-application-load-balancer": q.GroupsPerAction,
-	}
-	found, next, err := pageOf(in.Marker, in.PageSize, func(from string) iter.Seq2[string, elbv2.Limit] {
-		return func(yield func(string, elbv2.Limit) bool) {
-			for _, name := range slices.Sorted(maps.Keys(limits)) {
-				if name >= from && !yield(name, elbv2.Limit{Name: new(name), Max: new(strconv.Itoa(limits[name]))}) {
-					return
-				}
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &elbv2.DescribeAccountLimitsOutput{Limits: found, NextMarker: next}, nil
 }

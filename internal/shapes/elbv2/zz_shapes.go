@@ -534,6 +534,14 @@ type ForwardActionConfig struct {
 	TargetGroups                []TargetGroupTuple           `in:"TargetGroups" out:"TargetGroups"`
 }
 
+type GetResourcePolicyInput struct {
+	ResourceArn *string `in:"ResourceArn" required:"true"`
+}
+
+type GetResourcePolicyOutput struct {
+	Policy *string `out:"Policy"`
+}
+
 type GetTrustStoreCaCertificatesBundleInput struct {
 	TrustStoreArn *string `in:"TrustStoreArn" required:"true"`
 }

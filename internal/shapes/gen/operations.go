@@ -61,7 +61,7 @@ var services = []service{
 			"DescribeListenerAttributes", "DescribeListenerCertificates", "DescribeListeners", "DescribeLoadBalancerAttributes",
 			"DescribeLoadBalancers", "DescribeRules", "DescribeSSLPolicies", "DescribeTags", "DescribeTargetGroupAttributes",
 			"DescribeTargetGroups", "DescribeTargetHealth", "DescribeTrustStoreAssociations", "DescribeTrustStoreRevocations",
-			"DescribeTrustStores", "GetTrustStoreCaCertificatesBundle", "GetTrustStoreRevocationContent",
+			"DescribeTrustStores", "GetResourcePolicy", "GetTrustStoreCaCertificatesBundle", "GetTrustStoreRevocationContent",
 			"ModifyCapacityReservation", "ModifyIpPools", "ModifyListener", "ModifyListenerAttributes",
 			"ModifyLoadBalancerAttributes", "ModifyRule", "ModifyTargetGroup", "ModifyTargetGroupAttributes", "ModifyTrustStore",
 			"RegisterTargets", "RemoveListenerCertificates", "RemoveTags", "RemoveTrustStoreRevocations", "SetIpAddressType",
