@@ -61,15 +61,9 @@ func (c Config) Check() error {
 	if q := c.IPAM.FreeTierQuarantine; q != nil && *q < 0 {
 		bad("ipam.free-tier-quarantine", "%v is negative", *q)
 	}
-	for key, n := range map[string]int{
-		"pools-per-scope":      c.IPAM.Quotas.PoolsPerScope,
-		"cidrs-per-pool":       c.IPAM.Quotas.CIDRsPerPool,
-		"allocations-per-pool": c.IPAM.Quotas.AllocationsPerPool,
-	} {
-		if n < 1 {
-			bad("ipam.quotas."+key, "%d is not a number from 1 on", n)
-		}
-	}
+	checkQuotas("ipam.quotas", c.IPAM.Quotas, bad)
+	checkQuotas("quotas.elasticloadbalancing", c.Quotas.ELB, bad)
+	checkQuotas("quotas.vpc", c.Quotas.VPC, bad)
 	if c.Audit.MaxBytes < 1<<20 {
 		bad("audit.max-bytes", "%d is less than %d, a MiB", c.Audit.MaxBytes, 1<<20)
 	}

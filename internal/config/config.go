@@ -33,6 +33,7 @@ type Config struct {
 	IPAM         IPAM         `yaml:"ipam"`
 	Certificates Certificates `yaml:"certificates"`
 	Audit        Audit        `yaml:"audit"`
+	Quotas       Quotas       `yaml:"quotas"` // but those of IPAM, which have a place there
 }
 
 // Account is a tenant beside the root account.
@@ -149,6 +150,7 @@ func Default() Config {
 		Attachment: Attachment{Driver: DriverLoopback},
 		BYOIP:      BYOIP{Verification: Verification{VerificationNone}},
 		IPAM:       IPAM{Quotas: IPAMQuotas{PoolsPerScope: 50, CIDRsPerPool: 50, AllocationsPerPool: 550_000}},
+		Quotas:     defaultQuotas(),
 		Audit:      Audit{MaxBytes: 1 << 30, MaxAge: 366 * 24 * time.Hour},
 	}
 }

@@ -45,6 +45,8 @@ ipam:
   quarantine: 90s
   quotas:
     pools-per-scope: 200000
+quotas:
+  elasticloadbalancing: {targets-per-application-load-balancer: 2000}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +61,9 @@ ipam:
 		t.Errorf("regions: got %+v", cfg.Regions)
 	}
 	if got := cfg.IPAM.Quotas; got.PoolsPerScope != 200_000 || got.AllocationsPerPool != 550_000 {
+		t.Errorf("quotas: got %+v", got)
+	}
+	if got := cfg.Quotas; got.ELB.TargetsPerBalancer != 2000 || got.ELB.TargetGroups != 3000 || got.VPC.VPCs != 5 {
 		t.Errorf("quotas: got %+v", got)
 	}
 	if got := cfg.QuarantineTime(); got != 90*time.Second {
@@ -138,7 +143,13 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		"instance's zone":    {"instances: [{id: i-00000001, private-ip: 10.0.0.1, zone: far-1a}]\n", `instances[0].zone: "far-1a" is not one of local-1a, local-1b, local-1c`},
 		"a subnet alone":     {"instances: [{id: i-00000001, private-ip: 10.0.0.1, subnet: subnet-1}]\n", "instances[0].subnet: needs vpc and zone"},
 		"quota of nothing":   {"ipam: {quotas: {pools-per-scope: 0}}\n", "ipam.quotas.pools-per-scope: 0 is not a number from 1 on"},
-		"account id":         {"accounts: [{id: \"12\"}]\n", `accounts[0].id: "12" is not 12 digits`},
+		"quota not known": {"quotas:\n  vpc:\n    vpcs: 7\n    frobnications: 2\n",
+			`:4: unknown key "frobnications"; known below quotas.vpc: vpcs, internet-gateways, security-groups, cidr-blocks-per-vpc`},
+		"on one line":                  {"dev: true\nquotas: {elasticloadbalancing: {target-groups: 7, frobnications: 2}}\n", `; known below quotas.elasticloadbalancing: application-load-balancers, target-groups`},
+		"quota of a service not known": {"quotas: {frobnication: {}}\n", "; known below quotas: elasticloadbalancing, vpc"},
+		"too high a quota": {"quotas: {elasticloadbalancing: {target-groups-per-application-load-balancer: 101}}\n",
+			"quotas.elasticloadbalancing.target-groups-per-application-load-balancer: 101 is more than 100, the most that can be"},
+		"account id": {"accounts: [{id: \"12\"}]\n", `accounts[0].id: "12" is not 12 digits`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := read(t, c.text)

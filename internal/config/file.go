@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/token"
 )
 
 // ReadFile lays the settings of a YAML file over cfg. An error names the file,
@@ -32,12 +34,60 @@ func decodeStrict(path string, b []byte, into any) error {
 		msg := fmt.Sprintf("%s:%d: unknown key %q", path, tok.Position.Line, tok.Value)
 		if near := nearest(tok.Value, keysOf(reflect.TypeOf(into).Elem())); near != "" {
 			msg += fmt.Sprintf("; did you mean %q?", near)
+		} else if parent, known := parentOf(tok, reflect.TypeOf(into).Elem()); parent != "" {
+			msg += fmt.Sprintf("; known below %s: %s", parent, strings.Join(known, ", "))
 		}
 		return errors.New(msg)
 	case errors.As(err, &syntax) && syntax.GetToken() != nil:
 		return fmt.Errorf("%s:%d: %s", path, syntax.GetToken().Position.Line, syntax.GetMessage())
 	}
 	return fmt.Errorf("%s: %w", path, err)
+}
+
+// parentOf returns the key that a token's key stands below, with those that may
+// stand there; "" if it stands at the top.
+func parentOf(tok *token.Token, t reflect.Type) (parent string, known []string) {
+	var path []string
+	column := tok.Position.Column
+	for at := tok.Prev; at != nil && at.Prev != nil; at = at.Prev {
+		// What is before a colon and further left is a key around it.
+		if key := at.Prev; at.Type == token.MappingValueType && key.Position.Column < column {
+			path, column = append(path, key.Value), key.Position.Column
+		}
+	}
+	slices.Reverse(path)
+	for _, key := range path {
+		inner, ok := fieldOf(t, key)
+		if !ok {
+			continue // one beside it, on its line
+		}
+		parent, t = strings.TrimPrefix(parent+"."+key, "."), inner
+	}
+	if parent == "" {
+		return "", nil
+	}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		known = append(known, name)
+	}
+	return parent, known
+}
+
+// fieldOf returns the type of a struct's member that is a struct itself, or a list
+// of structs.
+func fieldOf(t reflect.Type, key string) (reflect.Type, bool) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name != key {
+			continue
+		}
+		inner := f.Type
+		for inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		return inner, inner.Kind() == reflect.Struct
+	}
+	return nil, false
 }
 
 // keysOf returns every key that t and the structs within it have.

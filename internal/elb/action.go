@@ -118,25 +118,6 @@ func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, a Action) (Action, 
 	return a, nil
 }
 
-// checkUniqueGroups holds the quota of different target groups that a load
-// balancer's rules name, with those of actions that are to come.
-func (s *Service) checkUniqueGroups(tx *store.Tx, b LoadBalancer, actions []Action) error {
-	named := map[string]bool{}
-	for _, rule := range s.rulesByLB.Each(tx, b.ARN) {
-		for _, g := range groupsOf(rule.Actions) {
-			named[g] = true
-		}
-	}
-	before := len(named)
-	for _, g := range groupsOf(actions) {
-		named[g] = true
-	}
-	if most := s.opts.Quotas.TargetGroupsPerBalancer; len(named) > before && len(named) > most {
-		return fail(TooManyUniqueTargetGroups, "You have reached the maximum number of unique target groups that you can associate with a load balancer: %d", most)
-	}
-	return nil
-}
-
 // balancersOfGroup returns the ARNs of the load balancers whose rules forward to
 // the target group, what is deleted left out.
 func (s *Service) balancersOfGroup(r store.Reader, group string) []string {

@@ -22,15 +22,13 @@ var conditionFields = []string{FieldPath, FieldHost, FieldHeader, FieldMethod, F
 
 // Limits of a rule's conditions (ELBv2 quotas).
 const (
-	maxConditionValues = 5 // of all conditions of a rule
 	maxMatchesPerField = 3 // values of one condition
-	maxWildcards       = 5 // of all values of a rule
 	maxConditionValue  = 128
 	maxShortValue      = 40 // a method, a header's name
 )
 
 // checkConditions holds the conditions of a rule to ELBv2's rules.
-func checkConditions(conditions []Condition) error {
+func (s *Service) checkConditions(conditions []Condition) error {
 	if len(conditions) == 0 {
 		return fail(Invalid, "A condition must be specified")
 	}
@@ -49,11 +47,11 @@ func checkConditions(conditions []Condition) error {
 		values += len(c.Values) + len(c.Regex)
 		wildcards += c.wildcards()
 	}
-	if values > maxConditionValues {
-		return fail(Invalid, "A rule can only have '%d' condition values", maxConditionValues)
+	if most := s.opts.Quotas.ConditionValuesPerRule; values > most {
+		return fail(Invalid, "A rule can only have '%d' condition values", most)
 	}
-	if wildcards > maxWildcards {
-		return fail(Invalid, "A rule can only have '%d' wildcards", maxWildcards)
+	if most := s.opts.Quotas.WildcardsPerRule; wildcards > most {
+		return fail(Invalid, "A rule can only have '%d' wildcards", most)
 	}
 	return nil
 }

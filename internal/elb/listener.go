@@ -59,7 +59,7 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		if s.listenersByLB.Count(tx, b.ARN) >= s.opts.Quotas.ListenersPerBalancer {
 			return fail(TooManyListeners, "You have reached the maximum number of listeners on load balancer '%s': %d", b.ARN, s.opts.Quotas.ListenersPerBalancer)
 		}
-		if err := s.checkUniqueGroups(tx, b, actions); err != nil {
+		if err := s.checkGroups(tx, b, actions); err != nil {
 			return err
 		}
 		// The load balancer stands for the set of its listeners and rules: written
@@ -126,7 +126,7 @@ func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listene
 			if rule.Actions, err = s.checkActions(tx, b, l.Protocol, m.Actions, rule.Actions); err != nil {
 				return err
 			}
-			if err := s.checkUniqueGroups(tx, b, rule.Actions); err != nil {
+			if err := s.checkGroups(tx, b, rule.Actions); err != nil {
 				return err
 			}
 			s.rules.Put(tx, rule.ARN, rule)

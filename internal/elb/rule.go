@@ -44,7 +44,7 @@ func (s *Service) CreateRule(ctx context.Context, c CreateRule) (Rule, error) {
 			ARN:         strings.Replace(l.ARN, ":listener/", ":listener-rule/", 1) + "/" + c.RuleHex,
 			ListenerARN: l.ARN, LoadBalancerARN: b.ARN, Priority: c.Priority, Conditions: c.Conditions, Transforms: c.Transforms,
 		}
-		if err := checkConditions(c.Conditions); err != nil {
+		if err := s.checkConditions(c.Conditions); err != nil {
 			return err
 		}
 		if err := checkTransforms(c.Transforms); err != nil {
@@ -60,7 +60,7 @@ func (s *Service) CreateRule(ctx context.Context, c CreateRule) (Rule, error) {
 		if rules >= s.opts.Quotas.RulesPerBalancer {
 			return fail(TooManyRules, "You have reached the maximum number of rules on load balancer '%s': %d", b.ARN, s.opts.Quotas.RulesPerBalancer)
 		}
-		if err := s.checkUniqueGroups(tx, b, made.Actions); err != nil {
+		if err := s.checkGroups(tx, b, made.Actions); err != nil {
 			return err
 		}
 		s.balancers.Put(tx, b.ARN, b) // stands for the set of its listeners and rules
@@ -104,7 +104,7 @@ func (s *Service) ModifyRule(ctx context.Context, m ModifyRule) (Rule, error) {
 			return fail(Invalid, "Either conditions or actions must be specified")
 		}
 		if m.Conditions != nil {
-			if err := checkConditions(m.Conditions); err != nil {
+			if err := s.checkConditions(m.Conditions); err != nil {
 				return err
 			}
 			r.Conditions = m.Conditions
@@ -120,7 +120,7 @@ func (s *Service) ModifyRule(ctx context.Context, m ModifyRule) (Rule, error) {
 			if r.Actions, err = s.checkActions(tx, b, l.Protocol, m.Actions, r.Actions); err != nil {
 				return err
 			}
-			if err := s.checkUniqueGroups(tx, b, r.Actions); err != nil {
+			if err := s.checkGroups(tx, b, r.Actions); err != nil {
 				return err
 			}
 			s.balancers.Put(tx, b.ARN, b)

@@ -27,27 +27,6 @@ type Options struct {
 	Events *event.Log // what was decided, and why; nil: nobody asks
 }
 
-// Quotas are the limits of DescribeAccountLimits that hold here.
-type Quotas struct {
-	LoadBalancers             int // per account and region
-	TargetGroups              int // per account and region
-	ListenersPerBalancer      int
-	RulesPerBalancer          int // default rules not included
-	TargetGroupsPerBalancer   int // different ones that its rules name
-	SecurityGroupsPerBalancer int // as many as a network interface may have
-	TargetsPerGroup           int
-	GroupsPerAction           int
-	CertificatesPerBalancer   int // default ones not included
-	UnitsPerBalancer          int // of reserved capacity
-	UnitsPerRegion            int // of reserved capacity, of an account; AWS's default is none at all, for what it costs there
-}
-
-// DefaultQuotas are the service's published defaults.
-var DefaultQuotas = Quotas{
-	LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, RulesPerBalancer: 100, TargetGroupsPerBalancer: 100, SecurityGroupsPerBalancer: 5,
-	TargetsPerGroup: 1000, GroupsPerAction: 5, CertificatesPerBalancer: 25, UnitsPerBalancer: 15_000, UnitsPerRegion: 50 * 15_000,
-}
-
 // Service changes and reads what load balancers there should be.
 type Service struct {
 	store   *store.Store
@@ -154,9 +133,6 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 	})
 	return s
 }
-
-// Quotas returns the limits that hold.
-func (s *Service) Quotas() Quotas { return s.opts.Quotas }
 
 // census stands for the set of what an account has in a region: who adds to the
 // set writes it, so that of two that count at once one counts again.

@@ -52,11 +52,13 @@ func (s *Service) RegisterTargets(ctx context.Context, account, region, group st
 			regs.put(t)
 			changed = true
 		}
-		switch {
-		case !changed:
+		if !changed {
 			return nil
-		case len(regs.Targets) > len(old.Targets) && len(regs.Targets) > s.opts.Quotas.TargetsPerGroup:
-			return fail(TooManyTargets, "A target group can have %d targets at most", s.opts.Quotas.TargetsPerGroup)
+		}
+		if len(regs.Targets) > len(old.Targets) {
+			if err := s.checkMoreTargets(tx, group, regs); err != nil {
+				return err
+			}
 		}
 		s.targets.Put(tx, group, regs)
 		return nil

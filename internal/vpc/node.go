@@ -53,7 +53,7 @@ func (s *Service) SetServiceSecurityGroups(ctx context.Context, id string, group
 		if err != nil {
 			return err
 		}
-		if i.SecurityGroups, err = s.joinGroups(tx, i.VPCID, InterfaceSpec{Account: i.Account, Region: i.Region, SecurityGroups: groups}); err != nil {
+		if i.SecurityGroups, err = s.joinGroups(tx, i.VPCID, InterfaceSpec{Account: i.Account, Region: i.Region, SecurityGroups: groups, Owner: i.Owner}); err != nil {
 			return err
 		}
 		s.interfaces.Put(tx, id, i)

@@ -384,6 +384,8 @@ func TestAccountLimitsAreThoseThatHold(t *testing.T) {
 	}
 	want := map[string]string{
 		"application-load-balancers": "3", "target-groups": "3000", "listeners-per-application-load-balancer": "50", "targets-per-target-group": "1000",
+		"rules-per-application-load-balancer": "100", "targets-per-application-load-balancer": "1000", "target-id-registrations-per-application-load-balancer": "1000",
+		"condition-values-per-alb-rule": "5", "condition-wildcards-per-alb-rule": "5",
 		"target-groups-per-action-on-application-load-balancer": "5", "target-groups-per-application-load-balancer": "100", "certificates-per-application-load-balancer": "25",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
