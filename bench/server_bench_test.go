@@ -34,16 +34,21 @@ type world struct {
 
 func newWorld(b *testing.B) *world {
 	p := testkit.StartProcess(b, filepath.Join(b.TempDir(), "data"))
-	client := func(spec wire.ServiceSpec) *wire.Client {
-		return &wire.Client{Endpoint: p.API, Spec: spec, Region: p.Region, AccessKeyID: p.Key.ID, Secret: p.Key.Secret}
-	}
-	w := &world{b: b, p: p, net: client(ec2.Spec), elb: client(elbv2.Spec)}
+	w := &world{b: b, p: p, net: apiClient(p, ec2.Spec), elb: apiClient(p, elbv2.Spec)}
+	w.network("10.0.0.0/16", "10.0.%d.0/24", 1)
+	return w
+}
+
+// network makes a VPC with a subnet in each of three zones, so far apart in their
+// third byte, and a pool of public addresses.
+func (w *world) network(cidr, subnet string, apart int) {
+	w.b.Helper()
 	var vpc ec2shapes.CreateVpcOutput
-	w.do(w.net, "CreateVpc", &ec2shapes.CreateVpcInput{CidrBlock: new("10.0.0.0/16")}, &vpc)
+	w.do(w.net, "CreateVpc", &ec2shapes.CreateVpcInput{CidrBlock: &cidr}, &vpc)
 	w.vpc = *vpc.Vpc.VpcId
 	for i, zone := range []string{"a", "b", "c"} {
 		var s ec2shapes.CreateSubnetOutput
-		w.do(w.net, "CreateSubnet", &ec2shapes.CreateSubnetInput{VpcId: &w.vpc, CidrBlock: new(fmt.Sprintf("10.0.%d.0/24", i)), AvailabilityZone: new(p.Region + zone)}, &s)
+		w.do(w.net, "CreateSubnet", &ec2shapes.CreateSubnetInput{VpcId: &w.vpc, CidrBlock: new(fmt.Sprintf(subnet, i*apart)), AvailabilityZone: new(w.p.Region + zone)}, &s)
 		w.subs = append(w.subs, *s.Subnet.SubnetId)
 	}
 	var g ec2shapes.CreateInternetGatewayOutput
@@ -52,10 +57,9 @@ func newWorld(b *testing.B) *world {
 	var i ec2shapes.CreateIpamOutput
 	w.do(w.net, "CreateIpam", &ec2shapes.CreateIpamInput{}, &i)
 	var pool ec2shapes.CreateIpamPoolOutput
-	w.do(w.net, "CreateIpamPool", &ec2shapes.CreateIpamPoolInput{IpamScopeId: i.Ipam.PublicDefaultScopeId, AddressFamily: "ipv4", Locale: &p.Region, AwsService: "ec2", PublicIpSource: "byoip"}, &pool)
+	w.do(w.net, "CreateIpamPool", &ec2shapes.CreateIpamPoolInput{IpamScopeId: i.Ipam.PublicDefaultScopeId, AddressFamily: "ipv4", Locale: &w.p.Region, AwsService: "ec2", PublicIpSource: "byoip"}, &pool)
 	w.pool = *pool.IpamPool.IpamPoolId
 	w.do(w.net, "ProvisionIpamPoolCidr", &ec2shapes.ProvisionIpamPoolCidrInput{IpamPoolId: &w.pool, Cidr: new("127.192.0.0/16")}, &ec2shapes.ProvisionIpamPoolCidrOutput{})
-	return w
 }
 
 func (w *world) do(c *wire.Client, action string, in, out any) {

@@ -169,6 +169,18 @@ func (a *Agent) Run(ctx context.Context) {
 	}
 }
 
+// Planned returns how many load balancers the host has compiled since the start,
+// one that was compiled again counting again.
+func (a *Agent) Planned() uint64 {
+	a.mu.Lock()
+	p := a.proxy
+	a.mu.Unlock()
+	if p == nil {
+		return 0
+	}
+	return p.Planned()
+}
+
 // restore applies the assignment on disk. One that can't be used is reported and
 // left alone: the control plane's next one replaces it.
 func (a *Agent) restore(ctx context.Context) {

@@ -11,6 +11,7 @@ var (
 	answersDesc   = prometheus.NewDesc("fairlead_dns_responses_total", "DNS responses by code.", []string{"rcode"}, nil)
 	auditDesc     = prometheus.NewDesc("fairlead_audit_records_lost_total", "Records that the audit log couldn't take.", nil, nil)
 	balancersDesc = prometheus.NewDesc("fairlead_load_balancers", "Load balancers by state.", []string{"state"}, nil)
+	plannedDesc   = prometheus.NewDesc("fairlead_node_load_balancers_applied_total", "Load balancers that this host has compiled anew, because something of theirs changed.", nil, nil)
 	expiryDesc    = prometheus.NewDesc("fairlead_certificate_expiry_timestamp_seconds", "When a certificate that listeners use is no longer valid.", []string{"certificate", "domain"}, nil)
 )
 
@@ -20,7 +21,7 @@ func (s *Server) metrics() prometheus.Collector { return collector{s} }
 type collector struct{ s *Server }
 
 func (collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, auditDesc, balancersDesc, expiryDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, auditDesc, balancersDesc, plannedDesc, expiryDesc} {
 		ch <- d
 	}
 }
@@ -37,6 +38,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		total, _ := u.Total.Float64()
 		ch <- prometheus.MustNewConstMetric(takenDesc, prometheus.GaugeValue, taken, u.Pool.ID, u.Pool.Locale)
 		ch <- prometheus.MustNewConstMetric(totalDesc, prometheus.GaugeValue, total, u.Pool.ID, u.Pool.Locale)
+	}
+	if agent := c.s.agent.Load(); agent != nil {
+		ch <- prometheus.MustNewConstMetric(plannedDesc, prometheus.CounterValue, float64(agent.Planned()))
 	}
 	states := map[string]int{}
 	for _, b := range r.elb.All(snap) {

@@ -48,6 +48,7 @@ type Server struct {
 	rooms   *rooms
 	sweeper *sweeper
 	dns     *dnsserver.Server
+	agent   atomic.Pointer[node.Agent]
 	started time.Time
 	ready   atomic.Bool
 
@@ -180,6 +181,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	if err != nil {
 		return err
 	}
+	s.agent.Store(agent)
 	tasks.Go(func() { agent.Run(ctx) })
 
 	named := make(chan struct{})
