@@ -102,7 +102,7 @@ func (c *migrationCmd) describe(ctx context.Context, api wire.Client) (status.Mi
 	}
 	m := out.Migration
 	return status.Migration{
-		LoadBalancer: held(m.LoadBalancerName), ARN: held(m.LoadBalancerArn), DNSName: held(m.DnsName), State: held(m.State), FromPool: held(m.FromPool), ToPool: held(m.ToPool),
+		LoadBalancer: held(m.LoadBalancerName), ARN: held(m.LoadBalancerArn), DNSName: held(m.DnsName), State: held(m.State), FromPool: held(m.FromPool), ToPool: held(m.ToPool), FromType: held(m.FromType), ToType: held(m.ToType),
 		Began: held(m.Began), Moved: held(m.Moved), Cancelled: held(m.Cancelled), Ended: held(m.Ended), EndsBy: held(m.EndsBy), Cancellable: held(m.Cancellable), Obstacle: held(m.Obstacle),
 		Old: migratingNodes(m.OldNodes), New: migratingNodes(m.NewNodes), At: time.Now().UTC(),
 	}, nil
@@ -112,7 +112,7 @@ func migratingNodes(nodes []shapes.MigratingNode) []status.MigratingNode {
 	out := []status.MigratingNode{}
 	for _, n := range nodes {
 		x := status.MigratingNode{
-			ID: held(n.NodeId), Zone: held(n.Zone), Public: held(n.PublicIp), Private: held(n.PrivateIp), Pool: held(n.IpamPoolId), OffPool: held(n.OffPool), InDNS: held(n.InDns),
+			ID: held(n.NodeId), Zone: held(n.Zone), Public: held(n.PublicIp), IPv6: held(n.Ipv6Address), Private: held(n.PrivateIp), Pool: held(n.IpamPoolId), OffPool: held(n.OffPool), InDNS: held(n.InDns),
 			Phase: held(n.Phase), EndsBy: held(n.EndsBy),
 		}
 		if n.OpenConnections != nil {

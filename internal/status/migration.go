@@ -13,7 +13,9 @@ type Migration struct {
 	DNSName      string          `json:"dns_name"`
 	State        string          `json:"state"` // preparing, draining, returning, completed, cancelled
 	FromPool     string          `json:"from_pool,omitempty"`
-	ToPool       string          `json:"to_pool,omitempty"` // "": the provider's
+	ToPool       string          `json:"to_pool,omitempty"`              // "": the provider's
+	FromType     string          `json:"from_ip_address_type,omitempty"` // "", as the next: it stays
+	ToType       string          `json:"to_ip_address_type,omitempty"`
 	Began        time.Time       `json:"began"`
 	Moved        time.Time       `json:"moved,omitzero"` // DNS named the new addresses
 	Cancelled    time.Time       `json:"cancelled,omitzero"`
@@ -31,6 +33,7 @@ type MigratingNode struct {
 	ID          string    `json:"id"`
 	Zone        string    `json:"zone"`
 	Public      string    `json:"public"`
+	IPv6        string    `json:"ipv6,omitempty"`
 	Private     string    `json:"private"`
 	Pool        string    `json:"pool,omitempty"` // "": the provider's
 	OffPool     bool      `json:"off_pool"`
@@ -98,10 +101,14 @@ func (m Migration) Render() string {
 		b.WriteString("time left: not known until the others serve\n")
 	}
 	for _, set := range []struct {
-		name, pool string
-		nodes      []MigratingNode
-	}{{"Old", m.FromPool, m.Old}, {"New", m.ToPool, m.New}} {
-		fmt.Fprintf(&b, "\n%s addresses, of %s\n", strong.Render(set.name), poolName(set.pool))
+		name, pool, addressType string
+		nodes                   []MigratingNode
+	}{{"Old", m.FromPool, m.FromType, m.Old}, {"New", m.ToPool, m.ToType, m.New}} {
+		of := poolName(set.pool)
+		if set.addressType != "" {
+			of += ", " + set.addressType
+		}
+		fmt.Fprintf(&b, "\n%s addresses, of %s\n", strong.Render(set.name), of)
 		if len(set.nodes) == 0 {
 			b.WriteString(faint.Render("none") + "\n")
 			continue
@@ -115,13 +122,17 @@ func (m Migration) Render() string {
 			if n.Connections != nil {
 				open = fmt.Sprint(*n.Connections)
 			}
-			if n.Public == "" {
-				n.Public, from = "-", "-"
+			public := n.Public
+			if public == "" {
+				public, from = "-", "-"
 			}
 			if n.OffPool {
 				from = warn.Render(from + " (fallback)")
 			}
-			t.Row(n.Zone, n.Public, from, dns, n.Phase, open)
+			t.Row(n.Zone, public, from, dns, n.Phase, open)
+			if n.IPv6 != "" {
+				t.Row("", n.IPv6, "its subnet", "", "", "")
+			}
 		}
 		b.WriteString(t.String() + "\n")
 	}

@@ -13,11 +13,12 @@ func TestAMigrationForPeople(t *testing.T) {
 	m := status.Migration{
 		LoadBalancer: "shop", State: "draining", ToPool: "ipam-pool-1", Began: noon, Moved: noon.Add(time.Second), EndsBy: noon.Add(time.Hour), At: noon.Add(time.Minute),
 		Cancellable: true,
-		Old:         []status.MigratingNode{{Zone: "local-1a", Public: "127.64.0.0", Phase: "retiring", Connections: new(3)}},
-		New:         []status.MigratingNode{{Zone: "local-1a", Public: "127.64.0.9", OffPool: true, InDNS: true, Phase: "in-service"}},
+		Old:         []status.MigratingNode{{Zone: "local-1a", Public: "127.64.0.0", IPv6: "fdfa:1ead::4", Phase: "retiring", Connections: new(3)}},
+		FromType:    "dualstack-without-public-ipv4", ToType: "ipv4",
+		New: []status.MigratingNode{{Zone: "local-1a", Public: "127.64.0.9", OffPool: true, InDNS: true, Phase: "in-service"}},
 	}
 	text := m.Render()
-	for _, want := range []string{"shop", "DNS names the new addresses alone", "at most 59m0s", "addresses, of provider's", "addresses, of ipam-pool-1", "127.64.0.0", "(fallback)", "--cancel"} {
+	for _, want := range []string{"shop", "DNS names the new addresses alone", "at most 59m0s", "addresses, of provider's, dualstack-without-public-ipv4", "fdfa:1ead::4", "addresses, of ipam-pool-1, ipv4", "addresses, of ipam-pool-1", "127.64.0.0", "(fallback)", "--cancel"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in:\n%s", want, text)
 		}

@@ -52,7 +52,7 @@ func renderMigration(v elb.MigrationView) *fairlead.Migration {
 	m, b := v.Migration, v.LoadBalancer
 	return &fairlead.Migration{
 		LoadBalancerArn: &b.ARN, LoadBalancerName: &b.Name, DnsName: new(strings.ToLower(b.DNSName)), State: new(string(m.State())),
-		FromPool: given(m.FromPool), ToPool: given(m.ToPool), Began: instant(m.Began), Moved: instant(m.Moved), Cancelled: instant(m.Cancelled), Ended: instant(m.Ended),
+		FromPool: given(m.FromPool), ToPool: given(m.ToPool), FromType: given(m.FromType), ToType: given(m.ToType), Began: instant(m.Began), Moved: instant(m.Moved), Cancelled: instant(m.Cancelled), Ended: instant(m.Ended),
 		EndsBy: instant(v.EndsBy), Cancellable: new(v.Obstacle == ""), Obstacle: given(v.Obstacle), OldNodes: renderNodes(v.Old), NewNodes: renderNodes(v.New),
 	}
 }
@@ -61,7 +61,7 @@ func renderNodes(nodes []elb.MigratingNode) []fairlead.MigratingNode {
 	out := make([]fairlead.MigratingNode, 0, len(nodes))
 	for _, n := range nodes {
 		x := fairlead.MigratingNode{
-			NodeId: &n.ID, Zone: &n.Zone, PublicIp: address(n.Public), PrivateIp: address(n.Private), IpamPoolId: given(n.PoolID), OffPool: &n.OffPool,
+			NodeId: &n.ID, Zone: &n.Zone, PublicIp: address(n.Public), Ipv6Address: address(n.IPv6.Addr), PrivateIp: address(n.Private), IpamPoolId: given(n.PoolID), OffPool: &n.OffPool,
 			InDns: &n.InDNS, Phase: new(string(n.Phase)), EndsBy: instant(n.EndsBy),
 		}
 		if n.Known {

@@ -117,6 +117,8 @@ type Migration struct {
 	State            *string         `out:"state"`    // preparing, draining, returning, completed, cancelled
 	FromPool         *string         `out:"fromPool"` // absent: the provider's
 	ToPool           *string         `out:"toPool"`
+	FromType         *string         `out:"fromIpAddressType"` // absent, as the next: it stays
+	ToType           *string         `out:"toIpAddressType"`
 	Began            *time.Time      `out:"began"`
 	Moved            *time.Time      `out:"moved"` // DNS named the new addresses
 	Cancelled        *time.Time      `out:"cancelled"`
@@ -133,6 +135,7 @@ type MigratingNode struct {
 	NodeId          *string    `out:"nodeId"`
 	Zone            *string    `out:"zone"`
 	PublicIp        *string    `out:"publicIp"`
+	Ipv6Address     *string    `out:"ipv6Address"`
 	PrivateIp       *string    `out:"privateIp"`
 	IpamPoolId      *string    `out:"ipamPoolId"` // absent: the provider's
 	OffPool         *bool      `out:"offPool"`
