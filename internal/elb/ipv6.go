@@ -119,6 +119,8 @@ func planIPv6(o observed, ttl time.Duration) (steps []step, again time.Duration)
 			if n.iface.IPv6.IsValid() {
 				do(openIPv6)
 			}
+		case o.balancer.ipv6() && !n.iface.IPv6.IsValid(): // given back by who thought that it was unwanted; it is the same again
+			do(assignIPv6)
 		case o.balancer.ipv6() && n.Phase != NodeInService: // it will serve with the node, or goes with it
 		case o.balancer.ipv6():
 			switch in := n.IPv6.Phase == NodeInService; {

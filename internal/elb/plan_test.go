@@ -12,7 +12,7 @@ import (
 // seen is an observed node for the table: a zone's letter, its phase, and marks:
 // i interface, a address, h heard, r reported, s serves, c open connections,
 // x closed by its host, m bound elsewhere than recorded, g in security groups that
-// its load balancer has left. v is an IPv6 address of the interface, 5 to 9 that of
+// its load balancer has left. v is an IPv6 address of the interface, V that it has none, 5 to 9 that of
 // a node which starts, serves, retires, drains, is closed; R, S, X are r, s, x of it.
 func seen(now time.Time, zone string, phase NodePhase, since time.Duration, marks string) observedNode {
 	has := func(m string) bool { return strings.Contains(marks, m) }
@@ -27,6 +27,9 @@ func seen(now time.Time, zone string, phase NodePhase, since time.Duration, mark
 		if has(mark) {
 			n.IPv6, n.iface.IPv6 = NodeIPv6{Addr: addr("fdfa:1ead::4"), Phase: phase, Since: n.Since}, addr("fdfa:1ead::4")
 		}
+	}
+	if has("V") {
+		n.iface.IPv6 = netip.Addr{}
 	}
 	if has("v") {
 		n.iface.IPv6 = addr("fdfa:1ead::4")
@@ -117,6 +120,7 @@ func TestPlan(t *testing.T) {
 		{name: "no resolver does, and no connection is open", b: one(active), nodes: []observedNode{node("a", NodeInService, 61*time.Second, "iahrs7RS")}, want: "close-ipv6 node-a"},
 		{name: "the host hasn't closed it", b: one(active), nodes: []observedNode{node("a", NodeInService, time.Hour, "iahrs9RS")}},
 		{name: "the host has closed it, though it is wanted again", b: one(dual), nodes: []observedNode{node("a", NodeInService, time.Hour, "iahrs9X")}, want: "release-ipv6 node-a"},
+		{name: "a node serves on an address that its interface has lost", b: one(dual), nodes: []observedNode{node("a", NodeInService, 0, "iahrs6RSV")}, want: "assign-ipv6 node-a"},
 		{name: "nodes that go keep what they have", b: one(dual), nodes: []observedNode{node("a", NodeInService, 0, "iahrs6RS"), node("c", NodeRetiring, 0, "iahrs")}, again: 61 * time.Second},
 		{name: "a node with IPv6 alone has no public IPv4 address", b: one(six), nodes: []observedNode{withoutIPv4(node("a", NodeProvisioning, 0, "iv"))}, want: "place node-a"},
 
