@@ -80,6 +80,15 @@ func (s *sweep) checkNetworks() {
 				s.find(Association, where, mend{}, "the public address %s that it is associated with isn't there, or is another's", p.AddressID)
 			}
 		}
+		if six := i.IPv6; six.IsValid() {
+			where, at := "interface "+i.ID+", "+six.String(), place{i.SubnetID, six}
+			if other, twice := taken[at]; twice {
+				s.find(Overlap, where, mend{}, "interface %s has the address, too", other)
+			}
+			if taken[at] = i.ID; !i.IPv6Block.IsValid() || !i.IPv6Block.Contains(six) {
+				s.find(Misplaced, where, mend{}, "the address isn't in the IPv6 block of subnet %s (%s)", i.SubnetID, i.IPv6Block)
+			}
+		}
 		if i.Owner != "" && !s.o.Nodes.HasNode(s.r, i.Owner) {
 			s.find(OrphanENI, "interface "+i.ID, mend{}, "its node %s is gone: the controller releases it once the host has let go of it", i.Owner)
 		}
@@ -124,6 +133,9 @@ func (s *sweep) checkNodes() {
 		}
 		if a, _ := s.o.Networks.Address(s.r, i.Addresses[0].AddressID); n.Public.IsValid() && a.Public != n.Public {
 			s.find(BareNode, where, mend{}, "its interface %s hasn't the public address %s", n.InterfaceID, n.Public)
+		}
+		if n.IPv6.IsValid() && i.IPv6 != n.IPv6 {
+			s.find(BareNode, where, mend{}, "its interface %s hasn't the IPv6 address %s", n.InterfaceID, n.IPv6)
 		}
 	}
 }

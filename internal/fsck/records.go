@@ -120,6 +120,8 @@ type Interface struct {
 	Subnet       netip.Prefix // zero if there is no such subnet
 	Owner        string       // the load balancer node that it was made for; "" for none
 	Addresses    []PrivateAddress
+	IPv6         netip.Addr   // zero for none
+	IPv6Block    netip.Prefix // of the subnet; zero if it has none
 }
 
 // Networks is the room of VPCs, interfaces and public addresses.
@@ -142,6 +144,7 @@ type Node struct {
 	Placed          bool
 	InterfaceID     string
 	Private, Public netip.Addr
+	IPv6            netip.Addr // zero for none, and while it goes
 }
 
 // Reserved is the word of a load balancer that it has a pool to itself.

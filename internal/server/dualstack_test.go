@@ -16,8 +16,8 @@ import (
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
-// estate is a server with a load balancer in two subnets that have IPv6.
-type estate struct {
+// storefront is a server with a load balancer in two subnets that have IPv6.
+type storefront struct {
 	caller
 	elb    caller
 	s      *testkit.Server
@@ -28,10 +28,10 @@ type estate struct {
 	port   uint16
 }
 
-func newEstate(t *testing.T) *estate {
+func newStorefront(t *testing.T) *storefront {
 	cfg := testkit.Config(t)
 	cfg.Dev = true
-	e := &estate{s: testkit.Start(t, cfg), port: testkit.FreePort(t)}
+	e := &storefront{s: testkit.Start(t, cfg), port: testkit.FreePort(t)}
 	e.caller = ec2Caller(t, e.s)
 	e.elb = caller{t, wire.Client{Endpoint: e.s.API, Spec: elbv2.Spec, Region: e.s.Region, AccessKeyID: e.s.Key.ID, Secret: e.s.Key.Secret}}
 	scope := call[shapes.CreateIpamOutput](e.caller, "CreateIpam", &shapes.CreateIpamInput{}).Ipam.PublicDefaultScopeId
@@ -63,7 +63,7 @@ func newEstate(t *testing.T) *estate {
 	return e
 }
 
-func (e *estate) setType(to elbshapes.IpAddressType) {
+func (e *storefront) setType(to elbshapes.IpAddressType) {
 	e.Helper()
 	out := call[elbshapes.SetIpAddressTypeOutput](e.elb, "SetIpAddressType", &elbshapes.SetIpAddressTypeInput{LoadBalancerArn: e.lb.LoadBalancerArn, IpAddressType: to})
 	if out.IpAddressType != to {
@@ -76,7 +76,7 @@ var once = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // names waits until the load balancer's name has so many A and AAAA records, each of
 // which leads to a node that answers.
-func (e *estate) names(four, six int) {
+func (e *storefront) names(four, six int) {
 	e.Helper()
 	for _, name := range []string{*e.lb.DNSName, "dualstack." + *e.lb.DNSName} {
 		testkit.Eventually(e.T, name, func() error {
@@ -98,7 +98,7 @@ func (e *estate) names(four, six int) {
 }
 
 // interfaces are those of the load balancer's nodes.
-func (e *estate) interfaces() []shapes.NetworkInterface {
+func (e *storefront) interfaces() []shapes.NetworkInterface {
 	e.Helper()
 	return call[shapes.DescribeNetworkInterfacesOutput](e.caller, "DescribeNetworkInterfaces", &shapes.DescribeNetworkInterfacesInput{
 		Filters: []shapes.Filter{{Name: new("requester-managed"), Values: []string{"true"}}},
@@ -106,7 +106,7 @@ func (e *estate) interfaces() []shapes.NetworkInterface {
 }
 
 // ipv6 waits until so many interfaces are left, of which so many have IPv6 addresses.
-func (e *estate) ipv6(all, six int) {
+func (e *storefront) ipv6(all, six int) {
 	e.Helper()
 	testkit.Eventually(e.T, "interfaces", func() error {
 		found, with := e.interfaces(), 0
@@ -123,7 +123,7 @@ func (e *estate) ipv6(all, six int) {
 // S4, S9: the order in which the AWS Load Balancer Controller changes the address
 // type of a load balancer with a pool, and what clients reach meanwhile.
 func TestAddressTypesWithAPool(t *testing.T) {
-	e := newEstate(t)
+	e := newStorefront(t)
 	e.names(2, 0)
 	call[elbshapes.ModifyIpPoolsOutput](e.elb, "ModifyIpPools", &elbshapes.ModifyIpPoolsInput{
 		LoadBalancerArn: e.lb.LoadBalancerArn, RemoveIpamPools: []elbshapes.RemoveIpamPoolEnum{elbshapes.RemoveIpamPoolEnumIpv4},
@@ -159,7 +159,7 @@ func TestAddressTypesWithAPool(t *testing.T) {
 }
 
 // wantCode makes a call that must be refused.
-func (e *estate) wantCode(code, action string, in any) {
+func (e *storefront) wantCode(code, action string, in any) {
 	e.Helper()
 	err := e.Do(e.Context(), action, in, nil)
 	if refused, ok := errors.AsType[*apierr.Error](err); !ok || refused.Code != code {
@@ -170,7 +170,7 @@ func (e *estate) wantCode(code, action string, in any) {
 // The interfaces of a load balancer's nodes are in its security groups, and none of
 // the groups can be deleted while one is in it.
 func TestSecurityGroupsOfALoadBalancer(t *testing.T) {
-	e := newEstate(t)
+	e := newStorefront(t)
 	e.ipv6(2, 0)
 	group := call[shapes.CreateSecurityGroupOutput](e.caller, "CreateSecurityGroup", &shapes.CreateSecurityGroupInput{
 		GroupName: new("web"), Description: new("web"), VpcId: e.subnet.VpcId,

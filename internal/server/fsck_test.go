@@ -151,6 +151,9 @@ func TestDamageIsFoundAndMended(t *testing.T) {
 		{"an interface out of its subnet", func(e *estate) {
 			edit(e, "vpc.interface", e.eni, func(i *vpc.Interface) { i.Secondary[0].Addr = netip.MustParseAddr("10.0.0.77") })
 		}, []fsck.Kind{fsck.Misplaced, fsck.Count}, false},
+		{"an IPv6 address that isn't in its subnet's block", func(e *estate) {
+			edit(e, "vpc.interface", e.eni, func(i *vpc.Interface) { i.IPv6.Addr = netip.MustParseAddr("2001:db8::4") })
+		}, []fsck.Kind{fsck.Misplaced}, false},
 		{"two interfaces with one address", func(e *estate) {
 			e.write("vpc.interface", "eni-2", vpc.Interface{ID: "eni-2", SubnetID: e.subnet, Private: netip.MustParseAddr("10.0.0.5")})
 		}, []fsck.Kind{fsck.Overlap}, false},
@@ -175,6 +178,12 @@ func TestDamageIsFoundAndMended(t *testing.T) {
 			e.write("elb.loadbalancer", "arn:lb", elb.LoadBalancer{ARN: "arn:lb"})
 			e.write("elb.node", "node-1", elb.Node{ID: "node-1", LoadBalancerARN: "arn:lb", Phase: elb.NodeInService, InterfaceID: e.eni,
 				Private: netip.MustParseAddr("10.0.0.4"), Public: netip.MustParseAddr("192.0.2.150")})
+		}, []fsck.Kind{fsck.BareNode}, false},
+		{"a node with an IPv6 address that its interface hasn't", func(e *estate) {
+			edit(e, "vpc.interface", e.eni, func(i *vpc.Interface) { i.Owner = "node-1" })
+			e.write("elb.loadbalancer", "arn:lb", elb.LoadBalancer{ARN: "arn:lb", Scheme: elb.Internal})
+			e.write("elb.node", "node-1", elb.Node{ID: "node-1", LoadBalancerARN: "arn:lb", Phase: elb.NodeInService, InterfaceID: e.eni,
+				Private: netip.MustParseAddr("10.0.0.4"), IPv6: elb.NodeIPv6{Addr: netip.MustParseAddr("2001:db8::4"), Phase: elb.NodeInService}})
 		}, []fsck.Kind{fsck.BareNode}, false},
 		{"a node without a load balancer", func(e *estate) {
 			e.write("elb.node", "node-1", elb.Node{ID: "node-1", LoadBalancerARN: "arn:gone", Phase: elb.NodeProvisioning})

@@ -241,7 +241,10 @@ func (n networkBooks) Interface(r store.Snapshot, id string) (fsck.Interface, bo
 
 func (n networkBooks) interfaceOf(r store.Snapshot, i vpc.Interface) fsck.Interface {
 	subnet, _ := n.vpc.AnySubnet(r, i.SubnetID)
-	out := fsck.Interface{ID: i.ID, SubnetID: i.SubnetID, Subnet: subnet.CIDR, Owner: i.Owner}
+	out := fsck.Interface{ID: i.ID, SubnetID: i.SubnetID, Subnet: subnet.CIDR, Owner: i.Owner, IPv6: i.IPv6.Addr}
+	if len(subnet.Blocks) > 0 {
+		out.IPv6Block = subnet.Blocks[0].CIDR
+	}
 	for _, p := range i.Addresses() {
 		out.Addresses = append(out.Addresses, fsck.PrivateAddress{Addr: p.Addr, AddressID: p.AddressID})
 	}
@@ -302,6 +305,9 @@ func (n nodeBooks) Nodes(r store.Snapshot) iter.Seq[fsck.Node] {
 				ID: id, Balancer: node.LoadBalancerARN, Balanced: ok, Internal: b.Scheme == elb.Internal || node.NoPublicIPv4,
 				Placed:      node.Phase != elb.NodeProvisioning && node.Phase != elb.NodeClosed,
 				InterfaceID: node.InterfaceID, Private: node.Private, Public: node.Public,
+			}
+			if node.IPv6.Phase != elb.NodeClosed {
+				out.IPv6 = node.IPv6.Addr
 			}
 			if !yield(out) {
 				return
