@@ -157,7 +157,7 @@ func BenchmarkTenThousand(b *testing.B) {
 		c.report(b)
 	})
 	b.Run("change of one", func(b *testing.B) {
-		rule, nodes := lastRule(b, &c.Client, some)
+		rule, nodes := lastRule(b, p, &c.Client, some)
 		before, n := planned(b, p), 0
 		var took []time.Duration
 		for b.Loop() {
@@ -198,7 +198,7 @@ func settle(b *testing.B, p *testkit.Process) {
 
 // lastRule returns the ARN of a rule of a load balancer, and where its nodes are
 // asked for what it matches.
-func lastRule(b *testing.B, c *wire.Client, some []elbshapes.LoadBalancer) (arn string, nodes []string) {
+func lastRule(b *testing.B, p *testkit.Process, c *wire.Client, some []elbshapes.LoadBalancer) (arn string, nodes []string) {
 	b.Helper()
 	for _, lb := range some {
 		var l elbshapes.DescribeListenersOutput
@@ -208,8 +208,8 @@ func lastRule(b *testing.B, c *wire.Client, some []elbshapes.LoadBalancer) (arn 
 		}
 		var r elbshapes.DescribeRulesOutput
 		must(b, c, "DescribeRules", &elbshapes.DescribeRulesInput{ListenerArn: l.Listeners[0].ListenerArn}, &r)
-		for _, z := range lb.AvailabilityZones {
-			nodes = append(nodes, fmt.Sprintf("http://%s:%d/part-0/x", *z.LoadBalancerAddresses[0].IpAddress, balancerPort))
+		for _, a := range p.Resolve(b, *lb.DNSName) {
+			nodes = append(nodes, fmt.Sprintf("http://%s:%d/part-0/x", a, balancerPort))
 		}
 		return *r.Rules[0].RuleArn, nodes
 	}
