@@ -41,6 +41,7 @@ type ListenerTLS struct {
 	Policy      string   // name of an SSLPolicy
 	Certificate string   // ARN of the default certificate
 	More        []string `json:",omitempty"` // ARNs of those that clients choose by name, sorted; the default one may be among them
+	Mutual      *Mutual  `json:",omitempty"` // nil: clients don't authenticate themselves
 }
 
 // all returns the ARNs of a listener's certificates, each once, the default one
@@ -64,17 +65,20 @@ func (t *ListenerTLS) same(o *ListenerTLS) bool {
 	if t == nil || o == nil {
 		return t == o
 	}
-	return t.Policy == o.Policy && t.Certificate == o.Certificate
+	a, b := t.Mutual, o.Mutual
+	return t.Policy == o.Policy && t.Certificate == o.Certificate && (a == b || a != nil && b != nil && *a == *b)
 }
 
 // TLSSettings is what a call says of a listener's TLS.
 type TLSSettings struct {
 	Policy       string   // "": not given
 	Certificates []string // ARNs; nil: not given
-	Mutual       string   // mode of mutual authentication; "": not given
+	Mutual       Mutual   // without a mode: not given
 }
 
-func (t TLSSettings) given() bool { return t.Policy != "" || t.Certificates != nil || t.Mutual != "" }
+func (t TLSSettings) given() bool {
+	return t.Policy != "" || t.Certificates != nil || t.Mutual.Mode != ""
+}
 
 // listenerTLS decides how a listener of the protocol speaks TLS: as it did before,
 // if it did, but for what is given. It is nil for HTTP, whose former TLS goes.
@@ -86,8 +90,6 @@ func (s *Service) listenerTLS(tx *store.Tx, account, region, protocol string, be
 		return nil, nil
 	}
 	switch {
-	case in.Mutual != "" && in.Mutual != "off":
-		return nil, fail(InvalidConfiguration, "Mutual authentication mode '%s' is not supported by this installation; use 'off'", in.Mutual)
 	case len(in.Certificates) > 1 || in.Certificates != nil && len(in.Certificates) == 0:
 		return nil, fail(Invalid, "You must provide a list containing exactly one certificate if the listener protocol is HTTPS.")
 	case before == nil && in.Certificates == nil:
@@ -106,6 +108,12 @@ func (s *Service) listenerTLS(tx *store.Tx, account, region, protocol string, be
 	if in.Certificates != nil {
 		next.Certificate = in.Certificates[0]
 		if err := s.takeUp(tx, account, region, next.Certificate); err != nil {
+			return nil, err
+		}
+	}
+	if in.Mutual.Mode != "" {
+		var err error
+		if next.Mutual, err = s.takeMutual(tx, account, region, in.Mutual); err != nil {
 			return nil, err
 		}
 	}

@@ -299,6 +299,9 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 			part.certificates[c] = true
 		}
 		for _, rule := range p.s.rulesByListener.Each(r, l.ARN) {
+			if l.TLS != nil && l.TLS.Mutual != nil {
+				rule = unverified(rule)
+			}
 			out.Rules = append(out.Rules, projectRule(rule))
 			for _, g := range groupsOf(rule.Actions) {
 				if !slices.Contains(part.groups, g) {
@@ -313,6 +316,14 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 	}
 	slices.SortFunc(part.balancer.Listeners, func(a, b snapshot.Listener) int { return cmp.Compare(a.Port, b.Port) })
 	return part, true
+}
+
+// unverified puts an action before a rule's that no host performs yet: requests are
+// answered 501, as nobody has asked for the certificates that their clients must
+// have.
+func unverified(r Rule) Rule {
+	r.Actions = append([]Action{{Type: "mutual-authentication"}}, r.Actions...)
+	return r
 }
 
 func seconds(attribute string, otherwise int) time.Duration {

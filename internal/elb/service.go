@@ -19,9 +19,9 @@ type Options struct {
 	Quotas               Quotas
 	Certificates         Certificates      // nil: there are none
 	Instances            InstanceDirectory // nil: there are none
-	// TrustStores says whether an account has a trust store, whose tags are set and
-	// shown with the others'; nil: there are none.
-	TrustStores func(r store.Reader, account, region, arn string) bool
+	// TrustStores are those of accounts, whose tags are set and shown with the
+	// others'; nil: there are none.
+	TrustStores TrustStores
 	// Seal encrypts a client secret for the store; nil: none can be kept.
 	Seal   func(secret []byte, subject string) []byte
 	Events *event.Log // what was decided, and why; nil: nobody asks
@@ -50,6 +50,7 @@ type Service struct {
 	listenersByLB          *store.Index[Listener]    // those not deleted
 	listenersLeaving       *store.Index[Listener]    // by LB ARN: those deleted
 	listenersByCertificate *store.Index[Listener]    // by certificate ARN: those not deleted
+	listenersByTrustStore  *store.Index[Listener]    // by trust store ARN: those not deleted
 	ports                  *store.Collection[string] // LB ARN + "|" + port → listener ARN
 	rules                  *store.Collection[Rule]
 	rulesByListener        *store.Index[Rule]
@@ -101,6 +102,12 @@ func New(st *store.Store, tg *tags.Service, network Network, pools PoolDirectory
 			return nil
 		}
 		return []string{l.LoadBalancerARN}
+	})
+	s.listenersByTrustStore = s.listeners.Index(func(l Listener) []string {
+		if l.Deleted || l.TLS == nil || l.TLS.Mutual == nil || l.TLS.Mutual.TrustStore == "" {
+			return nil
+		}
+		return []string{l.TLS.Mutual.TrustStore}
 	})
 	s.listenersByCertificate = s.listeners.Index(func(l Listener) []string {
 		if l.Deleted {

@@ -39,7 +39,7 @@ func (s *Service) kindOf(r store.Reader, account, region, arn string) (kind stri
 			return "", fail(RuleNotFound, "Rules '[%s]' not found", arn)
 		}
 	case "truststore":
-		if s.opts.TrustStores == nil || !s.opts.TrustStores(r, account, region, arn) {
+		if s.opts.TrustStores == nil || !s.opts.TrustStores.Has(r, account, region, arn) {
 			return "", fail(TrustStoreNotFound, "Trust stores '[%s]' not found", arn)
 		}
 	default:

@@ -30,10 +30,15 @@ func (o objects) fetch(ctx context.Context, at truststore.Object, limit int64) (
 	return b, err
 }
 
-func (r *rooms) hasTrustStore(rd store.Reader, account, region, arn string) bool {
-	_, err := r.trustStores.TrustStore(rd, account, region, arn)
+// trusted is the truststore room as the elb room needs it.
+type trusted struct{ stores *truststore.Service }
+
+func (t trusted) Has(r store.Reader, account, region, arn string) bool {
+	_, err := t.stores.TrustStore(r, account, region, arn)
 	return err == nil
 }
+
+func (t trusted) Use(tx *store.Tx, arn string) { t.stores.Use(tx, arn) }
 
 // contents serves the contents of trust stores, beside the APIs, to who has a
 // location that was given out. Locations are signed with a key of this process:

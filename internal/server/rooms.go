@@ -107,7 +107,8 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Sealer:  sealer,
 		InUseBy: func(rd store.Reader, arn string) []string { return r.elb.CertificateUsers(rd, arn) },
 	})
-	r.trustStores = truststore.New(r.store, r.tags, truststore.Options{Fetch: objects{bucket.Set(cfg.Buckets)}.fetch, Quota: cfg.Quotas.ELB.TrustStores})
+	r.trustStores = truststore.New(r.store, r.tags, truststore.Options{Fetch: objects{bucket.Set(cfg.Buckets)}.fetch, Quota: cfg.Quotas.ELB.TrustStores,
+		InUseBy: func(rd store.Reader, arn string) []string { return r.elb.TrustStoreUsers(rd, arn) }})
 	r.contents = newContents(r)
 	r.instances = instance.New(r.store, r.tags, filing{r})
 	r.elb = elb.New(r.store, r.tags, network{r.vpc}, pools{r.ipam}, elb.Options{
@@ -118,7 +119,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Certificates:         certificates{r.certs},
 		Events:               r.events,
 		Instances:            inventory{r.instances},
-		TrustStores:          r.hasTrustStore,
+		TrustStores:          trusted{r.trustStores},
 		Seal:                 sealer.Seal,
 	})
 	r.projector = r.elb.NewProjector(hostName, log)

@@ -25,11 +25,14 @@ func readTLS(alpn []string, certificates []elbv2.Certificate, policy *string, mu
 	if mutual == nil {
 		return out, err
 	}
-	out.Mutual = value(mutual.Mode)
+	out.Mutual = elb.Mutual{
+		Mode: value(mutual.Mode), TrustStore: value(mutual.TrustStoreArn), IgnoreExpiry: value(mutual.IgnoreClientCertificateExpiry),
+		Advertise: mutual.AdvertiseTrustStoreCaNames == elbv2.AdvertiseTrustStoreCaNamesEnumOn,
+	}
 	switch {
-	case !slices.Contains([]string{"off", "passthrough", "verify"}, out.Mutual):
-		return out, invalid("Mutual authentication mode '%s' must be one of 'off, passthrough, verify'", out.Mutual)
-	case out.Mutual != "verify" && (mutual.TrustStoreArn != nil || mutual.IgnoreClientCertificateExpiry != nil || mutual.AdvertiseTrustStoreCaNames != ""):
+	case !slices.Contains(elb.MutualModes, out.Mutual.Mode):
+		return out, invalid("Mutual authentication mode '%s' must be one of '%s'", out.Mutual.Mode, strings.Join(elb.MutualModes, ", "))
+	case out.Mutual.Mode != elb.MutualVerify && (mutual.TrustStoreArn != nil || mutual.IgnoreClientCertificateExpiry != nil || mutual.AdvertiseTrustStoreCaNames != ""):
 		return out, invalid("A trust store and its settings can be specified only with the mutual authentication mode 'verify'")
 	}
 	return out, err
@@ -73,7 +76,24 @@ func renderTLS(out *elbv2.Listener, t *elb.ListenerTLS) {
 	}
 	out.SslPolicy = &t.Policy
 	out.Certificates = []elbv2.Certificate{{CertificateArn: &t.Certificate}}
-	out.MutualAuthentication = &elbv2.MutualAuthenticationAttributes{Mode: new("off")}
+	out.MutualAuthentication = renderMutual(t.Mutual)
+}
+
+func renderMutual(m *elb.Mutual) *elbv2.MutualAuthenticationAttributes {
+	if m == nil {
+		return &elbv2.MutualAuthenticationAttributes{Mode: new(elb.MutualOff)}
+	}
+	out := &elbv2.MutualAuthenticationAttributes{Mode: &m.Mode}
+	if m.Mode != elb.MutualVerify {
+		return out
+	}
+	out.TrustStoreArn, out.IgnoreClientCertificateExpiry = &m.TrustStore, &m.IgnoreExpiry
+	out.TrustStoreAssociationStatus = elbv2.TrustStoreAssociationStatusEnumActive
+	out.AdvertiseTrustStoreCaNames = elbv2.AdvertiseTrustStoreCaNamesEnumOff
+	if m.Advertise {
+		out.AdvertiseTrustStoreCaNames = elbv2.AdvertiseTrustStoreCaNamesEnumOn
+	}
+	return out
 }
 
 func (a *API) addListenerCertificates(ctx context.Context, c *wire.Call, in *elbv2.AddListenerCertificatesInput) (*elbv2.AddListenerCertificatesOutput, error) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/shapes/elbv2"
 	"github.com/fairlead/fairlead/internal/truststore"
 	"github.com/fairlead/fairlead/internal/wire"
@@ -22,6 +23,7 @@ func (a *API) registerTrustStores(svc *wire.Service) {
 	handle(svc, "RemoveTrustStoreRevocations", a.removeTrustStoreRevocations)
 	handle(svc, "DescribeTrustStoreRevocations", a.describeTrustStoreRevocations)
 	handle(svc, "DescribeTrustStoreAssociations", a.describeTrustStoreAssociations)
+	handle(svc, "DeleteSharedTrustStoreAssociation", a.deleteTrustStoreAssociation)
 	handle(svc, "GetTrustStoreCaCertificatesBundle", a.getTrustStoreBundle)
 	handle(svc, "GetTrustStoreRevocationContent", a.getTrustStoreRevocation)
 }
@@ -203,4 +205,18 @@ func (a *API) getTrustStoreRevocation(_ context.Context, c *wire.Call, in *elbv2
 	}
 	name := t.Name + "-" + strconv.FormatInt(r.ID, 10) + ".crl"
 	return &elbv2.GetTrustStoreRevocationContentOutput{Location: new(a.Location(r.Content, name, c.Now.Add(locationFor)))}, nil
+}
+
+// deleteTrustStoreAssociation ends what another account has begun with a shared
+// trust store. Trust stores aren't shared here, so there is never anything to end.
+func (a *API) deleteTrustStoreAssociation(_ context.Context, c *wire.Call, in *elbv2.DeleteSharedTrustStoreAssociationInput) (*elbv2.DeleteSharedTrustStoreAssociationOutput, error) {
+	snap := a.store.Snapshot()
+	t, err := a.TrustStores.TrustStore(snap, c.Account, c.Region, *in.TrustStoreArn)
+	switch {
+	case err != nil:
+		return nil, err
+	case slices.Contains(a.TrustStores.InUseBy(snap, t.ARN), *in.ResourceArn):
+		return nil, apierr.New("DeleteAssociationSameAccount", "The association is one within the account; change the listener's mutual authentication")
+	}
+	return nil, apierr.New("AssociationNotFound", "Trust store '%s' has no association with '%s'", t.ARN, *in.ResourceArn)
 }

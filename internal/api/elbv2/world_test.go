@@ -159,6 +159,7 @@ func newWorld(t *testing.T, quotas elb.Quotas) *world {
 	st := store.New(engine, "/test", log)
 	tg := tags.New(st)
 	objects := map[truststore.Object][]byte{}
+	var svc *elb.Service
 	trust := truststore.New(st, tg, truststore.Options{
 		Fetch: func(_ context.Context, o truststore.Object, _ int64) ([]byte, error) {
 			if b, ok := objects[o]; ok {
@@ -166,22 +167,18 @@ func newWorld(t *testing.T, quotas elb.Quotas) *world {
 			}
 			return nil, truststore.ErrNoObject
 		},
-		InUseBy: func(_ store.Reader, arn string) []string {
+		InUseBy: func(r store.Reader, arn string) []string {
 			if strings.Contains(arn, "/used/") {
 				return []string{"arn:of-a-listener", "arn:of-another"}
 			}
-			return nil
+			return svc.TrustStoreUsers(r, arn)
 		},
 		Quota: 3,
 	})
 	location := func(content, name string, expires time.Time) string {
 		return "https://contents.example/" + content + "/" + name + "?" + expires.Format(time.RFC3339)
 	}
-	has := func(r store.Reader, account, region, arn string) bool {
-		_, err := trust.TrustStore(r, account, region, arn)
-		return err == nil
-	}
-	svc := elb.New(st, tg, network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, Quotas: quotas, Certificates: certificates{}, Instances: instances{}, TrustStores: has, Seal: seal})
+	svc = elb.New(st, tg, network{}, pools{}, elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, Quotas: quotas, Certificates: certificates{}, Instances: instances{}, TrustStores: trusted{trust}, Seal: seal})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -316,4 +313,12 @@ func (w *world) listener(in *sdk.CreateListenerInput) types.Listener {
 func seal(secret []byte, subject string) []byte {
 	sum := sha256.Sum256([]byte(subject + string(secret)))
 	return sum[:]
+}
+
+// trusted is the truststore room as the elb room has it.
+type trusted struct{ *truststore.Service }
+
+func (t trusted) Has(r store.Reader, account, region, arn string) bool {
+	_, err := t.TrustStore(r, account, region, arn)
+	return err == nil
 }

@@ -288,6 +288,14 @@ type DeleteRuleInput struct {
 type DeleteRuleOutput struct {
 }
 
+type DeleteSharedTrustStoreAssociationInput struct {
+	ResourceArn   *string `in:"ResourceArn" required:"true"`
+	TrustStoreArn *string `in:"TrustStoreArn" required:"true"`
+}
+
+type DeleteSharedTrustStoreAssociationOutput struct {
+}
+
 type DeleteTargetGroupInput struct {
 	TargetGroupArn *string `in:"TargetGroupArn" required:"true"`
 }

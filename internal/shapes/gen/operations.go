@@ -56,7 +56,7 @@ var services = []service{
 		module: "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2", pkg: "elbv2", prefix: "awsAwsquery_",
 		operations: []string{
 			"AddListenerCertificates", "AddTags", "AddTrustStoreRevocations", "CreateListener", "CreateLoadBalancer", "CreateRule",
-			"CreateTargetGroup", "CreateTrustStore", "DeleteListener", "DeleteLoadBalancer", "DeleteRule", "DeleteTargetGroup",
+			"CreateTargetGroup", "CreateTrustStore", "DeleteListener", "DeleteLoadBalancer", "DeleteRule", "DeleteSharedTrustStoreAssociation", "DeleteTargetGroup",
 			"DeleteTrustStore", "DeregisterTargets", "DescribeAccountLimits", "DescribeCapacityReservation",
 			"DescribeListenerAttributes", "DescribeListenerCertificates", "DescribeListeners", "DescribeLoadBalancerAttributes",
 			"DescribeLoadBalancers", "DescribeRules", "DescribeSSLPolicies", "DescribeTags", "DescribeTargetGroupAttributes",
