@@ -214,6 +214,7 @@ var allShapes = []shapesOf{
 		{elbv2.DeleteListenerInput{}, elbv2.DeleteListenerOutput{}},
 		{elbv2.DeleteLoadBalancerInput{}, elbv2.DeleteLoadBalancerOutput{}},
 		{elbv2.DeleteRuleInput{}, elbv2.DeleteRuleOutput{}},
+		{elbv2.DeleteSharedTrustStoreAssociationInput{}, elbv2.DeleteSharedTrustStoreAssociationOutput{}},
 		{elbv2.DeleteTargetGroupInput{}, elbv2.DeleteTargetGroupOutput{}},
 		{elbv2.DeregisterTargetsInput{}, elbv2.DeregisterTargetsOutput{}},
 		{elbv2.DescribeAccountLimitsInput{}, elbv2.DescribeAccountLimitsOutput{}},

@@ -464,7 +464,7 @@ func TestRefusalsOfForms(t *testing.T) {
 			"<Code>ValidationError</Code><Message>1 validation error detected: Value null at &#39;name&#39; failed to satisfy constraint: Member must not be null"},
 		"a nested required member is missing": {"RegisterTargets", []string{"TargetGroupArn", anyGroup, "Targets.member.1.Port", "80"}, "<Code>ValidationError</Code>"},
 		"a parameter that isn't one":          {"DeleteLoadBalancer", []string{"LoadBalancerArn", anyBalancer, "Force", "true"}, "<Code>ValidationError</Code>"},
-		"an action that isn't one":             {"ModifyLoadBalancerColour", []string{"LoadBalancerArn", anyBalancer}, "<Code>InvalidAction</Code>"},
+		"an action that isn't one":            {"ModifyLoadBalancerColour", []string{"LoadBalancerArn", anyBalancer}, "<Code>InvalidAction</Code>"},
 		"an empty list of targets":            {"RegisterTargets", []string{"TargetGroupArn", anyGroup, "Targets", ""}, "<Message>At least one target must be specified</Message>"},
 		"an empty list of tags":               {"AddTags", []string{"ResourceArns.member.1", anyGroup, "Tags", ""}, "<Code>ValidationError</Code>"},
 		"an empty list of actions": {"CreateListener", []string{"LoadBalancerArn", *w.balancer(shop()).LoadBalancerArn, "Protocol", "HTTP", "Port", "80", "DefaultActions", ""},
