@@ -89,8 +89,9 @@ var allowed = map[string][]string{
 	"cmd/fairlead": {"api/fairlead", "apierr", "client", "failpoint", "inventory", "shapes/fairlead", "config", "demo", "server", "status", "wire"},
 
 	// For tests alone.
-	"arch":           {},
-	"testkit/issuer": {},
+	"arch":                {},
+	"testkit/issuer":      {},
+	"testkit/wirefixture": {},
 	"testkit": {
 		"account", "apierr", "arn", "config", "ids", "server", "shapes/ec2", "shapes/elbv2", "shapes/sts",
 		"snapshot", "status", "store", "store/etcd", "store/memstore", "wire",
@@ -99,7 +100,7 @@ var allowed = map[string][]string{
 
 // testAids may be imported by any test, and by no other code but their own.
 // Besides, a test may import what its package reaches, directly or not.
-var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit", "testkit/issuer"}
+var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit", "testkit/issuer", "testkit/wirefixture"}
 
 // allowedInTests adds what the tests of a package may import beyond that.
 var allowedInTests = map[string][]string{
