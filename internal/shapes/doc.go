@@ -7,6 +7,11 @@
 // A member's tag says how the wire room reads and writes it: `in` is its name in
 // a request, `out` its name in a reply; one that lacks either is not in that
 // direction. `required:"true"` marks members that a request must have.
+// What the model says besides of a value's length, range or form isn't in the
+// SDK's source. A type that has such members has a method Limits, written by hand
+// in the service's limits.go: by the member's name the further tags min, max and
+// pattern.
+//
 // To serve another operation, add it to gen/operations.go and run go generate.
 package shapes
 

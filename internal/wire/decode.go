@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fairlead/fairlead/internal/apierr"
 )
@@ -115,8 +116,57 @@ func (d *decoder) structure(n *node, v reflect.Value, name, path string) {
 			}
 			continue
 		}
+		before := len(d.problems)
 		d.value(child, v.Field(m.index), full, fullPath)
+		if m.limits != nil && d.first == nil && len(d.problems) == before {
+			d.limit(m.limits, child, v.Field(m.index), full, fullPath)
+		}
 	}
+}
+
+// limit checks a member that was given against its limits, and tells each one
+// that it breaks, as the services do.
+func (d *decoder) limit(l *limits, n *node, v reflect.Value, name, path string) {
+	switch {
+	case v.Kind() == reflect.Slice && v.IsNil(), v.Kind() != reflect.Slice && !n.given:
+		return // a structure where something else belongs: unknown() tells
+	case v.Kind() == reflect.Pointer:
+		v = v.Elem()
+	}
+	var size int64
+	noun, text := "length", ""
+	switch v.Kind() {
+	case reflect.String:
+		size, text = int64(utf8.RuneCountInString(v.String())), v.String()
+	case reflect.Slice:
+		size, text = int64(v.Len()), listText(v)
+	default: // int32, int64
+		size, noun, text = v.Int(), "value", strconv.FormatInt(v.Int(), 10)
+	}
+	text = clip(text)
+	refuse := func(constraint string) {
+		d.refuse("InvalidParameterValue", fmt.Sprintf("Value (%s) for parameter %s is invalid. %s", text, name, constraint), path, "'"+text+"'", constraint)
+	}
+	if l.min != nil && size < *l.min {
+		refuse(fmt.Sprintf("Member must have %s greater than or equal to %d", noun, *l.min))
+	}
+	if l.max != nil && size > *l.max {
+		refuse(fmt.Sprintf("Member must have %s less than or equal to %d", noun, *l.max))
+	}
+	if l.pattern != nil && !l.pattern.MatchString(v.String()) {
+		refuse("Member must satisfy regular expression pattern: " + l.pattern.String())
+	}
+}
+
+// listText shows a list of strings whole, and of any other the number of its items.
+func listText(v reflect.Value) string {
+	if items, ok := v.Interface().([]string); ok {
+		return "[" + strings.Join(items, ", ") + "]"
+	}
+	if v.Len() == 0 {
+		return "[]"
+	}
+	return fmt.Sprintf("[%d items]", v.Len())
 }
 
 func join(a, b string) string {

@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"fmt"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +21,39 @@ type member struct {
 	name     string // on the wire
 	path     string // in messages: lower camel case
 	required bool
+	limits   *limits // nil: none
+}
+
+// limits are what the service's model says of a member's value. For strings min
+// and max are of characters, for lists of items.
+type limits struct {
+	min, max *int64
+	pattern  *regexp.Regexp
+}
+
+// limitsOf reads the tags min, max and pattern. What is no number or expression
+// there is a mistake in a shape, which any test of its operation meets.
+func limitsOf(tag reflect.StructTag) *limits {
+	var l limits
+	number := func(name string) *int64 {
+		text, ok := tag.Lookup(name)
+		if !ok {
+			return nil
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			panic(fmt.Sprintf("wire: tag %s:%q: %v", name, text, err))
+		}
+		return &n
+	}
+	l.min, l.max = number("min"), number("max")
+	if text, ok := tag.Lookup("pattern"); ok {
+		l.pattern = regexp.MustCompile(text)
+	}
+	if l == (limits{}) {
+		return nil
+	}
+	return &l
 }
 
 var plans sync.Map // reflect.Type → *plan
@@ -27,9 +63,15 @@ func planOf(t reflect.Type) *plan {
 		return p.(*plan)
 	}
 	p := new(plan)
+	var limited map[string]reflect.StructTag
+	if s, ok := reflect.Zero(t).Interface().(interface {
+		Limits() map[string]reflect.StructTag
+	}); ok {
+		limited = s.Limits()
+	}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		m := member{index: i, path: strings.ToLower(f.Name[:1]) + f.Name[1:], required: f.Tag.Get("required") == "true"}
+		m := member{index: i, path: strings.ToLower(f.Name[:1]) + f.Name[1:], required: f.Tag.Get("required") == "true", limits: limitsOf(limited[f.Name])}
 		if m.name = f.Tag.Get("in"); m.name != "" {
 			p.in = append(p.in, m)
 		}

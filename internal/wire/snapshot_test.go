@@ -39,7 +39,8 @@ func TestRecordedSDKRequestsAreReadWhole(t *testing.T) {
 				form.Del("Action")
 				form.Del("Version")
 				in := reflect.New(reflect.TypeOf(op[0])).Interface()
-				if err := wire.DecodeForm(s.spec.Protocol, form, in); err != nil {
+				// The values are fillers, which break limits: what of them was read shows below.
+				if err := wire.DecodeForm(s.spec.Protocol, form, in); err != nil && !strings.Contains(err.Error(), " failed to satisfy constraint: ") {
 					t.Fatalf("decode: %v", err)
 				}
 				if diff := cmp.Diff(form, wire.EncodeForm(s.spec.Protocol, in)); diff != "" {

@@ -469,3 +469,33 @@ func TestAMessageTellsAtMostTenProblems(t *testing.T) {
 		t.Errorf("got %.300v", err)
 	}
 }
+
+// What the model says of lengths, ranges and forms is checked before a handler
+// sees it, and all that is broken is told at once.
+func TestLimitsOfTheModel(t *testing.T) {
+	for name, c := range map[string]struct {
+		in   any
+		form url.Values
+		want string // what the message ends with; "": it is read
+	}{
+		"a number that is too small":   {new(elbv2.DescribeRulesInput), form("PageSize", "0"), "1 validation error detected: Value '0' at 'pageSize' failed to satisfy constraint: Member must have value greater than or equal to 1"},
+		"a number that is too large":   {new(elbv2.DescribeRulesInput), form("PageSize", "401"), "Value '401' at 'pageSize' failed to satisfy constraint: Member must have value less than or equal to 400"},
+		"the largest number":           {new(elbv2.DescribeRulesInput), form("PageSize", "400"), ""},
+		"no number is given":           {new(elbv2.DescribeRulesInput), form(), ""},
+		"no number at all":             {new(elbv2.DescribeRulesInput), form("PageSize", "many"), "1 validation error detected: Value 'many' at 'pageSize' failed to satisfy constraint: Member must be an integer"},
+		"characters, not bytes, count": {new(elbv2.AddTagsInput), form("ResourceArns.member.1", "a", "Tags.member.1.Key", strings.Repeat("é", 128)), ""},
+		"a string that is too long": {new(elbv2.AddTagsInput), form("ResourceArns.member.1", "a", "Tags.member.1.Key", strings.Repeat("é", 129)),
+			"…' at 'tags.1.member.key' failed to satisfy constraint: Member must have length less than or equal to 128"},
+		"an empty list": {new(elbv2.AddTagsInput), form("ResourceArns.member.1", "a", "Tags", ""), "Value '[]' at 'tags' failed to satisfy constraint: Member must have length greater than or equal to 1"},
+		"two limits of one member": {new(elbv2.CreateTrustStoreInput), form("Name", "", "CaCertificatesBundleS3Bucket", "b", "CaCertificatesBundleS3Key", "k"),
+			"2 validation errors detected: Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1; Value '' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^([a-zA-Z0-9]+-)*[a-zA-Z0-9]+$"},
+		"limits of several members, one of them absent": {new(elbv2.SetRulePrioritiesInput), form("RulePriorities.member.1.Priority", "0", "RulePriorities.member.4.Priority", "50001"),
+			"2 validation errors detected: Value '0' at 'rulePriorities.1.member.priority' failed to satisfy constraint: Member must have value greater than or equal to 1; Value '50001' at 'rulePriorities.4.member.priority' failed to satisfy constraint: Member must have value less than or equal to 50000"},
+		"a structure where a scalar belongs": {new(elbv2.DescribeRulesInput), form("PageSize.member.1", "0"), "The parameter PageSize.member.1 is not recognized"},
+	} {
+		err := wire.DecodeForm(wire.Query, c.form, c.in)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasSuffix(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want …%s", name, err, c.want)
+		}
+	}
+}

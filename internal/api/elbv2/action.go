@@ -14,14 +14,14 @@ import (
 // readActions reads actions in either of the forms that the service accepts.
 func readActions(in []elbv2.Action) ([]elb.Action, error) {
 	actions := make([]elb.Action, 0, len(in))
-	for i, a := range in {
+	for _, a := range in {
 		out := elb.Action{Type: string(a.Type), Order: int(value(a.Order))}
 		var err error
 		switch a.Type {
 		case elbv2.ActionTypeEnumForward:
 			out.Forward, err = readForward(a)
 		case elbv2.ActionTypeEnumFixedResponse:
-			out.FixedResponse, err = readFixedResponse(a.FixedResponseConfig, i+1)
+			out.FixedResponse = readFixedResponse(a.FixedResponseConfig)
 		case elbv2.ActionTypeEnumRedirect:
 			out.Redirect = readRedirect(a.RedirectConfig)
 		case elbv2.ActionTypeEnumAuthenticateOidc:
@@ -75,15 +75,12 @@ func readForward(a elbv2.Action) (*elb.Forward, error) {
 	return f, nil
 }
 
-func readFixedResponse(cfg *elbv2.FixedResponseActionConfig, n int) (*elb.FixedResponse, error) {
+func readFixedResponse(cfg *elbv2.FixedResponseActionConfig) *elb.FixedResponse {
 	if cfg == nil {
-		return nil, nil
+		return nil
 	}
-	code, err := strconv.Atoi(*cfg.StatusCode)
-	if err != nil || len(*cfg.StatusCode) != 3 || code < 200 || code > 599 || code/100 == 3 {
-		return nil, constraint(*cfg.StatusCode, fmt.Sprintf("defaultActions.%d.member.fixedResponseConfig.statusCode", n), `Member must satisfy regular expression pattern: ^(2|4|5)\d\d$`)
-	}
-	return &elb.FixedResponse{StatusCode: code, ContentType: value(cfg.ContentType), Body: value(cfg.MessageBody)}, nil
+	code, _ := strconv.Atoi(*cfg.StatusCode) // three digits, by the model
+	return &elb.FixedResponse{StatusCode: code, ContentType: value(cfg.ContentType), Body: value(cfg.MessageBody)}
 }
 
 // readRedirect fills in what a redirect doesn't say.

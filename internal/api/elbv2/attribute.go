@@ -2,7 +2,6 @@ package elbv2
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -11,15 +10,9 @@ import (
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
-// maxAttributes is how many attributes one call may set (ELBv2 model).
-const maxAttributes = 20
-
 // readAttributes returns what a call sets. One that names a key twice has its
 // last word.
 func readAttributes[T any](in []T, of func(T) (key, value *string)) (map[string]string, error) {
-	if len(in) > maxAttributes {
-		return nil, constraint(fmt.Sprintf("[%d attributes]", len(in)), "attributes", "Member must have length less than or equal to %d", maxAttributes)
-	}
 	out := map[string]string{}
 	for _, a := range in {
 		key, value := of(a)

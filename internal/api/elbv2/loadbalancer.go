@@ -3,15 +3,12 @@ package elbv2
 import (
 	"context"
 	"iter"
-	"regexp"
 
 	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/ids"
 	"github.com/fairlead/fairlead/internal/shapes/elbv2"
 	"github.com/fairlead/fairlead/internal/wire"
 )
-
-var poolID = regexp.MustCompile(`^(ipam-pool-)[a-zA-Z0-9]+$`)
 
 func (a *API) createLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.CreateLoadBalancerInput) (*elbv2.CreateLoadBalancerOutput, error) {
 	switch {
@@ -40,9 +37,7 @@ func (a *API) createLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.Cr
 	if in.IpAddressType != "" {
 		req.AddressType = string(in.IpAddressType)
 	}
-	if req.PoolID, err = readPool(in.IpamPools); err != nil {
-		return nil, err
-	}
+	req.PoolID = readPool(in.IpamPools)
 	b, err := a.elb.CreateLoadBalancer(ctx, req)
 	if err != nil {
 		return nil, err
@@ -51,23 +46,16 @@ func (a *API) createLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.Cr
 }
 
 // readPool returns the pool that a call names, "" for none.
-func readPool(p *elbv2.IpamPools) (string, error) {
-	if p == nil || p.Ipv4IpamPoolId == nil {
-		return "", nil
+func readPool(p *elbv2.IpamPools) string {
+	if p == nil {
+		return ""
 	}
-	if !poolID.MatchString(*p.Ipv4IpamPoolId) {
-		return "", constraint(*p.Ipv4IpamPoolId, "ipamPools.ipv4IpamPoolId", "Member must satisfy regular expression pattern: %s", poolID)
-	}
-	return *p.Ipv4IpamPoolId, nil
+	return value(p.Ipv4IpamPoolId)
 }
 
 func (a *API) modifyIPPools(ctx context.Context, c *wire.Call, in *elbv2.ModifyIpPoolsInput) (*elbv2.ModifyIpPoolsOutput, error) {
-	pool, err := readPool(in.IpamPools)
-	if err != nil {
-		return nil, err
-	}
 	b, err := a.elb.ModifyIPPool(ctx, elb.ModifyIPPool{
-		Account: c.Account, Region: c.Region, ARN: *in.LoadBalancerArn, PoolID: pool, Remove: len(in.RemoveIpamPools) > 0, Time: c.Now,
+		Account: c.Account, Region: c.Region, ARN: *in.LoadBalancerArn, PoolID: readPool(in.IpamPools), Remove: len(in.RemoveIpamPools) > 0, Time: c.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -164,9 +152,6 @@ func renderZones(b elb.LoadBalancer) []elbv2.AvailabilityZone {
 func (a *API) describeLoadBalancers(_ context.Context, c *wire.Call, in *elbv2.DescribeLoadBalancersInput) (*elbv2.DescribeLoadBalancersOutput, error) {
 	if len(in.LoadBalancerArns) > 0 && len(in.Names) > 0 {
 		return nil, invalid("Load balancer names and load balancer ARNs cannot be specified at the same time")
-	}
-	if err := atMost(in.LoadBalancerArns, maxNames, "loadBalancerArns"); err != nil {
-		return nil, err
 	}
 	snap := a.store.Snapshot()
 	var found []elb.LoadBalancer

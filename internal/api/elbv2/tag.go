@@ -2,17 +2,13 @@ package elbv2
 
 import (
 	"context"
-	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/shapes/elbv2"
 	"github.com/fairlead/fairlead/internal/tags"
 	"github.com/fairlead/fairlead/internal/wire"
 )
-
-var tagChars = regexp.MustCompile(`^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`)
 
 // readTags checks tags as every operation that takes them does.
 func readTags(in []elbv2.Tag) ([]tags.Tag, error) {
@@ -23,12 +19,8 @@ func readTags(in []elbv2.Tag) ([]tags.Tag, error) {
 		switch {
 		case seen[key]:
 			return nil, apierr.New("DuplicateTagKeys", "Tag key was specified more than once: %s", key)
-		case key == "" || utf8.RuneCountInString(key) > 128 || !tagChars.MatchString(key):
-			return nil, invalid("The tag key '%s' must have 1 to 128 letters, digits, spaces and characters of _.:/=+-@", key)
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			return nil, invalid("The tag key '%s' begins with 'aws:', which is reserved", key)
-		case utf8.RuneCountInString(val) > 256 || !tagChars.MatchString(val):
-			return nil, invalid("The value of tag '%s' must have at most 256 letters, digits, spaces and characters of _.:/=+-@", key)
 		}
 		seen[key] = true
 		out = append(out, tags.Tag{Key: key, Value: val})
@@ -44,26 +36,14 @@ func (a *API) addTags(ctx context.Context, c *wire.Call, in *elbv2.AddTagsInput)
 	if err != nil {
 		return nil, err
 	}
-	if len(tg) == 0 {
-		return nil, constraint("[]", "tags", "Member must have length greater than or equal to 1")
-	}
-	if err := atMost(in.ResourceArns, maxNames, "resourceArns"); err != nil {
-		return nil, err
-	}
 	return &elbv2.AddTagsOutput{}, a.elb.AddTags(ctx, c.Account, c.Region, in.ResourceArns, tg)
 }
 
 func (a *API) removeTags(ctx context.Context, c *wire.Call, in *elbv2.RemoveTagsInput) (*elbv2.RemoveTagsOutput, error) {
-	if err := atMost(in.ResourceArns, maxNames, "resourceArns"); err != nil {
-		return nil, err
-	}
 	return &elbv2.RemoveTagsOutput{}, a.elb.RemoveTags(ctx, c.Account, c.Region, in.ResourceArns, in.TagKeys)
 }
 
 func (a *API) describeTags(_ context.Context, c *wire.Call, in *elbv2.DescribeTagsInput) (*elbv2.DescribeTagsOutput, error) {
-	if err := atMost(in.ResourceArns, maxNames, "resourceArns"); err != nil {
-		return nil, err
-	}
 	snap := a.store.Snapshot()
 	out := &elbv2.DescribeTagsOutput{TagDescriptions: []elbv2.TagDescription{}}
 	for _, arn := range in.ResourceArns {
