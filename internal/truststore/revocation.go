@@ -10,8 +10,12 @@ import (
 // AddRevocations adds the revocation lists that objects have, all or none, and
 // returns them.
 func (s *Service) AddRevocations(ctx context.Context, account, region, at string, objects []Object, now time.Time) ([]Revocation, error) {
-	if _, err := s.TrustStore(s.store.Snapshot(), account, region, at); err != nil {
+	there, err := s.TrustStore(s.store.Snapshot(), account, region, at)
+	if err != nil {
 		return nil, err
+	}
+	if len(there.Revocations)+len(objects) > maxLists { // before anything is fetched and kept
+		return nil, fail(TooManyEntries, "A trust store can have %d revocation lists at most", maxLists)
 	}
 	var lists []Revocation
 	for _, o := range objects {
@@ -21,7 +25,7 @@ func (s *Service) AddRevocations(ctx context.Context, account, region, at string
 		}
 		lists = append(lists, r)
 	}
-	_, err := s.change(ctx, account, region, at, func(t *TrustStore) error {
+	_, err = s.change(ctx, account, region, at, func(t *TrustStore) error {
 		t.Revocations = slices.Clone(t.Revocations)
 		for i := range lists {
 			t.LastRevocation++
