@@ -11,8 +11,11 @@ import (
 )
 
 func (a *API) createLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.CreateLoadBalancerInput) (*elbv2.CreateLoadBalancerOutput, error) {
+	other := in.Type != "" && in.Type != elbv2.LoadBalancerTypeEnumApplication
 	switch {
-	case in.Type != "" && in.Type != elbv2.LoadBalancerTypeEnumApplication:
+	case other && in.IpamPools != nil:
+		return nil, &elb.Error{Kind: elb.InvalidConfiguration, Message: "An IPAM pool can be specified only for application load balancers"}
+	case other:
 		return nil, invalid("Load balancer type '%s' is not supported by this installation; use 'application'", in.Type)
 	case in.CustomerOwnedIpv4Pool != nil:
 		return nil, invalid("Customer-owned address pools are not supported by this installation")
