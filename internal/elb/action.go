@@ -30,7 +30,7 @@ func (a Action) routes() bool { return a.OIDC == nil && a.Cognito == nil && a.JW
 // one conflicts.
 func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, protocol string, actions, was []Action) ([]Action, error) {
 	if len(actions) == 0 {
-		return nil, fail(Invalid, "A listener must have a default action")
+		return nil, fail(Invalid, "An action must be specified")
 	}
 	checked := make([]Action, 0, len(actions))
 	for _, a := range actions {

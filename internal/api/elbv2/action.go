@@ -16,6 +16,9 @@ func readActions(in []elbv2.Action) ([]elb.Action, error) {
 	actions := make([]elb.Action, 0, len(in))
 	for _, a := range in {
 		out := elb.Action{Type: string(a.Type), Order: int(value(a.Order))}
+		if err := checkConfigs(a); err != nil {
+			return nil, err
+		}
 		var err error
 		switch a.Type {
 		case elbv2.ActionTypeEnumForward:
@@ -40,6 +43,29 @@ func readActions(in []elbv2.Action) ([]elb.Action, error) {
 	return actions, nil
 }
 
+// checkConfigs refuses an action with the configuration of another type, which
+// would be ignored.
+func checkConfigs(a elbv2.Action) error {
+	for _, c := range []struct {
+		of    elbv2.ActionTypeEnum
+		name  string
+		given bool
+	}{
+		{elbv2.ActionTypeEnumForward, "TargetGroupArn", a.TargetGroupArn != nil},
+		{elbv2.ActionTypeEnumForward, "ForwardConfig", a.ForwardConfig != nil},
+		{elbv2.ActionTypeEnumRedirect, "RedirectConfig", a.RedirectConfig != nil},
+		{elbv2.ActionTypeEnumFixedResponse, "FixedResponseConfig", a.FixedResponseConfig != nil},
+		{elbv2.ActionTypeEnumAuthenticateOidc, "AuthenticateOidcConfig", a.AuthenticateOidcConfig != nil},
+		{elbv2.ActionTypeEnumAuthenticateCognito, "AuthenticateCognitoConfig", a.AuthenticateCognitoConfig != nil},
+		{elbv2.ActionTypeEnumJwtValidation, "JwtValidationConfig", a.JwtValidationConfig != nil},
+	} {
+		if c.given && a.Type != c.of {
+			return invalid("The '%s' is not compatible with an action of type '%s'", c.name, a.Type)
+		}
+	}
+	return nil
+}
+
 func readForward(a elbv2.Action) (*elb.Forward, error) {
 	f := new(elb.Forward)
 	if cfg := a.ForwardConfig; cfg != nil {
@@ -48,8 +74,11 @@ func readForward(a elbv2.Action) (*elb.Forward, error) {
 				return nil, invalid("A target group ARN must be specified")
 			}
 			weight := 1
-			if g.Weight != nil {
+			switch {
+			case g.Weight != nil:
 				weight = int(*g.Weight)
+			case len(cfg.TargetGroups) > 1:
+				return nil, invalid("A weight must be specified for each target group when an action has several")
 			}
 			f.TargetGroups = append(f.TargetGroups, elb.WeightedTargetGroup{ARN: *g.TargetGroupArn, Weight: weight})
 		}

@@ -344,7 +344,7 @@ func TestRefusals(t *testing.T) {
 			"ValidationError", "The target group ARN and the forward configuration of an action must name the same single target group"},
 		{"a weight out of range", forward(&types.ForwardActionConfig{TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: &tg, Weight: new(int32(1000))}}}),
 			"ValidationError", "Target group weight '1000' must be between '0-999' inclusive"},
-		{"one group twice", forward(&types.ForwardActionConfig{TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: &tg}, {TargetGroupArn: &tg}}}),
+		{"one group twice", forward(&types.ForwardActionConfig{TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: &tg, Weight: new(int32(1))}, {TargetGroupArn: &tg, Weight: new(int32(1))}}}),
 			"ValidationError", "Target group '" + tg + "' was specified more than once in an action"},
 		{"six groups in an action", forward(&types.ForwardActionConfig{TargetGroups: make6(tg)}),
 			"TooManyTargetGroups", "An action can have 5 target groups at most; 6 were specified"},
@@ -468,7 +468,7 @@ func TestRefusalsOfForms(t *testing.T) {
 		"an empty list of targets":            {"RegisterTargets", []string{"TargetGroupArn", anyGroup, "Targets", ""}, "<Message>At least one target must be specified</Message>"},
 		"an empty list of tags":               {"AddTags", []string{"ResourceArns.member.1", anyGroup, "Tags", ""}, "<Code>ValidationError</Code>"},
 		"an empty list of actions": {"CreateListener", []string{"LoadBalancerArn", *w.balancer(shop()).LoadBalancerArn, "Protocol", "HTTP", "Port", "80", "DefaultActions", ""},
-			"<Message>A listener must have a default action</Message>"},
+			"<Message>An action must be specified</Message>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.unchanged(t, func() {
@@ -499,7 +499,7 @@ func repeated(s string, n int) (out []string) {
 
 func make6(arn string) (out []types.TargetGroupTuple) {
 	for range 6 {
-		out = append(out, types.TargetGroupTuple{TargetGroupArn: &arn})
+		out = append(out, types.TargetGroupTuple{TargetGroupArn: &arn, Weight: new(int32(1))})
 	}
 	return out
 }
