@@ -8,6 +8,7 @@ type Kind string
 // The kinds, after the ACM errors that they become.
 const (
 	Invalid     Kind = "Invalid"
+	InProgress  Kind = "InProgress"
 	NotFound    Kind = "NotFound"
 	InUse       Kind = "InUse"
 	TooMany     Kind = "TooMany"

@@ -11,7 +11,8 @@ type Type string
 
 // The types of ACM CertificateType that there can be here.
 const (
-	Imported Type = "IMPORTED"
+	Imported     Type = "IMPORTED"
+	AmazonIssued Type = "AMAZON_ISSUED" // ACM's word for one that was requested here, whoever the authority is
 )
 
 // Status is ACM's CertificateStatus.
@@ -19,8 +20,11 @@ type Status string
 
 // The statuses that a certificate here can have.
 const (
-	Issued  Status = "ISSUED"
-	Expired Status = "EXPIRED"
+	PendingValidation  Status = "PENDING_VALIDATION"
+	Issued             Status = "ISSUED"
+	Expired            Status = "EXPIRED"
+	ValidationTimedOut Status = "VALIDATION_TIMED_OUT"
+	Failed             Status = "FAILED"
 )
 
 // Certificate is one certificate, by ARN.
@@ -33,10 +37,15 @@ type Certificate struct {
 	Updated time.Time // when the present content came: imported or issued
 
 	Facts
-	Body  string // PEM of the leaf
+	Body  string `json:",omitempty"` // PEM of the leaf; "": there is no content yet
 	Chain string `json:",omitempty"` // PEM of what certifies it, in order
-	Key   []byte // PKCS #8, sealed for ARN; see Sealer
+	Key   []byte `json:",omitempty"` // PKCS #8, sealed for ARN; see Sealer
+
+	Issuance *Issuance `json:",omitempty"` // nil: imported
 }
+
+// HasContent says whether there is anything to serve with.
+func (c Certificate) HasContent() bool { return c.Body != "" }
 
 // Facts are what a certificate says of itself.
 type Facts struct {
@@ -61,6 +70,9 @@ type ExtendedKeyUsage struct {
 
 // Status returns the certificate's status at a time.
 func (c Certificate) Status(now time.Time) Status {
+	if c.Issuance != nil && c.Issuance.Status != Issued {
+		return c.Issuance.Status
+	}
 	if now.After(c.NotAfter) {
 		return Expired
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/arn"
+	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/tags"
 )
@@ -24,6 +25,14 @@ type Options struct {
 
 	// InUseBy returns the ARNs of what uses a certificate; nil: nothing does.
 	InUseBy func(r store.Reader, arn string) []string
+
+	Tokens    *idempotency.Service // of requests
+	Authority Authority            // nil: certificates can't be requested
+	Zone      string               // that our DNS server answers for, without the trailing dot
+
+	// OwnsName says whether a name within Zone is the account's. Nobody else gets a
+	// certificate for it.
+	OwnsName func(r store.Reader, account, name string) bool
 }
 
 // Service keeps certificates.
@@ -36,6 +45,7 @@ type Service struct {
 	byOwner      *store.Index[Certificate] // account/region
 	uses         *store.Collection[stamp]  // by certificate ARN: stands for the set of what uses it
 	owners       *store.Collection[stamp]  // by account/region: stands for the set of its certificates
+	validations  *store.Collection[validation]
 }
 
 // stamp is a record that stands for a set: who changes the set writes it.
@@ -57,6 +67,7 @@ func New(st *store.Store, tg *tags.Service, opts Options) *Service {
 	s.byOwner = s.certificates.Index(func(c Certificate) []string { return []string{owner(c.Account, c.Region)} })
 	s.uses = store.NewCollection[stamp](st, "certs.use", 1)
 	s.owners = store.NewCollection[stamp](st, "certs.owner", 1)
+	s.validations = store.NewCollection[validation](st, "certs.validation", 1)
 	return s
 }
 
@@ -70,7 +81,7 @@ func (s *Service) Collection() string { return s.certificates.Name() }
 func (s *Service) CheckKeys() error {
 	n, first := 0, ""
 	for at, c := range s.All(s.store.Snapshot()) {
-		if s.opts.Sealer.check(c.Key) != nil {
+		if c.HasContent() && s.opts.Sealer.check(c.Key) != nil {
 			if n++; n == 1 {
 				first = at
 			}
@@ -102,7 +113,8 @@ func (s *Service) Import(ctx context.Context, in Import) (Certificate, error) {
 	var made Certificate
 	err = s.store.Update(ctx, func(tx *store.Tx) error {
 		if in.ARN == "" {
-			made, err = s.add(tx, in)
+			made = Certificate{ARN: s.arn(in.Account, in.Region, in.ID), Account: in.Account, Region: in.Region, Type: Imported, Created: in.Time}
+			err = s.add(tx, made, in.Tags)
 		} else {
 			made, err = s.replaceable(tx, in, content.facts)
 		}
@@ -117,18 +129,18 @@ func (s *Service) Import(ctx context.Context, in Import) (Certificate, error) {
 	return made, err
 }
 
-// add begins a new certificate.
-func (s *Service) add(tx *store.Tx, in Import) (Certificate, error) {
-	key := owner(in.Account, in.Region)
+func (s *Service) arn(account, region, id string) string {
+	return arn.New("acm", region, account, "certificate/"+id).String()
+}
+
+// add makes room for a new certificate, which the caller writes.
+func (s *Service) add(tx *store.Tx, c Certificate, tg []tags.Tag) error {
+	key := owner(c.Account, c.Region)
 	if s.byOwner.Count(tx, key) >= s.opts.Quota {
-		return Certificate{}, fail(TooMany, "You have reached the maximum number of certificates, %d. Delete certificates that are not in use.", s.opts.Quota)
+		return fail(TooMany, "You have reached the maximum number of certificates, %d. Delete certificates that are not in use.", s.opts.Quota)
 	}
 	bump(tx, s.owners, key)
-	c := Certificate{
-		ARN:     arn.New("acm", in.Region, in.Account, "certificate/"+in.ID).String(),
-		Account: in.Account, Region: in.Region, Type: Imported, Created: in.Time,
-	}
-	return c, s.putTags(tx, c, in.Tags)
+	return s.putTags(tx, c, tg)
 }
 
 // replaceable returns the certificate that an import replaces. The new content
@@ -140,6 +152,8 @@ func (s *Service) replaceable(tx *store.Tx, in Import, next Facts) (Certificate,
 		return Certificate{}, err
 	}
 	switch {
+	case c.Type != Imported:
+		return Certificate{}, fail(Invalid, "Certificate %s was not imported, and only an imported one can be replaced by an import.", c.ARN)
 	case len(in.Tags) > 0:
 		return Certificate{}, fail(Invalid, "You cannot apply tags when you reimport a certificate. Use AddTagsToCertificate.")
 	case next.KeyAlgorithm != c.KeyAlgorithm:
@@ -205,7 +219,8 @@ func (s *Service) Use(tx *store.Tx, arns []string) {
 // Delete removes a certificate with its private key, unless it is in use.
 func (s *Service) Delete(ctx context.Context, account, region, at string) error {
 	return s.store.Update(ctx, func(tx *store.Tx) error {
-		if _, err := s.Certificate(tx, account, region, at); err != nil {
+		c, err := s.Certificate(tx, account, region, at)
+		if err != nil {
 			return err
 		}
 		_, used := s.uses.Get(tx, at) // guards what InUseBy says
@@ -214,6 +229,9 @@ func (s *Service) Delete(ctx context.Context, account, region, at string) error 
 		}
 		if used {
 			s.uses.Delete(tx, at)
+		}
+		if c.Issuance.validates() {
+			s.endValidation(tx, c)
 		}
 		s.certificates.Delete(tx, at)
 		s.tags.Clear(tx, at)
