@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	// What is decided.
 	"account":   {"arn", "store"},
 	"audit":     {},
-	"certs":     {"arn", "store", "tags"},
+	"certs":     {"arn", "idempotency", "store", "tags"},
 	"discovery": {"history", "idempotency", "store", "tags"},
 	"dns":       {"snapshot", "store"},
 	"elb":       {"arn", "event", "failpoint", "idempotency", "ids", "snapshot", "store", "tags"},
@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"ipam":      {"arn", "event", "failpoint", "history", "idempotency", "ids", "ipam/space", "store", "tags"},
 	"vpc":       {"arn", "failpoint", "idempotency", "ids", "store", "tags"},
 
+	"certs/acme":          {"certs", "store"},
 	"bucket":              {},
 	"instance":            {"ids", "store", "tags"},
 	"truststore":          {"arn", "ids", "store", "tags"},
@@ -75,7 +76,7 @@ var allowed = map[string][]string{
 	"config": {},
 	"status": {},
 	"server": {
-		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "bucket", "certs", "config",
+		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "bucket", "certs", "certs/acme", "config",
 		"discovery", "dns", "dnsserver", "elb", "event", "failpoint", "fsck", "health", "history", "idempotency", "ids", "instance", "ipam", "ipam/forecast",
 		"ipam/proof", "node", "prefixlist",
 		"prefixlist/resolver", "proxy", "snapshot", "status", "store",
@@ -91,6 +92,7 @@ var allowed = map[string][]string{
 	// For tests alone.
 	"arch":                {},
 	"testkit/issuer":      {},
+	"testkit/pebble":      {},
 	"testkit/wirefixture": {},
 	"testkit": {
 		"account", "apierr", "arn", "config", "ids", "server", "shapes/ec2", "shapes/elbv2", "shapes/sts",
@@ -100,7 +102,7 @@ var allowed = map[string][]string{
 
 // testAids may be imported by any test, and by no other code but their own.
 // Besides, a test may import what its package reaches, directly or not.
-var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit", "testkit/issuer", "testkit/wirefixture"}
+var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit", "testkit/issuer", "testkit/pebble", "testkit/wirefixture"}
 
 // allowedInTests adds what the tests of a package may import beyond that.
 var allowedInTests = map[string][]string{
@@ -123,6 +125,12 @@ var restrictions = []restriction{
 		why: "the file of the last assignment is the node's alone"},
 	{path: "github.com/miekg/dns", only: []string{"dns", "dnsserver", "ipam/proof", "testkit"}, tests: true,
 		why: "packets are the DNS server's, and of who asks a resolver for a proof; tests may ask questions with it"},
+	{path: "github.com/caddyserver/certmagic", only: []string{"certs/acme"},
+		why: "ACME is spoken in one room"},
+	{path: "github.com/mholt/acmez", only: []string{"certs/acme"},
+		why: "ACME is spoken in one room"},
+	{path: "github.com/letsencrypt/pebble", only: []string{"testkit/pebble"},
+		why: "a certificate authority for tests has no place in the binary"},
 	{path: "github.com/aws", only: []string{"testkit"}, tests: true,
 		why: "the SDK's clients are our tests; the binary speaks the protocols by itself"},
 	{path: "github.com/aws/aws-sdk-go-v2/service/ec2", tests: true,
