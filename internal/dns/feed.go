@@ -36,6 +36,17 @@ type Source interface {
 	Endpoints(r store.Reader) iter.Seq[string]
 }
 
+// Texts is the certs room: what an authority looks for before it issues a certificate.
+type Texts interface {
+	// Collection names the collection whose changes change texts.
+	Collection() string
+	// Texts returns the name that a record's texts are at, without the trailing dot,
+	// and its TXT records; none if the record is gone.
+	Texts(r store.Reader, key string) (name string, texts []string)
+	// All yields the keys of all records with texts.
+	All(r store.Reader) iter.Seq[string]
+}
+
 // Server answers queries with what it was last given.
 type Server interface {
 	SetZone(snapshot.Zone)
@@ -52,7 +63,11 @@ type Options struct {
 	// IPv6 address that is served on an IPv4 one is answered as that, mapped
 	// (RFC 4291 §2.5.5.2): a client that asks for AAAA gets where it wants to.
 	AnswerBound bool
+	Texts       Texts // nil: none
 }
+
+// textTTL is how long a text may be remembered: the next order has another.
+const textTTL = time.Second
 
 // negativeTTL is how long a resolver may remember that a name or type is absent.
 // Short, because a name's first address appears soon after the name.
@@ -65,17 +80,22 @@ type Feed struct {
 	server Server
 	opts   Options
 	owners map[string][]string // endpoint key → the names it has in server
+	texts  map[string]string   // key of a record with texts → its name in server
 }
 
 // NewFeed returns a feed of server from source.
 func NewFeed(st *store.Store, source Source, server Server, opts Options) *Feed {
-	return &Feed{store: st, source: source, server: server, opts: opts, owners: map[string][]string{}}
+	return &Feed{store: st, source: source, server: server, opts: opts, owners: map[string][]string{}, texts: map[string]string{}}
 }
 
 // Run feeds until ctx ends. It has put all names there are before it calls ready.
 func (f *Feed) Run(ctx context.Context, ready func()) {
 	f.zone(f.store.Snapshot())
-	sub := f.store.Subscribe(f.source.Collections()...)
+	collections := slices.Clone(f.source.Collections())
+	if f.opts.Texts != nil {
+		collections = append(collections, f.opts.Texts.Collection())
+	}
+	sub := f.store.Subscribe(collections...)
 	defer sub.Close()
 	for {
 		select {
@@ -107,9 +127,13 @@ func (f *Feed) zone(r store.Snapshot) {
 
 // update brings the names of what changed up to date and says whether there was any.
 func (f *Feed) update(r store.Snapshot, keys []store.Key, all bool) bool {
-	changed := map[string]bool{}
+	changed, texts := map[string]bool{}, map[string]bool{}
 	for _, k := range keys {
-		changed[f.source.Owner(r, k)] = true
+		if f.opts.Texts != nil && k.Collection == f.opts.Texts.Collection() {
+			texts[k.Key] = true
+		} else {
+			changed[f.source.Owner(r, k)] = true
+		}
 	}
 	if all {
 		for key := range f.source.Endpoints(r) {
@@ -118,12 +142,37 @@ func (f *Feed) update(r store.Snapshot, keys []store.Key, all bool) bool {
 		for key := range f.owners {
 			changed[key] = true
 		}
+		if f.opts.Texts != nil {
+			for key := range f.opts.Texts.All(r) {
+				texts[key] = true
+			}
+		}
+		for key := range f.texts {
+			texts[key] = true
+		}
 	}
 	delete(changed, "")
 	for key := range changed {
 		f.apply(r, key)
 	}
-	return len(changed) > 0
+	for key := range texts {
+		f.applyTexts(r, key)
+	}
+	return len(changed)+len(texts) > 0
+}
+
+func (f *Feed) applyTexts(r store.Snapshot, key string) {
+	name, texts := f.opts.Texts.Texts(r, key)
+	if len(texts) == 0 {
+		if owner, ok := f.texts[key]; ok {
+			f.server.Remove(owner)
+			delete(f.texts, key)
+		}
+		return
+	}
+	owner := strings.ToLower(name) + "."
+	f.server.Put(snapshot.Name{Owner: owner, TTL: textTTL, TXT: texts})
+	f.texts[key] = owner
 }
 
 func (f *Feed) apply(r store.Snapshot, key string) {

@@ -25,7 +25,7 @@ type Certificate struct {
 	KeyAlgorithm       string   // "RSA_2048", "EC_prime256v1"
 	SignatureAlgorithm string   // "SHA256WITHRSA"
 	Hosts              []string // names that clients may ask it for, in lower case; "*" for a first label
-	PEM                string   // the certificate and what certifies it, in order
+	PEM                string   // the certificate and what certifies it, in order; "": not issued yet
 	Key                []byte   // its private key, sealed for who serves it
 }
 
@@ -33,7 +33,7 @@ type Certificate struct {
 // certificates for your Application Load Balancer").
 func (c Certificate) usable() bool {
 	weak := strings.HasPrefix(c.SignatureAlgorithm, "MD5") || strings.HasPrefix(c.SignatureAlgorithm, "SHA1")
-	return len(c.Hosts) > 0 && !weak && c.KeyAlgorithm != "RSA_1024"
+	return c.PEM != "" && len(c.Hosts) > 0 && !weak && c.KeyAlgorithm != "RSA_1024"
 }
 
 // ListenerTLS is how an HTTPS listener speaks TLS.

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -54,6 +55,21 @@ func (s *Service) Endpoints(r store.Reader) iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// OwnsName says whether a DNS name is one of the account's load balancers', in any
+// case.
+func (s *Service) OwnsName(r store.Reader, account, name string) bool {
+	// NAME-DIGITS.REGION.BASE, perhaps with "dualstack." before.
+	name = strings.TrimPrefix(strings.ToLower(name), "dualstack.")
+	_, rest, _ := strings.Cut(name, ".")
+	region := strings.TrimSuffix(rest, "."+s.opts.BaseDomain)
+	for _, b := range s.LoadBalancers(r, account, region, "") {
+		if strings.EqualFold(b.DNSName, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // Address returns the address that clients reach the node on.
