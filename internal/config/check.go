@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/mail"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,6 +51,7 @@ func (c Config) Check() error {
 	oneOf("log-format", c.LogFormat, "text", "json")
 	oneOf("attachment.driver", c.Attachment.Driver, DriverLoopback)
 	c.checkBYOIP(bad)
+	c.checkACME(bad)
 	if !domainName.MatchString(c.DNS.BaseDomain) {
 		bad("dns.base-domain", "%q is not a lower-case domain name of two labels or more", c.DNS.BaseDomain)
 	}
@@ -92,6 +95,25 @@ func (c Config) checkBYOIP(bad func(key, format string, args ...any)) {
 	}
 	if v.Has(VerificationX509) && c.BYOIP.Certificates == "" {
 		bad("byoip.certificates", "must name the directory of certificates that byoip.verification x509 looks into")
+	}
+}
+
+func (c Config) checkACME(bad func(key, format string, args ...any)) {
+	a := c.ACME
+	if a.Directory == "" {
+		if a != (ACME{}) {
+			bad("acme.directory", "must name the authority's directory, which the other settings of acme belong to")
+		}
+		return
+	}
+	if u, err := url.Parse(a.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
+		bad("acme.directory", "%q is not an https:// URL", a.Directory)
+	}
+	if m, err := mail.ParseAddress(a.Email); a.Email != "" && (err != nil || m.Address != a.Email) {
+		bad("acme.email", "%q is not an e-mail address", a.Email)
+	}
+	if _, _, err := net.SplitHostPort(a.Resolver); a.Resolver != "" && err != nil {
+		bad("acme.resolver", "%q is not HOST:PORT", a.Resolver)
 	}
 }
 

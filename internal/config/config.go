@@ -32,6 +32,7 @@ type Config struct {
 	BYOIP        BYOIP        `yaml:"byoip"`
 	IPAM         IPAM         `yaml:"ipam"`
 	Certificates Certificates `yaml:"certificates"`
+	ACME         ACME         `yaml:"acme"`
 	Audit        Audit        `yaml:"audit"`
 	Quotas       Quotas       `yaml:"quotas"` // but those of IPAM, which have a place there
 }
@@ -97,6 +98,14 @@ type Certificates struct {
 	// KeyFile has the key that private keys are encrypted under. It is made if it
 	// isn't there; "": certificates.key in the data directory.
 	KeyFile string `yaml:"key-file"`
+}
+
+// ACME is the certificate authority that certificates can be requested from.
+type ACME struct {
+	Directory string `yaml:"directory"` // URL of its directory; "": certificates can only be imported
+	Email     string `yaml:"email"`     // that it may write to
+	CA        string `yaml:"ca"`        // PEM file of who certifies the directory's server; "": the system's
+	Resolver  string `yaml:"resolver"`  // HOST:PORT of the recursive resolver that looks for challenges; "": the system's
 }
 
 // IPAM is the address manager's settings.

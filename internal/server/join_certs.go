@@ -1,7 +1,11 @@
 package server
 
 import (
+	"iter"
+
 	"github.com/fairlead/fairlead/internal/certs"
+	"github.com/fairlead/fairlead/internal/certs/acme"
+	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/store"
 )
@@ -23,3 +27,28 @@ func (c certificates) Certificate(r store.Reader, arn string) (elb.Certificate, 
 func (c certificates) Use(tx *store.Tx, arns []string) { c.certs.Use(tx, arns) }
 
 func (c certificates) Collection() string { return c.certs.Collection() }
+
+// authority is who issues certificates, nil if the operator named nobody.
+func authority(cfg config.ACME, st *store.Store, sealer *certs.Sealer) *acme.Authority {
+	if cfg.Directory == "" {
+		return nil
+	}
+	return acme.New(st, acme.Options{Directory: cfg.Directory, Email: cfg.Email, Roots: cfg.CA, Resolver: cfg.Resolver, Sealer: sealer})
+}
+
+// orNone is an authority as the certs room needs it.
+func orNone(a *acme.Authority) certs.Authority {
+	if a == nil {
+		return nil
+	}
+	return a
+}
+
+// texts is the certs room as the dns room needs it.
+type texts struct{ certs *certs.Service }
+
+func (t texts) Collection() string { return t.certs.TextCollection() }
+
+func (t texts) Texts(r store.Reader, key string) (string, []string) { return t.certs.Texts(r, key) }
+
+func (t texts) All(r store.Reader) iter.Seq[string] { return t.certs.AllTexts(r) }

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead/fairlead/internal/audit"
 	"github.com/fairlead/fairlead/internal/bucket"
 	"github.com/fairlead/fairlead/internal/certs"
+	"github.com/fairlead/fairlead/internal/certs/acme"
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/discovery"
 	"github.com/fairlead/fairlead/internal/elb"
@@ -45,6 +46,7 @@ type rooms struct {
 	vpc         *vpc.Service
 	prefixLists *prefixlist.Service
 	certs       *certs.Service
+	authority   *acme.Authority // nil: none is configured
 	resolvers   *resolver.Service
 	openKey     func(certificateARN string, sealed []byte) ([]byte, error) // for hosts in this process
 	instances   *instance.Service
@@ -103,9 +105,14 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	})
 	r.history.AddSource(r.ipam)
 	r.history.AddSource(r.discovery)
+	r.authority = authority(cfg.ACME, r.store, sealer)
 	r.certs = certs.New(r.store, r.tags, certs.Options{
-		Sealer:  sealer,
-		InUseBy: func(rd store.Reader, arn string) []string { return r.elb.CertificateUsers(rd, arn) },
+		Sealer:    sealer,
+		InUseBy:   func(rd store.Reader, arn string) []string { return r.elb.CertificateUsers(rd, arn) },
+		Tokens:    r.idempotency,
+		Authority: orNone(r.authority),
+		Zone:      cfg.DNS.BaseDomain,
+		OwnsName:  func(rd store.Reader, account, name string) bool { return r.elb.OwnsName(rd, account, name) },
 	})
 	r.trustStores = truststore.New(r.store, r.tags, truststore.Options{Fetch: objects{bucket.Set(cfg.Buckets)}.fetch, Quota: cfg.Quotas.ELB.TrustStores,
 		InUseBy: func(rd store.Reader, arn string) []string { return r.elb.TrustStoreUsers(rd, arn) }})

@@ -89,6 +89,11 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 	}
 	defer record.Close() // after the APIs have ended
 	s.rooms = build(cfg, engine, accounts, sealer, record, log)
+	if a := s.rooms.authority; a != nil {
+		if err := a.ReadRoots(); err != nil {
+			return err
+		}
+	}
 	s.sweeper = &sweeper{checker: s.rooms.newChecker(fsckGrace), log: log}
 	if err := s.rooms.store.Start(ctx); err != nil {
 		return err
@@ -185,7 +190,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	tasks.Go(func() { agent.Run(ctx) })
 
 	named := make(chan struct{})
-	feed := dns.NewFeed(r.store, endpoints{r.elb}, s.dns, dns.Options{BaseDomain: s.cfg.DNS.BaseDomain, TTL: s.cfg.DNS.TTL, AnswerBound: s.cfg.Dev})
+	feed := dns.NewFeed(r.store, endpoints{r.elb}, s.dns, dns.Options{BaseDomain: s.cfg.DNS.BaseDomain, TTL: s.cfg.DNS.TTL, AnswerBound: s.cfg.Dev, Texts: texts{r.certs}})
 	tasks.Go(func() { feed.Run(ctx, func() { close(named) }) })
 	for _, first := range []<-chan struct{}{named, link.reported} {
 		select {
@@ -198,6 +203,9 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 		return &ListenError{"dns-addr", s.cfg.DNSAddr, err}
 	}
 	s.dnsAddr = s.dns.Addr().String()
+	if r.authority != nil { // once challenges are answered
+		tasks.Go(func() { r.certs.NewController(s.log).Run(ctx) })
+	}
 	tasks.Go(func() { s.sweep(ctx) })
 	tasks.Go(func() { s.sweeper.run(ctx) })
 
