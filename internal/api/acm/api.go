@@ -25,6 +25,8 @@ func New(st *store.Store, s *certs.Service) *API { return &API{store: st, certs:
 func (a *API) Service() *wire.Service {
 	svc := wire.NewService(Spec)
 	handle(svc, "ImportCertificate", a.importCertificate)
+	handle(svc, "RequestCertificate", a.requestCertificate)
+	handle(svc, "RenewCertificate", a.renewCertificate)
 	handle(svc, "DescribeCertificate", a.describeCertificate)
 	handle(svc, "GetCertificate", a.getCertificate)
 	handle(svc, "ListCertificates", a.listCertificates)
@@ -40,12 +42,10 @@ func (a *API) Service() *wire.Service {
 
 // unserved are actions of the service with the reason why they are refused.
 var unserved = map[string]string{
-	"RequestCertificate":       "no certificate authority is configured. Import a certificate with ImportCertificate.",
-	"RenewCertificate":         "no certificate authority is configured. Import the renewed certificate with ImportCertificate and the ARN of the present one.",
-	"ResendValidationEmail":    "no certificate authority is configured.",
-	"RevokeCertificate":        "no certificate authority is configured. Ask the one that issued the certificate.",
-	"ExportCertificate":        "a private key that was imported is not given out again.",
-	"UpdateCertificateOptions": "imported certificates have no options.",
+	"ResendValidationEmail":    "domains are validated by DNS alone.",
+	"RevokeCertificate":        "ask the authority that issued the certificate.",
+	"ExportCertificate":        "a private key is not given out again.",
+	"UpdateCertificateOptions": "the authority decides what is logged.",
 	"GetAccountConfiguration":  "no events are sent before a certificate expires.",
 	"PutAccountConfiguration":  "no events are sent before a certificate expires.",
 	"SearchCertificates":       "use ListCertificates.",

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/certs"
 	"github.com/fairlead/fairlead/internal/shapes/acm"
 	"github.com/fairlead/fairlead/internal/wire"
@@ -65,13 +66,20 @@ func (a *API) describeCertificate(_ context.Context, c *wire.Call, in *acm.Descr
 	if err != nil {
 		return nil, err
 	}
+	users := a.certs.InUseBy(a.store.Snapshot(), found.ARN)
 	d := acm.CertificateDetail{
-		CertificateArn: &found.ARN, DomainName: given(found.Domain), SubjectAlternativeNames: found.Names, Serial: &found.Serial, Subject: &found.Subject, Issuer: &found.Issuer,
-		CreatedAt: &found.Created, ImportedAt: &found.Updated, Status: acm.CertificateStatus(found.Status(c.Now)), NotBefore: &found.NotBefore, NotAfter: &found.NotAfter,
-		KeyAlgorithm: acm.KeyAlgorithm(found.KeyAlgorithm), SignatureAlgorithm: &found.SignatureAlgorithm, Type: acm.CertificateType(found.Type),
-		CertificateKeyPairOrigin: acm.CertificateKeyPairOriginCustomerProvided, RenewalEligibility: acm.RenewalEligibilityIneligible,
-		InUseBy: append([]string{}, a.certs.InUseBy(a.store.Snapshot(), found.ARN)...),
+		CertificateArn: &found.ARN, DomainName: given(found.Domain), SubjectAlternativeNames: found.Names, Serial: given(found.Serial), Subject: &found.Subject, Issuer: given(found.Issuer),
+		CreatedAt: &found.Created, Status: acm.CertificateStatus(found.Status(c.Now)), KeyAlgorithm: acm.KeyAlgorithm(found.KeyAlgorithm), SignatureAlgorithm: given(found.SignatureAlgorithm),
+		Type: acm.CertificateType(found.Type), CertificateKeyPairOrigin: origin(found), RenewalEligibility: eligibility(found, len(users) > 0), InUseBy: append([]string{}, users...),
 		Options: &acm.CertificateOptions{CertificateTransparencyLoggingPreference: acm.CertificateTransparencyLoggingPreferenceDisabled, Export: acm.CertificateExportDisabled},
+	}
+	if found.HasContent() {
+		d.NotBefore, d.NotAfter = &found.NotBefore, &found.NotAfter
+	}
+	if found.Issuance == nil {
+		d.ImportedAt = &found.Updated
+	} else {
+		a.describeIssuance(&d, found)
 	}
 	for _, u := range found.KeyUsages {
 		d.KeyUsages = append(d.KeyUsages, acm.KeyUsage{Name: acm.KeyUsageName(u)})
@@ -86,6 +94,12 @@ func (a *API) getCertificate(_ context.Context, c *wire.Call, in *acm.GetCertifi
 	found, err := a.certificate(c, *in.CertificateArn)
 	if err != nil {
 		return nil, err
+	}
+	switch status := found.Status(c.Now); {
+	case status == certs.PendingValidation:
+		return nil, apierr.New("RequestInProgressException", "The certificate request %s is in progress: it has not been issued yet.", found.ARN)
+	case !found.HasContent():
+		return nil, apierr.New("ResourceNotFoundException", "The certificate %s was never issued: its status is %s.", found.ARN, status)
 	}
 	return &acm.GetCertificateOutput{Certificate: &found.Body, CertificateChain: given(found.Chain)}, nil
 }

@@ -14,6 +14,7 @@ import (
 // codes gives each kind of the room's errors the service's code.
 var codes = map[certs.Kind]string{
 	certs.Invalid:     "ValidationException",
+	certs.InProgress:  "RequestInProgressException",
 	certs.NotFound:    "ResourceNotFoundException",
 	certs.InUse:       "ResourceInUseException",
 	certs.TooMany:     "LimitExceededException",

@@ -82,7 +82,7 @@ func included(in *acm.ListCertificatesInput, x certs.Certificate, now time.Time)
 	switch {
 	case !slices.Contains(types, acm.KeyAlgorithm(x.KeyAlgorithm)),
 		len(in.CertificateStatuses) > 0 && !slices.Contains(in.CertificateStatuses, acm.CertificateStatus(x.Status(now))),
-		len(in.CertificateKeyPairOrigins) > 0 && !slices.Contains(in.CertificateKeyPairOrigins, acm.CertificateKeyPairOriginCustomerProvided),
+		len(in.CertificateKeyPairOrigins) > 0 && !slices.Contains(in.CertificateKeyPairOrigins, origin(x)),
 		by.ManagedBy != "", by.ExportOption == acm.CertificateExportEnabled,
 		len(by.KeyUsage) > 0 && !slices.ContainsFunc(by.KeyUsage, func(u acm.KeyUsageName) bool { return slices.Contains(x.KeyUsages, string(u)) }),
 		len(by.ExtendedKeyUsage) > 0 && !slices.ContainsFunc(by.ExtendedKeyUsage, func(u acm.ExtendedKeyUsageName) bool {
@@ -101,9 +101,17 @@ func summary(x certs.Certificate, now time.Time, inUse bool) acm.CertificateSumm
 		CertificateArn: &x.ARN, DomainName: given(x.Domain), SubjectAlternativeNameSummaries: x.Names[:min(len(x.Names), maxSummaryNames)],
 		HasAdditionalSubjectAlternativeNames: new(len(x.Names) > maxSummaryNames), Status: acm.CertificateStatus(x.Status(now)), Type: acm.CertificateType(x.Type),
 		KeyAlgorithm: acm.KeyAlgorithm(x.KeyAlgorithm), KeyUsages: []acm.KeyUsageName{}, ExtendedKeyUsages: []acm.ExtendedKeyUsageName{},
-		CertificateKeyPairOrigin: acm.CertificateKeyPairOriginCustomerProvided, ExportOption: acm.CertificateExportDisabled, Exported: new(false),
-		InUse: &inUse, RenewalEligibility: acm.RenewalEligibilityIneligible,
-		NotBefore: &x.NotBefore, NotAfter: &x.NotAfter, CreatedAt: &x.Created, ImportedAt: &x.Updated,
+		CertificateKeyPairOrigin: origin(x), ExportOption: acm.CertificateExportDisabled, Exported: new(false),
+		InUse: &inUse, RenewalEligibility: eligibility(x, inUse), CreatedAt: &x.Created,
+	}
+	if x.HasContent() {
+		s.NotBefore, s.NotAfter = &x.NotBefore, &x.NotAfter
+	}
+	switch {
+	case x.Issuance == nil:
+		s.ImportedAt = &x.Updated
+	case !x.Issuance.IssuedAt.IsZero():
+		s.IssuedAt = &x.Issuance.IssuedAt
 	}
 	for _, u := range x.KeyUsages {
 		s.KeyUsages = append(s.KeyUsages, acm.KeyUsageName(u))
