@@ -76,6 +76,19 @@ func (a *authority) Issue(ctx context.Context, o certs.Order) ([]byte, error) {
 	return slices.Concat(pair.Certificate, a.root.PEM), nil
 }
 
+// placed is when an order came, of those that are remembered.
+func (a *authority) placed() []time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.orders)
+}
+
+func (a *authority) looked() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.looks
+}
+
 func (a *authority) set(change func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -86,12 +99,13 @@ func (a *authority) set(change func()) {
 type site struct {
 	*world
 	ca   *authority
+	used sync.Map // ARNs of certificates that something uses
 	stop func()
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{world: &world{t: t, engine: memstore.New(), users: map[string][]string{}}, ca: &authority{root: issuer.New(t, "Root")}}
+	s := &site{world: &world{t: t, engine: memstore.New()}, ca: &authority{root: issuer.New(t, "Root")}}
 	s.sealer = sealer(t, filepath.Join(t.TempDir(), "certificates.key"))
 	s.start()
 	return s
@@ -102,7 +116,7 @@ func (s *site) start() {
 	s.t.Helper()
 	s.st = store.New(s.engine, "/test", slog.New(slog.DiscardHandler))
 	s.Service = certs.New(s.st, tags.New(s.st), certs.Options{
-		Sealer: s.sealer, Quota: 10, InUseBy: func(_ store.Reader, arn string) []string { return s.users[arn] },
+		Sealer: s.sealer, Quota: 10, InUseBy: s.inUseBy,
 		Tokens: idempotency.New(s.st), Authority: s.ca, Zone: "elb.example",
 		OwnsName: func(_ store.Reader, account, name string) bool {
 			return account == "111122223333" && name == "shop-1.local-1.elb.example"
@@ -156,10 +170,17 @@ func (s *site) texts() []string {
 	return out
 }
 
+func (s *site) inUseBy(_ store.Reader, arn string) []string {
+	if _, used := s.used.Load(arn); used {
+		return []string{"arn:lb"}
+	}
+	return nil
+}
+
 func (s *site) use(arn string) {
 	s.t.Helper()
 	err := s.st.Update(s.t.Context(), func(tx *store.Tx) error {
-		s.users[arn] = []string{"arn:lb"}
+		s.used.Store(arn, true)
 		s.Use(tx, []string{arn})
 		return nil
 	})
@@ -186,8 +207,8 @@ func TestARequestWaitsForItsRecordsAndIsIssued(t *testing.T) {
 			t.Errorf("our zone says %q, want a marker for each of two domains", waiting)
 		}
 		time.Sleep(time.Hour)
-		if got := s.now(c.ARN); got.Status(time.Now()) != certs.PendingValidation || len(s.ca.orders) != 0 || s.ca.looks < 20 || s.ca.looks > 80 {
-			t.Errorf("after an hour without the records: got %s after %d orders and %d looks", got.Status(time.Now()), len(s.ca.orders), s.ca.looks)
+		if got := s.now(c.ARN); got.Status(time.Now()) != certs.PendingValidation || len(s.ca.placed()) != 0 || s.ca.looked() < 20 || s.ca.looked() > 80 {
+			t.Errorf("after an hour without the records: got %s after %d orders and %d looks", got.Status(time.Now()), len(s.ca.placed()), s.ca.looked())
 		}
 
 		var shown []string
@@ -239,7 +260,7 @@ func TestARequestTimesOutAfterThreeDays(t *testing.T) {
 		}
 		s.ca.set(func() { s.ca.proven = true })
 		time.Sleep(time.Hour)
-		if s.now(c.ARN); len(s.ca.orders) != 0 {
+		if s.now(c.ARN); len(s.ca.placed()) != 0 {
 			t.Error("it was ordered after its end")
 		}
 	})
@@ -271,7 +292,7 @@ func TestAFailedOrderIsPlacedAgain(t *testing.T) {
 		time.Sleep(3 * time.Hour)
 		synctest.Wait()
 		var got []time.Duration
-		for _, at := range s.ca.orders {
+		for _, at := range s.ca.placed() {
 			got = append(got, at.Sub(begun))
 		}
 		m := time.Minute
@@ -297,7 +318,7 @@ func TestACertificateInUseIsRenewedAMonthBeforeItsEnd(t *testing.T) {
 		s.ca.set(func() { s.ca.orders = nil })
 		due := first.NotAfter.Add(-30 * 24 * time.Hour)
 		time.Sleep(time.Until(due) - time.Second)
-		if s.now(used.ARN); len(s.ca.orders) != 0 {
+		if s.now(used.ARN); len(s.ca.placed()) != 0 {
 			t.Errorf("it was renewed %v before it is due", time.Until(due))
 		}
 		time.Sleep(time.Second)
@@ -306,8 +327,8 @@ func TestACertificateInUseIsRenewedAMonthBeforeItsEnd(t *testing.T) {
 			t.Errorf("got %+v, %+v", second.Facts, second.Issuance.Renewal)
 		}
 		time.Sleep(20 * 24 * time.Hour)
-		if got := s.now(unused.ARN); got.Body != other.Body || got.Issuance.Renewal != nil || len(s.ca.orders) != 1 {
-			t.Errorf("one that nothing uses was renewed: %d orders", len(s.ca.orders))
+		if got := s.now(unused.ARN); got.Body != other.Body || got.Issuance.Renewal != nil || len(s.ca.placed()) != 1 {
+			t.Errorf("one that nothing uses was renewed: %d orders", len(s.ca.placed()))
 		}
 		s.use(unused.ARN)
 		if got := s.now(unused.ARN); got.Body == other.Body {
@@ -392,8 +413,8 @@ func TestACertificateIsDeletedWhileItIsOrdered(t *testing.T) {
 				t.Errorf("%s is left: %s", key, value)
 			}
 		}
-		if len(s.ca.orders) != 1 {
-			t.Errorf("%d orders, want one", len(s.ca.orders))
+		if len(s.ca.placed()) != 1 {
+			t.Errorf("%d orders, want one", len(s.ca.placed()))
 		}
 	})
 }
