@@ -18,6 +18,9 @@ const (
 	// orderTime is how long one order may take. Authorities look at a challenge from
 	// several places, and some take minutes for a certificate.
 	orderTime = 10 * time.Minute
+	// orderingPause is when to look again at what another server orders. One that died
+	// is known to be dead after about as long.
+	orderingPause = 30 * time.Second
 )
 
 // Controller has requested certificates issued, and renewed before they expire.
@@ -141,6 +144,8 @@ func (c *Controller) ended(ctx context.Context, r result) {
 		r.t.failures, r.t.resume = 0, time.Time{}
 	case errors.As(r.err, &unproven):
 		r.t.failures, r.t.resume = 0, now.Add(unproven.pause)
+	case errors.Is(r.err, ErrOrdering):
+		r.t.resume = now.Add(orderingPause)
 	default:
 		r.t.failures++
 		r.t.resume = now.Add(pauseAfter(r.t.failures))

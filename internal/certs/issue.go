@@ -89,9 +89,6 @@ func (s *Service) obtain(ctx context.Context, c Certificate) error {
 		return fmt.Errorf("make a key: %w", err)
 	}
 	chain, err := s.opts.Authority.Issue(ctx, o)
-	if errors.Is(err, ErrOrdering) {
-		return &unprovenError{maxLook}
-	}
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ import (
 // An authority looks for the answer to its challenge in a TXT record at
 // _acme-challenge.DOMAIN (RFC 8555 §8.4). Whoever owns the domain delegates that
 // name to us with a CNAME, once and for all; the target lies in our zone, where the
-// record appears whenever an authority asks. Names in our own zone need no CNAME.
+// record appears whenever an authority asks. For names in our own zone it appears at
+// both places, and nobody has to make a CNAME.
 //
 // The target's name is made from the account and the domain, so that all of an
 // account's certificates for a domain share one CNAME, and that one account's
@@ -73,22 +74,16 @@ func (s *Service) within(name string) bool {
 	return name == s.opts.Zone || strings.HasSuffix(name, "."+s.opts.Zone)
 }
 
-// answers is the name in our zone where the texts for an account's domain are.
-func (s *Service) answers(account, domain string) string {
-	if s.within(domain) {
-		return challengeRecord(domain)
-	}
+// delegated is the name in our zone that a domain's record is an alias of.
+func (s *Service) delegated(account, domain string) string {
 	return "_" + token(account, domain) + ".acm-validations." + s.opts.Zone
 }
 
-// Delegation returns the CNAME record that the owner of a certificate's name must
-// make, both ends absolute; false if none is needed.
-func (s *Service) Delegation(c Certificate, name string) (record, target string, needed bool) {
+// Delegation returns the CNAME record that a certificate's name needs, both ends
+// absolute. In our own zone it needs nobody to make it: the texts are there as well.
+func (s *Service) Delegation(c Certificate, name string) (record, target string) {
 	domain := domainOf(name)
-	if s.within(domain) {
-		return "", "", false
-	}
-	return challengeRecord(domain) + ".", s.answers(c.Account, domain) + ".", true
+	return challengeRecord(domain) + ".", s.delegated(c.Account, domain) + "."
 }
 
 // foreign says whether a certificate names something of our zone that isn't its
@@ -159,20 +154,23 @@ func (s *Service) changeChallenges(ctx context.Context, account, domain string, 
 // TextCollection is where the texts of our zone are records.
 func (s *Service) TextCollection() string { return s.validations.Name() }
 
-// Texts returns the name that a record's texts are at, without the trailing dot,
+// Texts returns the names that a record's texts are at, without the trailing dot,
 // and the texts; none if the record is gone.
-func (s *Service) Texts(r store.Reader, key string) (name string, texts []string) {
-	account, domain, _ := strings.Cut(key, "/")
-	name = s.answers(account, domain)
+func (s *Service) Texts(r store.Reader, key string) (names, texts []string) {
 	v, ok := s.validations.Get(r, key)
 	if !ok {
-		return name, nil
+		return nil, nil
+	}
+	account, domain, _ := strings.Cut(key, "/")
+	names = []string{s.delegated(account, domain)}
+	if s.within(domain) {
+		names = append(names, challengeRecord(domain))
 	}
 	texts = []string{marker(account, domain)}
 	for _, c := range v.Challenges {
 		texts = append(texts, c.Value)
 	}
-	return name, texts
+	return names, texts
 }
 
 // AllTexts yields the keys of all records with texts.

@@ -40,9 +40,9 @@ type Source interface {
 type Texts interface {
 	// Collection names the collection whose changes change texts.
 	Collection() string
-	// Texts returns the name that a record's texts are at, without the trailing dot,
-	// and its TXT records; none if the record is gone.
-	Texts(r store.Reader, key string) (name string, texts []string)
+	// Texts returns the names that a record's texts are at, without the trailing
+	// dot, and the texts; none if the record is gone.
+	Texts(r store.Reader, key string) (names, texts []string)
 	// All yields the keys of all records with texts.
 	All(r store.Reader) iter.Seq[string]
 }
@@ -80,12 +80,12 @@ type Feed struct {
 	server Server
 	opts   Options
 	owners map[string][]string // endpoint key → the names it has in server
-	texts  map[string]string   // key of a record with texts → its name in server
+	texts  map[string][]string // key of a record with texts → its names in server
 }
 
 // NewFeed returns a feed of server from source.
 func NewFeed(st *store.Store, source Source, server Server, opts Options) *Feed {
-	return &Feed{store: st, source: source, server: server, opts: opts, owners: map[string][]string{}, texts: map[string]string{}}
+	return &Feed{store: st, source: source, server: server, opts: opts, owners: map[string][]string{}, texts: map[string][]string{}}
 }
 
 // Run feeds until ctx ends. It has put all names there are before it calls ready.
@@ -162,39 +162,39 @@ func (f *Feed) update(r store.Snapshot, keys []store.Key, all bool) bool {
 }
 
 func (f *Feed) applyTexts(r store.Snapshot, key string) {
-	name, texts := f.opts.Texts.Texts(r, key)
-	if len(texts) == 0 {
-		if owner, ok := f.texts[key]; ok {
-			f.server.Remove(owner)
-			delete(f.texts, key)
-		}
-		return
-	}
-	owner := strings.ToLower(name) + "."
-	f.server.Put(snapshot.Name{Owner: owner, TTL: textTTL, TXT: texts})
-	f.texts[key] = owner
-}
-
-func (f *Feed) apply(r store.Snapshot, key string) {
-	e, ok := f.source.Endpoint(r, key)
-	if !ok {
-		for _, owner := range f.owners[key] {
-			f.server.Remove(owner)
-		}
-		delete(f.owners, key)
-		return
-	}
+	names, texts := f.opts.Texts.Texts(r, key)
 	var owners []string
-	for _, n := range f.names(e) {
+	for _, n := range names {
+		n := snapshot.Name{Owner: strings.ToLower(n) + ".", TTL: textTTL, TXT: texts}
 		f.server.Put(n)
 		owners = append(owners, n.Owner)
 	}
-	for _, old := range f.owners[key] {
+	f.replace(f.texts, key, owners)
+}
+
+func (f *Feed) apply(r store.Snapshot, key string) {
+	var owners []string
+	if e, ok := f.source.Endpoint(r, key); ok {
+		for _, n := range f.names(e) {
+			f.server.Put(n)
+			owners = append(owners, n.Owner)
+		}
+	}
+	f.replace(f.owners, key, owners)
+}
+
+// replace notes which names a key has in server, and removes those it had.
+func (f *Feed) replace(had map[string][]string, key string, owners []string) {
+	for _, old := range had[key] {
 		if !slices.Contains(owners, old) {
 			f.server.Remove(old)
 		}
 	}
-	f.owners[key] = owners
+	if len(owners) == 0 {
+		delete(had, key)
+		return
+	}
+	had[key] = owners
 }
 
 // names returns the names of an endpoint: its own, and the "dualstack." one that

@@ -49,6 +49,8 @@ type texts struct{ certs *certs.Service }
 
 func (t texts) Collection() string { return t.certs.TextCollection() }
 
-func (t texts) Texts(r store.Reader, key string) (string, []string) { return t.certs.Texts(r, key) }
+func (t texts) Texts(r store.Reader, key string) (names, texts []string) {
+	return t.certs.Texts(r, key)
+}
 
 func (t texts) All(r store.Reader) iter.Seq[string] { return t.certs.AllTexts(r) }

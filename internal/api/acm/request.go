@@ -139,11 +139,11 @@ func (a *API) describeIssuance(d *acm.CertificateDetail, x certs.Certificate) {
 func (a *API) validations(x certs.Certificate, status acm.DomainStatus) []acm.DomainValidation {
 	var out []acm.DomainValidation
 	for _, n := range x.Names {
-		v := acm.DomainValidation{DomainName: new(n), ValidationDomain: new(n), ValidationMethod: acm.ValidationMethodDns, ValidationStatus: status}
-		if record, target, needed := a.certs.Delegation(x, n); needed {
-			v.ResourceRecord = &acm.ResourceRecord{Name: &record, Type: acm.RecordTypeCname, Value: &target}
-		}
-		out = append(out, v)
+		record, target := a.certs.Delegation(x, n)
+		out = append(out, acm.DomainValidation{
+			DomainName: new(n), ValidationDomain: new(n), ValidationMethod: acm.ValidationMethodDns, ValidationStatus: status,
+			ResourceRecord: &acm.ResourceRecord{Name: &record, Type: acm.RecordTypeCname, Value: &target},
+		})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package acm_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/api/acm"
 	"github.com/fairlead/fairlead/internal/certs"
+	"github.com/fairlead/fairlead/internal/idempotency"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/store/memstore"
 	"github.com/fairlead/fairlead/internal/tags"
@@ -52,7 +55,10 @@ type world struct {
 	root     *issuer.Issuer
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOf(t, nil) }
+
+// newWorldOf is a world with an authority, if there is one.
+func newWorldOf(t *testing.T, ca certs.Authority) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	w := &world{t: t, engine: memstore.New(), users: map[string][]string{}, http: &http.Client{Transport: &http.Transport{}}, root: issuer.New(t, "Root")}
@@ -61,15 +67,25 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	st := store.New(w.engine, "/test", log)
-	svc := certs.New(st, tags.New(st), certs.Options{Sealer: sealer, Quota: 10, InUseBy: func(_ store.Reader, arn string) []string { return w.users[arn] }})
+	svc := certs.New(st, tags.New(st), certs.Options{
+		Sealer: sealer, Quota: 10, InUseBy: func(_ store.Reader, arn string) []string { return w.users[arn] },
+		Tokens: idempotency.New(st), Authority: ca, Zone: "elb.example",
+	})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	if ca != nil {
+		running.Go(func() { svc.NewController(log).Run(ctx) })
 	}
 	srv := httptest.NewServer(wire.NewServer(wire.Config{Keys: keys{}, Log: log}, acm.New(st, svc).Service()))
 	w.endpoint = srv.URL
 	t.Cleanup(func() {
 		w.http.CloseIdleConnections()
 		srv.Close()
+		cancel()
+		running.Wait()
 		st.Close()
 	})
 	w.Client = w.as(account)
