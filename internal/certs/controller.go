@@ -122,7 +122,8 @@ func (c *Controller) look(r store.Reader, arn string) {
 	if t.resume.After(at) {
 		t.at = t.resume
 	}
-	if end := x.Created.Add(validationTime); step == order && x.Issuance.Status == PendingValidation && t.at.After(end) {
+	// A request ends in time, whatever it waits for.
+	if end := x.Created.Add(validationTime); step == order && t.at.After(end) && end.After(time.Now()) {
 		t.at = end
 	}
 	if t.place < 0 {
@@ -144,6 +145,9 @@ func (c *Controller) ended(ctx context.Context, r result) {
 		r.t.failures, r.t.resume = 0, time.Time{}
 	case errors.As(r.err, &unproven):
 		r.t.failures, r.t.resume = 0, now.Add(unproven.pause)
+		if unproven.cause != nil {
+			c.log.Warn("a domain's proof couldn't be looked for", "certificate", r.t.arn, "error", unproven.cause)
+		}
 	case errors.Is(r.err, ErrOrdering):
 		r.t.resume = now.Add(orderingPause)
 	default:

@@ -19,9 +19,20 @@ import (
 )
 
 // unprovenError says that a domain's record isn't found yet: no failure, a wait.
-type unprovenError struct{ pause time.Duration }
+type unprovenError struct {
+	pause time.Duration
+	cause error // why DNS couldn't be asked; nil: it could
+}
 
-func (*unprovenError) Error() string { return "a domain's record isn't in DNS yet" }
+func (e *unprovenError) Error() string {
+	if e.cause != nil {
+		return "look for the domains' records: " + e.cause.Error()
+	}
+	return "a domain's record isn't in DNS yet"
+}
+
+// Unwrap returns why DNS couldn't be asked.
+func (e *unprovenError) Unwrap() error { return e.cause }
 
 // advance does what is to be done about a certificate now, once.
 func (s *Service) advance(ctx context.Context, at string, log *slog.Logger) error {
@@ -79,11 +90,11 @@ func (s *Service) obtain(ctx context.Context, c Certificate) error {
 		o.Domains = append(o.Domains, Domain{Name: d, Record: challengeRecord(d), Marker: marker(c.Account, d)})
 	}
 	proven, err := s.opts.Authority.Proven(ctx, o.Domains)
-	if err != nil {
-		return fmt.Errorf("look for the domains' records: %w", err)
-	}
-	if !proven {
-		return &unprovenError{lookAfter(time.Since(c.Created))}
+	switch pause := lookAfter(time.Since(c.Created)); {
+	case err != nil: // the resolver's trouble, or that of a domain's servers
+		return &unprovenError{max(pause, minUnanswered), err}
+	case !proven:
+		return &unprovenError{pause, nil}
 	}
 	if o.Key, err = newKey(c.KeyAlgorithm); err != nil {
 		return fmt.Errorf("make a key: %w", err)
@@ -173,7 +184,6 @@ func (s *Service) settle(ctx context.Context, at string, outcome Issuance) error
 		if !ok || c.Issuance.Status != PendingValidation {
 			return nil
 		}
-		outcome.Unlogged = c.Issuance.Unlogged
 		c.Issuance = &outcome
 		s.endValidation(tx, c)
 		s.certificates.Put(tx, at, c)

@@ -38,6 +38,8 @@ func renewalTime(f Facts) time.Time {
 const (
 	minLook = time.Second
 	maxLook = 5 * time.Minute
+	// minUnanswered is the least pause after a look that DNS gave no answer to.
+	minUnanswered = time.Minute
 )
 
 // lookAfter is the pause after a look that found a record missing, so long after

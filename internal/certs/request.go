@@ -28,7 +28,6 @@ type Issuance struct {
 	Status   Status        // PendingValidation, Issued, ValidationTimedOut or Failed
 	Reason   FailureReason `json:",omitempty"` // of Failed
 	IssuedAt time.Time     `json:",omitzero"`  // for the first time
-	Unlogged bool          `json:",omitempty"` // the caller asked for no transparency log
 	Renewal  *Renewal      `json:",omitempty"` // nil: never renewed
 }
 
@@ -83,7 +82,6 @@ type Request struct {
 	ID              string   // a random UUID
 	Names           []string // the domain first; any case, each perhaps with "*." before
 	KeyAlgorithm    string   // "RSA_2048", "EC_prime256v1", "EC_secp384r1"
-	Unlogged        bool     // CertificateTransparencyLoggingPreference DISABLED
 	Token           string   // IdempotencyToken; "": none
 	Tags            []tags.Tag
 	Time            time.Time
@@ -120,7 +118,7 @@ func (s *Service) Request(ctx context.Context, in Request) (Certificate, error) 
 		made = Certificate{
 			ARN: s.arn(in.Account, in.Region, in.ID), Account: in.Account, Region: in.Region, Type: AmazonIssued, Created: in.Time, Updated: in.Time,
 			Facts:    Facts{Domain: names[0], Names: names, Subject: "CN=" + names[0], KeyAlgorithm: in.KeyAlgorithm},
-			Issuance: &Issuance{Status: PendingValidation, Unlogged: in.Unlogged},
+			Issuance: &Issuance{Status: PendingValidation},
 		}
 		if err := s.add(tx, made, in.Tags); err != nil {
 			return err

@@ -43,9 +43,6 @@ func (a *API) requestCertificate(ctx context.Context, c *wire.Call, in *acm.Requ
 	if in.IdempotencyToken != nil {
 		r.Token = *in.IdempotencyToken
 	}
-	if in.Options != nil {
-		r.Unlogged = in.Options.CertificateTransparencyLoggingPreference == acm.CertificateTransparencyLoggingPreferenceDisabled
-	}
 	made, err := a.certs.Request(ctx, r)
 	if err != nil {
 		return nil, err
@@ -107,9 +104,7 @@ func (a *API) renewCertificate(ctx context.Context, c *wire.Call, in *acm.RenewC
 // describeIssuance tells what became of a request.
 func (a *API) describeIssuance(d *acm.CertificateDetail, x certs.Certificate) {
 	i := x.Issuance
-	if !i.Unlogged {
-		d.Options.CertificateTransparencyLoggingPreference = acm.CertificateTransparencyLoggingPreferenceEnabled
-	}
+	d.Options.CertificateTransparencyLoggingPreference = acm.CertificateTransparencyLoggingPreferenceEnabled
 	if !i.IssuedAt.IsZero() {
 		d.IssuedAt = &i.IssuedAt
 	}

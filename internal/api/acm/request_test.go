@@ -86,8 +86,7 @@ func TestACertificateIsRequestedIssuedAndRenewed(t *testing.T) {
 	}
 	d := w.describe(arn)
 	if d.Status != types.CertificateStatusPendingValidation || d.Type != types.CertificateTypeAmazonIssued || *d.Subject != "CN=shop.example" || d.KeyAlgorithm != types.KeyAlgorithmEcPrime256v1 ||
-		d.NotAfter != nil || d.Serial != nil || d.IssuedAt != nil || d.ImportedAt != nil || d.RenewalEligibility != types.RenewalEligibilityIneligible ||
-		d.Options.CertificateTransparencyLoggingPreference != types.CertificateTransparencyLoggingPreferenceEnabled {
+		d.NotAfter != nil || d.Serial != nil || d.IssuedAt != nil || d.ImportedAt != nil || d.RenewalEligibility != types.RenewalEligibilityIneligible {
 		t.Errorf("got %+v", d)
 	}
 	if len(d.DomainValidationOptions) != 2 {

@@ -154,13 +154,13 @@ func resolver(address string) *net.Resolver {
 // lookTime is how long one look into DNS may take.
 const lookTime = 10 * time.Second
 
-// has says whether a text is among a name's TXT records. A name that isn't there,
-// and a zone that can't be asked, have none: both are their owner's to mend.
+// has says whether a text is among a name's TXT records. A name that isn't there has
+// none.
 func (a *Authority) has(ctx context.Context, name, text string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	texts, err := a.resolver.LookupTXT(ctx, name+".")
-	if e, ok := errors.AsType[*net.DNSError](err); ok && (e.IsNotFound || e.IsTemporary && !e.IsTimeout) {
+	if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
 		return false, nil
 	}
 	return slices.Contains(texts, text), err

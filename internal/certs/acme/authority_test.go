@@ -220,6 +220,21 @@ func cancelOnceShown(w *world, record string, cancel func()) {
 	cancel()
 }
 
+// Not to know is an error, that the operator may see of it.
+func TestDNSThatDoesNotAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.dns.Delegate("zone.example", "127.0.0.1:1") // where nobody answers
+	domains := []certs.Domain{{Name: "shop.zone.example", Record: "_acme-challenge.shop.zone.example", Marker: "marker"}}
+	if proven, err := w.Proven(t.Context(), domains); proven || err == nil {
+		t.Errorf("a zone that can't be asked: got %v, %v, want an error", proven, err)
+	}
+	st := store.New(memstore.New(), "/test", slog.New(slog.DiscardHandler))
+	a := acme.New(st, acme.Options{Directory: w.ca.Directory, Resolver: "127.0.0.1:1"})
+	if proven, err := a.Proven(t.Context(), domains); proven || err == nil {
+		t.Errorf("a resolver that can't be asked: got %v, %v, want an error", proven, err)
+	}
+}
+
 func TestOneServerOrdersACertificate(t *testing.T) {
 	w := newWorld(t)
 	o := w.order(tenant, "shop.example")

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -42,10 +43,9 @@ func Resolve(t testing.TB) *Resolver {
 			r.Address = s.Listener.Addr().String()
 		}
 		t.Cleanup(func() {
-			if err := s.Shutdown(); err != nil {
+			if err := errors.Join(s.Shutdown(), <-ended); err != nil {
 				t.Error(err)
 			}
-			<-ended
 		})
 	}
 	return r
