@@ -7,15 +7,22 @@
 // nor whether a target is healthy: that is told by SetHealth.
 //
 // The core lies in packages of its own, without I/O, clock or goroutine: http1
-// (messages), route (rules), balance (targets). This package is the shell that
-// moves bytes: a goroutine for each client connection, a second one while a
-// request's body is on its way or a connection is a tunnel, one for each
-// listener, and one that sweeps.
+// (messages), route (rules), balance (targets). This package is the shells that
+// move bytes.
 //
-// A request passes through the files in this order: port.go accepts, client.go
-// reads its head, exchange.go gets it to a target and the response back, with
-// body.go for bodies, endpoint.go for connections to targets and tunnel.go after
-// a protocol change. Apply in apply.go changes what runs: tables are swapped
+// Event loops carry clients in the clear, on Linux: a thread for each, on which
+// nothing waits. A request passes through loop_listener.go, loop_client.go,
+// loop_exchange.go and loop_target.go; loop.go is what they run on. What may wait,
+// or needs more than a socket, is handed to the stream shell with the bytes that
+// have come.
+//
+// The stream shell carries all else: a goroutine for each client connection, a
+// second one while a request's body is on its way or a connection is a tunnel. A
+// request passes through port.go, client.go and exchange.go, with body.go for
+// bodies, endpoint.go for connections to targets and tunnel.go after a protocol
+// change.
+//
+// plan.go makes of an assignment what runs. Apply in apply.go changes what runs: tables are swapped
 // behind atomic pointers, listeners that stay are not touched, so a change drops
 // no request (I9). Start reading at proxy.go.
 //
