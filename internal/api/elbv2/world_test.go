@@ -79,7 +79,7 @@ const certificate = "arn:aws:acm:" + region + ":" + account + ":certificate/"
 
 func (certificates) Certificate(_ store.Reader, arn string) (elb.Certificate, bool) {
 	id, ok := strings.CutPrefix(arn, certificate)
-	c := elb.Certificate{Account: account, Region: region, KeyAlgorithm: "RSA_2048", SignatureAlgorithm: "SHA256WITHRSA", Hosts: []string{"shop.example"}}
+	c := elb.Certificate{Account: account, Region: region, KeyAlgorithm: "RSA_2048", SignatureAlgorithm: "SHA256WITHRSA", Hosts: []string{"shop.example"}, PEM: "…"}
 	switch id {
 	case "nameless":
 		c.Hosts = nil
