@@ -99,10 +99,11 @@ func run(t *testing.T, file string, newWorld func(t *testing.T, noun string) Wor
 	}
 }
 
-// Codes returns the error codes that the fixtures below dir show.
-func Codes(t *testing.T, dir string) map[string]bool {
+// Codes returns the actions that the fixtures below dir show to be refused, by the
+// code of the refusal.
+func Codes(t *testing.T, dir string) map[string][]string {
 	t.Helper()
-	codes := map[string]bool{}
+	codes := map[string][]string{}
 	for _, file := range files(t, dir) {
 		raw, err := os.ReadFile(file)
 		if err != nil {
@@ -112,8 +113,8 @@ func Codes(t *testing.T, dir string) map[string]bool {
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		for _, m := range errorCode.FindAllStringSubmatch(f.respond, -1) {
-			codes[m[1]] = true
+		if m := errorCode.FindStringSubmatch(f.respond); m != nil && f.status != "200" {
+			codes[m[1]] = append(codes[m[1]], strings.TrimPrefix(f.request[0], "Action="))
 		}
 	}
 	return codes
