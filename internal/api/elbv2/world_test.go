@@ -242,6 +242,12 @@ func (w *world) unchanged(t *testing.T, f func()) {
 // alternate between name and value.
 func (w *world) send(t *testing.T, action string, params ...string) (status int, body string) {
 	t.Helper()
+	return w.sendFrom(t, account, region, action, params...)
+}
+
+// sendFrom posts a form as an account in a region.
+func (w *world) sendFrom(t *testing.T, account, region, action string, params ...string) (status int, body string) {
+	t.Helper()
 	form := url.Values{"Action": {action}, "Version": {elbv2.Spec.Version}}
 	for i := 0; i < len(params); i += 2 {
 		form.Set(params[i], params[i+1])
