@@ -62,6 +62,8 @@ var named = map[string][]string{
 	"AddTrustStoreRevocations":          {"TrustStoreArn=$store RevocationContents.member.1.S3Bucket=cas RevocationContents.member.1.S3Key=revoked.crl"},
 	"RemoveTrustStoreRevocations":       {"TrustStoreArn=$store RevocationIds.member.1=1"},
 	"DescribeTrustStoreRevocations":     {"TrustStoreArn=$store"},
+	"DeleteSharedTrustStoreAssociation": {"TrustStoreArn=$store ResourceArn=$balancer"},
+	"GetResourcePolicy":                 {"ResourceArn=$store"},
 	"DescribeTrustStoreAssociations":    {"TrustStoreArn=$store"},
 	"GetTrustStoreCaCertificatesBundle": {"TrustStoreArn=$store"},
 	"GetTrustStoreRevocationContent":    {"TrustStoreArn=$store RevocationId=1"},
