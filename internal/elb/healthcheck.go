@@ -113,6 +113,10 @@ func (hc HealthCheck) change(s HealthCheckSettings, targetType, version string) 
 	return hc, nil
 }
 
+// maxCodes is how long a list of codes may be, in characters: every code of HTTP
+// that there is has room.
+const maxCodes = 1200
+
 // check checks the codes that a healthy target answers with: codes and ranges of
 // them, 200 to 499 for HTTP and 0 to 99 for gRPC.
 func (m Matcher) check() error {
@@ -120,7 +124,7 @@ func (m Matcher) check() error {
 	if m.GRPC {
 		form, name, example, low, high = grpcCodes, "gRPC", "GrpcCode must be like 0 | 0-99 | 0,12 ...", 0, 99
 	}
-	if !form.MatchString(m.Codes) {
+	if len(m.Codes) > maxCodes || !form.MatchString(m.Codes) {
 		return fail(InvalidParameter, "%s", example)
 	}
 	for part := range strings.SplitSeq(m.Codes, ",") {

@@ -2,6 +2,7 @@ package elbv2
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/fairlead/fairlead/internal/apierr"
 	"github.com/fairlead/fairlead/internal/elb"
@@ -54,17 +55,31 @@ var codes = map[elb.Kind]string{
 func refusal(err error) error {
 	var e *elb.Error
 	var untrusted *truststore.Error
+	var own *apierr.Error
 	switch {
+	case errors.As(err, &own):
+		clipped := *own
+		clipped.Message = clip(own.Message)
+		return &clipped
 	case errors.As(err, &untrusted):
-		return apierr.New(string(untrusted.Kind), "%s", untrusted.Message)
+		return apierr.New(string(untrusted.Kind), "%s", clip(untrusted.Message))
 	case errors.As(err, &e):
-		return apierr.New(codes[e.Kind], "%s", e.Message)
+		return apierr.New(codes[e.Kind], "%s", clip(e.Message))
 	case errors.Is(err, store.ErrTooLarge):
 		return invalid("The request changes more than can be changed at once. Name fewer resources at a time.")
 	case errors.Is(err, store.ErrConflict):
 		return apierr.New("Throttling", "Too many concurrent changes to the same resource. Try again later.")
 	}
 	return err
+}
+
+// clip bounds a message, which may quote a value as long as the request.
+func clip(message string) string {
+	const most = 4096
+	if len(message) <= most {
+		return message
+	}
+	return strings.ToValidUTF8(message[:most], "") + "…"
 }
 
 func invalid(format string, args ...any) error {
