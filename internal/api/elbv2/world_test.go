@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -142,7 +141,8 @@ func (pools) Pool(_ store.Reader, acct, id string) (elb.Pool, bool) {
 // world is the API served over HTTP, with clients of the SDK.
 type world struct {
 	*sdk.Client
-	t        *testing.T
+	t        testing.TB
+	handler  http.Handler
 	objects  map[truststore.Object][]byte
 	trust    *truststore.Service
 	engine   store.Engine
@@ -152,7 +152,7 @@ type world struct {
 	endpoint string
 }
 
-func newWorld(t *testing.T, quotas elb.Quotas) *world {
+func newWorld(t testing.TB, quotas elb.Quotas) *world {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	engine := memstore.New()
@@ -182,8 +182,9 @@ func newWorld(t *testing.T, quotas elb.Quotas) *world {
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(wire.NewServer(wire.Config{Dev: true, DevRegion: region, Log: log}, elbv2.New(st, svc, elbv2.Trust{TrustStores: trust, Location: location}).Service()))
-	w := &world{t: t, objects: objects, trust: trust, engine: engine, svc: svc, store: st, http: &http.Client{Transport: &http.Transport{}}, endpoint: srv.URL}
+	handler := wire.NewServer(wire.Config{Dev: true, DevRegion: region, Log: log}, elbv2.New(st, svc, elbv2.Trust{TrustStores: trust, Location: location}).Service())
+	srv := httptest.NewServer(handler)
+	w := &world{t: t, handler: handler, objects: objects, trust: trust, engine: engine, svc: svc, store: st, http: &http.Client{Transport: &http.Transport{}}, endpoint: srv.URL}
 	t.Cleanup(func() {
 		w.http.CloseIdleConnections()
 		srv.Close()
@@ -252,22 +253,17 @@ func (w *world) sendFrom(t *testing.T, account, region, action string, params ..
 	for i := 0; i < len(params); i += 2 {
 		form.Set(params[i], params[i+1])
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.endpoint+"/", strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	return w.post(t.Context(), account, region, form.Encode())
+}
+
+// post hands a body to the API without a connection.
+func (w *world) post(ctx context.Context, account, region, body string) (status int, reply string) {
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+account+"/20260801/"+region+"/elasticloadbalancing/aws4_request, SignedHeaders=host, Signature=00")
-	resp, err := w.http.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	answer := httptest.NewRecorder()
+	w.handler.ServeHTTP(answer, r)
+	return answer.Code, answer.Body.String()
 }
 
 func shop() *sdk.CreateLoadBalancerInput {
