@@ -85,9 +85,13 @@ func (a *API) Service() *wire.Service {
 	return svc
 }
 
-// handle registers a handler, which may return the room's errors as they are.
+// handle registers a handler, which may return the room's errors as they are. The
+// ARNs that it sees are of the kind that their members are for.
 func handle[In, Out any](svc *wire.Service, action string, h func(context.Context, *wire.Call, *In) (*Out, error)) {
 	wire.Handle(svc, action, func(ctx context.Context, c *wire.Call, in *In) (*Out, error) {
+		if err := checkARNs(in); err != nil {
+			return nil, refusal(err)
+		}
 		out, err := h(ctx, c, in)
 		if err != nil {
 			return nil, refusal(err)

@@ -185,8 +185,5 @@ func (a *API) describeLoadBalancers(_ context.Context, c *wire.Call, in *elbv2.D
 }
 
 func (a *API) deleteLoadBalancer(ctx context.Context, c *wire.Call, in *elbv2.DeleteLoadBalancerInput) (*elbv2.DeleteLoadBalancerOutput, error) {
-	if err := checkARN(*in.LoadBalancerArn, "loadbalancer", "load balancer"); err != nil {
-		return nil, err
-	}
 	return &elbv2.DeleteLoadBalancerOutput{}, a.elb.DeleteLoadBalancer(ctx, c.Account, c.Region, *in.LoadBalancerArn)
 }

@@ -2,7 +2,6 @@ package elbv2
 
 import (
 	"iter"
-	"strings"
 
 	"github.com/fairlead/fairlead/internal/wire"
 )
@@ -37,14 +36,4 @@ func named[T any](names []string, get func(string) (T, error)) ([]T, error) {
 		items = append(items, item)
 	}
 	return items, nil
-}
-
-// checkARN refuses what is no ARN of the noun at all. One that is may name
-// nothing, or another account's: that is not found.
-func checkARN(arn, kind, noun string) error {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "elasticloadbalancing" || !strings.HasPrefix(parts[5], kind+"/") {
-		return invalid("'%s' is not a valid %s ARN", arn, noun)
-	}
-	return nil
 }

@@ -152,9 +152,6 @@ func (a *API) describeTargetGroups(_ context.Context, c *wire.Call, in *elbv2.De
 }
 
 func (a *API) deleteTargetGroup(ctx context.Context, c *wire.Call, in *elbv2.DeleteTargetGroupInput) (*elbv2.DeleteTargetGroupOutput, error) {
-	if err := checkARN(*in.TargetGroupArn, "targetgroup", "target group"); err != nil {
-		return nil, err
-	}
 	return &elbv2.DeleteTargetGroupOutput{}, a.elb.DeleteTargetGroup(ctx, c.Account, c.Region, *in.TargetGroupArn)
 }
 
