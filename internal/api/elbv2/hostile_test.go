@@ -122,7 +122,7 @@ func FuzzCalls(f *testing.F) {
 	f.Add("Action=CreateRule&Version=2015-12-01&Priority=9&ListenerArn=" + *l.ListenerArn + "&Conditions.member.1.Field=query-string&Conditions.member.1.QueryStringConfig.Values.member.1.Value=a" +
 		"&Conditions.member.2.Field=path-pattern&Conditions.member.2.RegexValues.member.1=a{9}&Actions.member.1.Type=redirect&Actions.member.1.RedirectConfig.StatusCode=HTTP_301&Actions.member.1.RedirectConfig.Host=%23{host}")
 	known := elbv2.Codes()
-	for _, code := range []string{"InvalidAction", "MissingAction", "MalformedInput"} {
+	for _, code := range []string{"InvalidAction", "MissingAction", "MalformedInput", "ResourceNotFound", "AssociationNotFound", "DeleteAssociationSameAccount"} {
 		known[code] = true
 	}
 	f.Fuzz(func(t *testing.T, body string) {
