@@ -18,7 +18,7 @@ import (
 // Bounds on what a form may hold. The largest honest requests name a thousand
 // resources with a few members each.
 const (
-	maxParameters = 16_384
+	maxParameters = 10_000 // net/url reads no more
 	maxDepth      = 12
 )
 
@@ -33,9 +33,6 @@ type node struct {
 // tree takes a form apart. Every name makes at most maxDepth nodes, however
 // large its list indexes are.
 func tree(p Protocol, form url.Values) (*node, error) {
-	if len(form) > maxParameters {
-		return nil, p.malformed("The request has %d parameters; at most %d are allowed", len(form), maxParameters)
-	}
 	root := &node{}
 	for name, values := range form {
 		if len(values) > 1 {

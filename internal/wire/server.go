@@ -227,7 +227,14 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, problem stri
 // what is wrong with them, worded for the caller.
 func readForm(r *http.Request, body []byte) (form url.Values, problem string) {
 	form = url.Values{}
+	count := 0
 	for _, encoded := range []string{r.URL.RawQuery, string(body)} {
+		if encoded != "" {
+			count += strings.Count(encoded, "&") + 1
+		}
+		if count > maxParameters {
+			return form, "The request has " + strconv.Itoa(count) + " parameters; at most " + strconv.Itoa(maxParameters) + " are allowed"
+		}
 		values, err := url.ParseQuery(encoded)
 		if err != nil {
 			return form, "The parameters are not form-encoded: name=value pairs separated by '&', other characters percent-encoded"

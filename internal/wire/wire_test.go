@@ -254,6 +254,8 @@ func TestBadInputIsRefusedInTheServicesOwnWords(t *testing.T) {
 		"bad percent-encoding":      {createVpc().Encode() + "&A=%zz", 400, "MalformedInput", "percent-encoded"},
 		"bad UTF-8":                 {createVpc().Encode() + "&A=%ff", 400, "MalformedQueryString", "valid UTF-8"},
 		"a parameter twice":         {createVpc().Encode() + "&CidrBlock=10.1.0.0/16", 400, "MalformedQueryString", "given 2 times"},
+		"as many as are read":       {form("Action", "LandRocket", "Version", "2016-11-15").Encode() + strings.Repeat("&A=1", 9_998), 400, "InvalidAction", "LandRocket"},
+		"one parameter too many":    {form("Action", "LandRocket", "Version", "2016-11-15").Encode() + strings.Repeat("&A=1", 9_999), 400, "MalformedInput", "The request has 10001 parameters; at most 10000 are allowed"},
 		"a body over the limit":     {"A=" + strings.Repeat("a", wire.MaxBodyBytes), 400, "MalformedInput", "1048576"},
 		"a name of many parts":      {createVpc(strings.Repeat("A.", 40), "x").Encode(), 400, "MalformedQueryString", "more than 12 parts"},
 	} {
