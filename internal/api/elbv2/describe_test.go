@@ -222,6 +222,22 @@ func TestListsComeInPages(t *testing.T) {
 	}
 }
 
+// What is named twice is shown once; a page that began with the second of two
+// would be the first page again.
+func TestWhatIsNamedTwiceIsShownOnce(t *testing.T) {
+	w := newWorld(t, elb.DefaultQuotas)
+	lb := *w.balancer(shop()).LoadBalancerArn
+	balancers, err := w.DescribeLoadBalancers(t.Context(), &sdk.DescribeLoadBalancersInput{LoadBalancerArns: []string{lb, lb}})
+	if err != nil || len(balancers.LoadBalancers) != 1 {
+		t.Errorf("got %+v, %v, want one load balancer", balancers, err)
+	}
+	const name = "ELBSecurityPolicy-2016-08"
+	policies, err := w.DescribeSSLPolicies(t.Context(), &sdk.DescribeSSLPoliciesInput{Names: []string{name, name}, PageSize: new(int32(1))})
+	if err != nil || len(policies.SslPolicies) != 1 || policies.NextMarker != nil {
+		t.Errorf("got %+v, %v, want one policy on one page", policies, err)
+	}
+}
+
 func TestTagsAreShownAsTheyWereAsked(t *testing.T) {
 	w := newWorld(t, elb.DefaultQuotas)
 	ctx := t.Context()

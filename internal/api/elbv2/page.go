@@ -25,10 +25,16 @@ func pageOf[T any](marker *string, size *int32, seek func(from string) iter.Seq2
 }
 
 // named looks each name up, and fails with the first that isn't there: a describe
-// of named things is all or nothing.
+// of named things is all or nothing. What is named twice is there once: a page
+// couldn't begin with the second, and a reply is no larger than what there is.
 func named[T any](names []string, get func(string) (T, error)) ([]T, error) {
 	items := make([]T, 0, len(names))
+	seen := make(map[string]bool, len(names))
 	for _, n := range names {
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
 		item, err := get(n)
 		if err != nil {
 			return nil, err
