@@ -44,7 +44,9 @@ func TestRequestsAreAnsweredAsWritten(t *testing.T) {
 		return wirefixture.World{
 			Send: func(t *testing.T, action string, params ...string) (status int, body string) {
 				t.Helper()
-				return w.send(t, action, params...)
+				status, body = w.send(t, action, params...)
+				w.checkEcho(t, action, params, status, body)
+				return status, body
 			},
 			Revision: func() int64 { return w.store.Snapshot().Revision() },
 			Names:    names,
