@@ -120,7 +120,7 @@ func checkCondition(c Condition) error {
 	}
 	for _, v := range c.Values {
 		if must := conditionValue(c.Field, v); must != "" {
-			return fail(Invalid, "The '%s' value '%s' is invalid; %s", c.Field, v, must)
+			return fail(Invalid, "The '%s' value is invalid; %s", c.Field, must)
 		}
 	}
 	return nil
