@@ -57,29 +57,29 @@ func TestTheLargestRequests(t *testing.T) {
 	lb, group := *w.balancer(shop()).LoadBalancerArn, w.group("web")
 	listener := *w.listener(on(lb, 80, to(group))).ListenerArn
 	for name, body := range map[string]string{
-		"targets":             "Action=RegisterTargets&TargetGroupArn=" + group + members(15_000, "&Targets.member.%d.Id=10.0.0.1"),
-		"targets that differ": "Action=RegisterTargets&TargetGroupArn=" + group + members(8_000, "&Targets.member.%d.Id=10.0.0.1&Targets.member.%[1]d.Port=%[1]d"),
-		"targets to look at":  "Action=DescribeTargetHealth&TargetGroupArn=" + group + members(15_000, "&Targets.member.%d.Id=nowhere"),
-		"actions":             "Action=CreateListener&LoadBalancerArn=" + lb + "&Protocol=HTTP&Port=81" + members(5_000, "&DefaultActions.member.%d.Type=fixed-response&DefaultActions.member.%[1]d.FixedResponseConfig.StatusCode=200"),
+		"targets that leave":  "Action=DeregisterTargets&TargetGroupArn=" + group + members(9_900, "&Targets.member.%d.Id=10.0.0.1"),
+		"targets that differ": "Action=RegisterTargets&TargetGroupArn=" + group + members(4_950, "&Targets.member.%d.Id=10.0.0.1&Targets.member.%[1]d.Port=%[1]d"),
+		"targets to look at":  "Action=DescribeTargetHealth&TargetGroupArn=" + group + members(9_900, "&Targets.member.%d.Id=nowhere"),
+		"actions":             "Action=CreateListener&LoadBalancerArn=" + lb + "&Protocol=HTTP&Port=81" + members(4_950, "&DefaultActions.member.%d.Type=fixed-response&DefaultActions.member.%[1]d.FixedResponseConfig.StatusCode=200"),
 		"groups of a forward": "Action=CreateListener&LoadBalancerArn=" + lb + "&Protocol=HTTP&Port=81&DefaultActions.member.1.Type=forward" +
-			members(6_000, "&DefaultActions.member.1.ForwardConfig.TargetGroups.member.%d.TargetGroupArn=a&DefaultActions.member.1.ForwardConfig.TargetGroups.member.%[1]d.Weight=1"),
+			members(4_950, "&DefaultActions.member.1.ForwardConfig.TargetGroups.member.%d.TargetGroupArn=a&DefaultActions.member.1.ForwardConfig.TargetGroups.member.%[1]d.Weight=1"),
 		"conditions": "Action=CreateRule&ListenerArn=" + listener + "&Priority=9&Actions.member.1.Type=fixed-response&Actions.member.1.FixedResponseConfig.StatusCode=200" +
-			members(6_000, "&Conditions.member.%d.Field=http-header&Conditions.member.%[1]d.HttpHeaderConfig.HttpHeaderName=a"),
+			members(4_950, "&Conditions.member.%d.Field=http-header&Conditions.member.%[1]d.HttpHeaderConfig.HttpHeaderName=a"),
 		"values of a condition": "Action=CreateRule&ListenerArn=" + listener + "&Priority=9&Actions.member.1.Type=fixed-response&Actions.member.1.FixedResponseConfig.StatusCode=200" +
-			"&Conditions.member.1.Field=path-pattern" + members(14_000, "&Conditions.member.1.PathPatternConfig.RegexValues.member.%d=a"),
-		"priorities":             "Action=SetRulePriorities" + members(7_000, "&RulePriorities.member.%d.RuleArn=a&RulePriorities.member.%[1]d.Priority=1"),
-		"attributes":             "Action=ModifyTargetGroupAttributes&TargetGroupArn=" + group + members(8_000, "&Attributes.member.%d.Key=k%[1]d&Attributes.member.%[1]d.Value=v"),
-		"tags":                   "Action=AddTags&ResourceArns.member.1=" + lb + members(16_000, "&Tags.member.%d.Key=k%[1]d"),
-		"keys of tags":           "Action=RemoveTags&ResourceArns.member.1=" + lb + members(16_000, "&TagKeys.member.%d=k"),
-		"names":                  "Action=DescribeLoadBalancers" + members(16_000, "&Names.member.%d=none"),
-		"ARNs of rules":          "Action=DescribeRules" + members(16_000, "&RuleArns.member.%d=none"),
-		"subnets":                "Action=SetSubnets&LoadBalancerArn=" + lb + members(16_000, "&Subnets.member.%d=subnet-a"),
-		"security groups":        "Action=CreateLoadBalancer&Name=big&Subnets.member.1=subnet-a&Subnets.member.2=subnet-b" + members(16_000, "&SecurityGroups.member.%d=sg-%[1]d"),
+			"&Conditions.member.1.Field=path-pattern" + members(9_900, "&Conditions.member.1.PathPatternConfig.RegexValues.member.%d=a"),
+		"priorities":             "Action=SetRulePriorities" + members(4_950, "&RulePriorities.member.%d.RuleArn=a&RulePriorities.member.%[1]d.Priority=1"),
+		"attributes":             "Action=ModifyTargetGroupAttributes&TargetGroupArn=" + group + members(4_950, "&Attributes.member.%d.Key=k%[1]d&Attributes.member.%[1]d.Value=v"),
+		"tags":                   "Action=AddTags&ResourceArns.member.1=" + lb + members(9_900, "&Tags.member.%d.Key=k%[1]d"),
+		"keys of tags":           "Action=RemoveTags&ResourceArns.member.1=" + lb + members(9_900, "&TagKeys.member.%d=k"),
+		"names":                  "Action=DescribeLoadBalancers" + members(9_900, "&Names.member.%d=none"),
+		"ARNs of rules":          "Action=DescribeRules" + members(9_900, "&RuleArns.member.%d=none"),
+		"subnets":                "Action=SetSubnets&LoadBalancerArn=" + lb + members(9_900, "&Subnets.member.%d=subnet-a"),
+		"security groups":        "Action=CreateLoadBalancer&Name=big&Subnets.member.1=subnet-a&Subnets.member.2=subnet-b" + members(9_900, "&SecurityGroups.member.%d=sg-%[1]d"),
 		"one long name":          "Action=CreateLoadBalancer&Subnets.member.1=subnet-a&Subnets.member.2=subnet-b&Name=" + strings.Repeat("a", 1_000_000),
 		"one long ARN":           "Action=DescribeTargetHealth&TargetGroupArn=" + strings.Repeat(":", 1_000_000),
 		"one long matcher":       "Action=ModifyTargetGroup&TargetGroupArn=" + group + "&Matcher.HttpCode=200" + strings.Repeat(",200", 250_000),
 		"one long ARN to delete": "Action=DeleteTargetGroup&TargetGroupArn=" + strings.Repeat("é", 160_000),
-		"wrong enums":            "Action=CreateListener&LoadBalancerArn=" + lb + members(16_000, "&DefaultActions.member.%d.Type=%[1]d"),
+		"wrong enums":            "Action=CreateListener&LoadBalancerArn=" + lb + members(9_900, "&DefaultActions.member.%d.Type=%[1]d"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if len(body) > wire.MaxBodyBytes-100 {
@@ -88,8 +88,9 @@ func TestTheLargestRequests(t *testing.T) {
 			began := time.Now()
 			w.unchanged(t, func() {
 				status, got := w.post(t.Context(), account, region, body+"&Version=2015-12-01")
-				if status != 400 && name != "keys of tags" || status >= 500 || len(got) > 20_000 {
-					t.Errorf("got %d and %d bytes, want a refusal: %.300s", status, len(got), got)
+				done := name == "keys of tags" || name == "targets that leave" // what isn't there may go
+				if status != 400 && !done || status >= 500 || len(got) > 20_000 || strings.Contains(got, "<Code>MalformedInput</Code>") {
+					t.Errorf("got %d and %d bytes, want a refusal of what was read: %.300s", status, len(got), got)
 				}
 			})
 			if took := time.Since(began); took > most {
