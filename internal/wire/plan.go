@@ -69,6 +69,11 @@ func planOf(t reflect.Type) *plan {
 	}); ok {
 		limited = s.Limits()
 	}
+	for name := range limited {
+		if _, ok := t.FieldByName(name); !ok {
+			panic(fmt.Sprintf("wire: %s has a limit for %s, which is no member of it", t, name))
+		}
+	}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		m := member{index: i, path: strings.ToLower(f.Name[:1]) + f.Name[1:], required: f.Tag.Get("required") == "true", limits: limitsOf(limited[f.Name])}

@@ -57,16 +57,19 @@ func (LoadBalancerAttribute) Limits() limits {
 }
 func (ModifyLoadBalancerAttributesInput) Limits() limits { return limits{"Attributes": atMostTwenty} }
 
-var healthCheck = limits{
-	"HealthCheckIntervalSeconds": `min:"5" max:"300"`, "HealthCheckTimeoutSeconds": `min:"2" max:"120"`,
-	"HealthyThresholdCount": threshold, "UnhealthyThresholdCount": threshold, "HealthCheckPath": `min:"1" max:"1024"`,
-	"Port": port, "TargetControlPort": port, "Tags": atLeastOne, // of CreateTargetGroup alone
+func (ModifyTargetGroupInput) Limits() limits {
+	return limits{
+		"HealthCheckIntervalSeconds": `min:"5" max:"300"`, "HealthCheckTimeoutSeconds": `min:"2" max:"120"`,
+		"HealthyThresholdCount": threshold, "UnhealthyThresholdCount": threshold, "HealthCheckPath": `min:"1" max:"1024"`,
+	}
 }
-
-func (CreateTargetGroupInput) Limits() limits { return healthCheck }
-func (ModifyTargetGroupInput) Limits() limits { return healthCheck }
-func (TargetGroupAttribute) Limits() limits   { return limits{"Key": attributeKey} }
-func (TargetDescription) Limits() limits      { return limits{"Port": port} }
+func (CreateTargetGroupInput) Limits() limits {
+	all := ModifyTargetGroupInput{}.Limits()
+	all["Port"], all["TargetControlPort"], all["Tags"] = port, port, atLeastOne
+	return all
+}
+func (TargetGroupAttribute) Limits() limits { return limits{"Key": attributeKey} }
+func (TargetDescription) Limits() limits    { return limits{"Port": port} }
 
 func (CreateTrustStoreInput) Limits() limits {
 	return limits{"Name": `min:"1" max:"32" pattern:"^([a-zA-Z0-9]+-)*[a-zA-Z0-9]+$"`, "Tags": atLeastOne}
