@@ -115,6 +115,7 @@ func TestAnHTTPSListenerServes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, _ = io.Copy(io.Discard, resp.Body) // so that the client keeps its connection
 	resp.Body.Close()
 	if got, want := resp.Header.Get("Location"), fmt.Sprintf("https://new.example:%d/old", port); got != want {
 		t.Errorf("redirect: got %s, want %s", got, want)
