@@ -216,8 +216,9 @@ func (a *Agent) take(ctx context.Context, next *snapshot.Assignment) {
 }
 
 // savePause is the least time between two savings: of many changes at once, few
-// are written. The first of them isn't held back.
-const savePause = 10 * time.Millisecond
+// are written, as each takes the disk from the store's own commits. The first of
+// them isn't held back.
+const savePause = 100 * time.Millisecond
 
 // save keeps the applied assignment on disk until ctx ends, and acknowledges it.
 func (a *Agent) save(ctx context.Context) {
