@@ -13,13 +13,16 @@ type date struct {
 	text   []byte
 }
 
-// at returns the moment in IMF-fixdate (RFC 9110 §5.6.7).
+// imfFixdate is the form of dates in fields (RFC 9110 §5.6.7), in UTC.
+const imfFixdate = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// at returns the moment in IMF-fixdate.
 func (d *dates) at(now time.Time) []byte {
 	second := now.Unix()
 	if last := d.last.Load(); last != nil && last.second == second {
 		return last.text
 	}
-	next := &date{second: second, text: now.UTC().AppendFormat(nil, "Mon, 02 Jan 2006 15:04:05 GMT")}
+	next := &date{second: second, text: now.UTC().AppendFormat(nil, imfFixdate)}
 	d.last.Store(next)
 	return next.text
 }

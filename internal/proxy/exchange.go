@@ -40,15 +40,21 @@ type exchange struct {
 	upload   *upload // nil if the request's body went with its head
 	stopped  atomic.Bool
 
+	sticky *sticky    // nil: the client need not stay
+	mark   route.Mark // of the target group, with sticky
+
 	isHead, again bool // HEAD; may be sent twice
 }
 
 // forward sends the request to a target and the response back. It returns
 // whether the client's connection goes on.
 func (c *client) forward(t *table, rule *route.Rule, head []byte, now time.Time, out *[]byte) bool {
+	if rule.Action.Stickiness > 0 && t.sticky == nil {
+		return c.answerPage(t, head, 501, out)
+	}
 	share := 0
 	if !rule.Action.Single() {
-		share = rule.Action.Choose(t.cursors[rule.Index].Add(1) - 1)
+		share = c.choose(t, rule, head, now)
 	}
 	if share < 0 {
 		return c.answerPage(t, head, 503, out)
@@ -66,7 +72,10 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, now time.Time,
 	defer e.target.End()
 
 	x := &c.exchange
-	x.timeout, x.upload = t.idleTimeout, nil
+	x.timeout, x.upload, x.sticky = t.idleTimeout, nil, nil
+	if rule.Action.Stickiness > 0 {
+		x.sticky, x.mark = t.sticky, rule.Action.Shares[share].Mark
+	}
 	x.stopped.Store(false)
 	x.isHead = c.request.IsHead(head)
 	x.again = c.request.Body.Empty() && c.request.Idempotent(head)
@@ -286,7 +295,8 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 		if !upgrade {
 			return x.fail(t, 502, out)
 		}
-		*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, false, &http1.Delivery{Date: c.port.proxy.dates.at(time.Now())})
+		now := time.Now()
+		*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, false, &http1.Delivery{Date: c.port.proxy.dates.at(now), Fields: x.cookies(now)})
 		target.use(n)
 		if c.write(*out, x.timeout) == nil {
 			x.tunnel()
@@ -301,7 +311,7 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 	// next request; it learns now that there is none.
 	whole := x.upload == nil || x.upload.read.Load()
 	keep := !closes && whole && c.persists(now)
-	d := http1.Delivery{Body: to, Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now)}
+	d := http1.Delivery{Body: to, Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Fields: x.cookies(now)}
 	*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, x.isHead, &d)
 	target.use(n)
 

@@ -288,13 +288,11 @@ func TestTargetsAreAskedForWhatTransformsSay(t *testing.T) {
 func TestActionsThatAreNotPerformedAnswer501(t *testing.T) {
 	w := newWorld(t)
 	w.register(w.httpTarget(func(http.ResponseWriter, *http.Request) { t.Error("a target was asked") }))
-	sticky := forwardTo(tgARN)
-	sticky[0].Forward.TargetGroups = append(sticky[0].Forward.TargetGroups, snapshot.WeightedTargetGroup{ARN: tgARN + "-2", Weight: 1})
-	sticky[0].Forward.Stickiness = time.Minute
+	sticky := stickyTo(time.Minute, 1, 1)
 	w.a.TargetGroups = append(w.a.TargetGroups, &snapshot.TargetGroup{ARN: tgARN + "-2", Protocol: snapshot.HTTP})
 	for name, actions := range map[string][]snapshot.Action{
 		"an authentication before the forward": append([]snapshot.Action{{Type: "authenticate-oidc"}}, forwardTo(tgARN)...),
-		"sticky target groups":                 sticky,
+		"sticky target groups without a key":   sticky,
 	} {
 		w.lb().Listeners[0].Rules[0].Actions = actions
 		w.apply()

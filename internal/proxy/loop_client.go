@@ -341,6 +341,9 @@ func (c *loopClient) appendAnswer(dst []byte, t *table, rule *route.Rule, head [
 
 // streams says whether a request that meets the rule is the stream shell's.
 func streams(t *table, rule *route.Rule) bool {
+	if rule.Action.Stickiness > 0 {
+		return true
+	}
 	for _, s := range rule.Action.Shares {
 		if t.groups[s.Group].secure {
 			return true

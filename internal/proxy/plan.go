@@ -19,6 +19,7 @@ type balancer struct {
 	nodes   []*snapshot.Node
 	rules   []*route.Table     // beside from.Listeners
 	groups  []string           // ARNs of target groups, by route.Share.Group
+	sticky  *sticky            // nil: no client can be kept with one
 	secured map[string]*secure // by ARN, of the HTTPS listeners that can be served
 }
 
@@ -173,7 +174,7 @@ func (pl *plan) planBalancer(arn string, b *balancer) error {
 		return nil
 	}
 	if old := pl.proxy.balancers[arn]; old != nil && old.from == b.from && !slices.ContainsFunc(old.groups, pl.lost) {
-		b.rules, b.groups = old.rules, old.groups
+		b.rules, b.groups, b.sticky = old.rules, old.groups, old.sticky
 	} else if err := pl.compile(b); err != nil {
 		return err
 	}
@@ -209,6 +210,8 @@ func (pl *plan) certificate(arn string) *certificate {
 }
 
 func (pl *plan) compile(b *balancer) error {
+	var unsticky error
+	b.sticky, unsticky = pl.proxy.openSticky(b.from)
 	number := map[string]int{}
 	for _, l := range b.from.Listeners {
 		t, err := route.Compile(l, func(arn string) (int, bool) {
@@ -225,8 +228,8 @@ func (pl *plan) compile(b *balancer) error {
 		if err != nil {
 			return fmt.Errorf("load balancer %s, port %d: %w", b.from.ARN, l.Port, err)
 		}
-		for _, rule := range t.Unsupported() {
-			pl.proxy.log.Warn("requests that meet the rule are answered 501: its actions are not performed here", "rule", rule)
+		for rule, why := range t.Unsupported(unsticky) {
+			pl.proxy.log.Warn("requests that meet the rule are answered 501", "rule", rule, "reason", why)
 		}
 		b.rules = append(b.rules, t)
 	}
@@ -260,7 +263,7 @@ func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodeP
 			}
 		}
 		t := &table{
-			rules: b.rules[i], groups: groups, port: l.Port, host: host, tls: secure,
+			rules: b.rules[i], groups: groups, port: l.Port, host: host, tls: secure, sticky: b.sticky,
 			idleTimeout: b.from.IdleTimeout, clientKeepAlive: b.from.ClientKeepAlive,
 		}
 		for _, r := range l.Rules {

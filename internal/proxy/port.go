@@ -25,6 +25,7 @@ type table struct {
 	port            uint16
 	host            []byte  // for requests without a Host
 	tls             *secure // nil: clients speak in the clear
+	sticky          *sticky // nil: no client can be kept with a target group
 	idleTimeout     time.Duration
 	clientKeepAlive time.Duration
 }

@@ -39,9 +39,10 @@ type Options struct {
 	// epoll, each connection has a goroutine.
 	Loops int
 
-	// OpenKey decrypts a certificate's private key, to PKCS #8; nil: this host can
-	// serve no HTTPS listener.
-	OpenKey func(certificateARN string, sealed []byte) ([]byte, error)
+	// OpenKey decrypts a key in an assignment: a certificate's, to PKCS #8, by its
+	// ARN, and a load balancer's for cookies, by its CookieSubject. nil: this host
+	// can serve no HTTPS listener, and no rule that clients stay by.
+	OpenKey func(subject string, sealed []byte) ([]byte, error)
 
 	// Changed is called when what NodeStatus returns of a node may have changed in
 	// ways that others wait for: Apply or Retry has planned it anew, or it drains or
@@ -53,7 +54,7 @@ type Options struct {
 type Proxy struct {
 	log     *slog.Logger
 	dial    func(context.Context, netip.AddrPort) (net.Conn, error)
-	openKey func(certificateARN string, sealed []byte) ([]byte, error)
+	openKey func(subject string, sealed []byte) ([]byte, error)
 	changed func(nodeID string)
 
 	registry *balance.Registry

@@ -79,9 +79,12 @@ func (p *Proxy) openCertificate(c *snapshot.Certificate) *certificate {
 	return out
 }
 
+// errNoOpenKey says that Options.OpenKey is missing.
+var errNoOpenKey = errors.New("this host has no key to open private keys with")
+
 func (p *Proxy) keyPair(c *snapshot.Certificate) (out tls.Certificate, err error) {
 	if p.openKey == nil {
-		return out, errors.New("this host has no key to open private keys with")
+		return out, errNoOpenKey
 	}
 	for text := []byte(c.PEM); ; {
 		block, rest := pem.Decode(text)

@@ -37,8 +37,20 @@ type LoadBalancer struct {
 	IdleTimeout     time.Duration // both sides of a connection; 1 s to 4000 s
 	ClientKeepAlive time.Duration // largest age of a client connection, frozen at accept
 
+	// CookieKey is the key of the cookies by which all nodes know clients again,
+	// encrypted for CookieSubject: an assignment is written to disk. Empty while no
+	// rule needs one.
+	CookieKey []byte `json:",omitempty"`
+
 	Listeners []Listener // by port
 }
+
+// CookieSubject is what the load balancer's CookieKey is encrypted for.
+func (b *LoadBalancer) CookieSubject() string { return CookieSubject(b.ARN) }
+
+// CookieSubject returns what the CookieKey of a load balancer is encrypted for: it
+// isn't worth anything as another secret of the load balancer's.
+func CookieSubject(arn string) string { return arn + "#cookies" }
 
 // Protocol is a listener's or a target group's protocol.
 type Protocol string

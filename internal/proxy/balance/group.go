@@ -29,6 +29,9 @@ func NewGroup(r *Registry, targets []*Target, draining []bool, cursor *atomic.Ui
 	return g
 }
 
+// Empty says that no request can go to the group: Pick gives -1.
+func (g *Group) Empty() bool { return len(g.open) == 0 }
+
 // Pick returns the index of the target that the next request goes to: round
 // robin over those that are eligible, over all if none is (ALB fails open), but
 // never one that is draining. It returns -1 if there is no such target.

@@ -231,6 +231,10 @@ type Delivery struct {
 	Close bool   // the connection ends with the response
 	Date  []byte // in IMF-fixdate, for a response that has none
 
+	// Fields are of the load balancer's own, each with its line end; no interim
+	// response has them.
+	Fields []byte
+
 	// Keep tells an HTTP/1.0 client that the connection stays (RFC 9112 §9.3).
 	Keep bool
 }
@@ -264,6 +268,7 @@ func AppendResponse(dst, buf []byte, r *Response, head bool, d *Delivery) []byte
 	if !r.hasDate {
 		dst = appendDate(dst, d.Date)
 	}
+	dst = append(dst, d.Fields...)
 	switch {
 	case r.Status == 101:
 		dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)

@@ -1,8 +1,12 @@
 package route
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/snapshot"
@@ -43,6 +47,10 @@ type Action struct {
 	Fixed  snapshot.FixedResponse // Fixed
 	Shares []Share                // Forward: the target groups to choose from
 
+	// Stickiness is how long a client is to stay with one of several Shares since
+	// it was last answered; 0: each request goes by itself.
+	Stickiness time.Duration
+
 	redirect redirect // Redirect: see AppendLocation
 
 	total  uint64 // sum of the weights
@@ -53,6 +61,17 @@ type Action struct {
 type Share struct {
 	Group  int // what Compile's groups gave for the target group
 	Weight int
+	Mark   Mark
+}
+
+// Mark tells a target group from others in a cookie. It is the same on every node,
+// whatever else there is in the assignment.
+type Mark [8]byte
+
+func markOf(arn string) (m Mark) {
+	sum := sha256.Sum256([]byte(arn))
+	copy(m[:], sum[:])
+	return m
 }
 
 // Compile makes the table of a listener. groups gives the number by which the
@@ -106,8 +125,6 @@ func compileAction(actions []snapshot.Action, groups func(string) (int, bool)) (
 	case a.Type == snapshot.ActionRedirect && a.Redirect != nil:
 		r, err := compileRedirect(*a.Redirect)
 		return Action{Kind: Redirect, redirect: r}, err
-	case a.Type == snapshot.ActionForward && a.Forward != nil && a.Forward.Stickiness > 0 && len(a.Forward.TargetGroups) > 1:
-		return Action{}, nil // clients are to stay with one, and we couldn't tell which
 	case a.Type == snapshot.ActionForward && a.Forward != nil:
 		action := Action{Kind: Forward}
 		for _, g := range a.Forward.TargetGroups {
@@ -118,10 +135,13 @@ func compileAction(actions []snapshot.Action, groups func(string) (int, bool)) (
 			if g.Weight < 0 {
 				return Action{}, fmt.Errorf("target group %s has the weight %d", g.ARN, g.Weight)
 			}
-			action.Shares = append(action.Shares, Share{Group: n, Weight: g.Weight})
+			action.Shares = append(action.Shares, Share{Group: n, Weight: g.Weight, Mark: markOf(g.ARN)})
 			action.total += uint64(g.Weight)
 		}
 		action.stride = strideOf(action.total)
+		if len(action.Shares) > 1 { // of one there is nothing to choose
+			action.Stickiness = a.Forward.Stickiness
+		}
 		return action, nil
 	}
 	return Action{}, nil
@@ -148,15 +168,26 @@ func gcd(a, b uint64) uint64 {
 	return a
 }
 
-// Unsupported returns the ARNs of the rules whose requests are answered 501.
-func (t *Table) Unsupported() []string {
-	var arns []string
-	for i := range t.rules {
-		if t.rules[i].Action.Kind == Unsupported {
-			arns = append(arns, t.rules[i].ARN)
+// errNotPerformed is why a node answers 501.
+var errNotPerformed = errors.New("its actions are not performed here")
+
+// Unsupported yields the ARNs of the rules whose requests are answered 501, and
+// why. unsticky says why clients can't be kept with a target group, nil if they can.
+func (t *Table) Unsupported(unsticky error) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for i := range t.rules {
+			switch a := &t.rules[i].Action; {
+			case a.Kind == Unsupported:
+				if !yield(t.rules[i].ARN, errNotPerformed) {
+					return
+				}
+			case a.Stickiness > 0 && unsticky != nil:
+				if !yield(t.rules[i].ARN, unsticky) {
+					return
+				}
+			}
 		}
 	}
-	return arns
 }
 
 // Choose returns the share of the n-th request that the action forwards, -1 if
