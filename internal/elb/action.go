@@ -37,7 +37,7 @@ func (s *Service) checkActions(tx *store.Tx, b LoadBalancer, protocol string, ac
 		var err error
 		switch a.Type {
 		case actionForward:
-			a, err = s.checkForward(tx, b, a)
+			a, err = s.checkForward(tx, b, protocol, a)
 		case actionFixedResponse:
 			err = checkFixedResponse(a)
 		case actionRedirect:
@@ -82,7 +82,7 @@ func checkOrder(protocol string, actions []Action) error {
 	return nil
 }
 
-func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, a Action) (Action, error) {
+func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, protocol string, a Action) (Action, error) {
 	if a.Forward == nil || len(a.Forward.TargetGroups) == 0 {
 		return a, fail(Invalid, "A target group ARN must be specified for an action of type 'forward'")
 	}
@@ -90,6 +90,7 @@ func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, a Action) (Action, 
 		return a, fail(TooManyTargetGroups, "An action can have %d target groups at most; %d were specified", s.opts.Quotas.GroupsPerAction, n)
 	}
 	var elsewhere []string
+	var groups []TargetGroup
 	for i, g := range a.Forward.TargetGroups {
 		if slices.ContainsFunc(a.Forward.TargetGroups[:i], func(o WeightedTargetGroup) bool { return o.ARN == g.ARN }) {
 			return a, fail(Invalid, "Target group '%s' was specified more than once in an action", g.ARN)
@@ -111,11 +112,12 @@ func (s *Service) checkForward(tx *store.Tx, b LoadBalancer, a Action) (Action, 
 			elsewhere = append(elsewhere, g.ARN)
 		}
 		s.groups.Put(tx, g.ARN, group)
+		groups = append(groups, group)
 	}
 	if elsewhere != nil {
 		return a, fail(TargetGroupAssociationLimit, "The following target groups cannot be associated with more than one load balancer: %s", strings.Join(elsewhere, ", "))
 	}
-	return a, nil
+	return a, checkTogether(protocol, a.Forward, groups)
 }
 
 // balancersOfGroup returns the ARNs of the load balancers whose rules forward to

@@ -62,6 +62,9 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		if err := s.checkGroups(tx, b, actions); err != nil {
 			return err
 		}
+		if b, err = s.withCookieKey(b, actions); err != nil {
+			return err
+		}
 		// The load balancer stands for the set of its listeners and rules: written
 		// anew, it makes others that count them at the same time count again.
 		s.balancers.Put(tx, b.ARN, b)
@@ -129,11 +132,14 @@ func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listene
 			if err := s.checkGroups(tx, b, rule.Actions); err != nil {
 				return err
 			}
+			if b, err = s.withCookieKey(b, rule.Actions); err != nil {
+				return err
+			}
 			s.rules.Put(tx, rule.ARN, rule)
 		}
 		if l.Protocol != before.Protocol {
 			for _, r := range s.rulesByListener.Each(tx, l.ARN) {
-				if err := checkOrder(l.Protocol, r.Actions); err != nil {
+				if err := s.checkOnProtocol(tx, l.Protocol, r.Actions); err != nil {
 					return err
 				}
 			}

@@ -289,6 +289,7 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 		ARN: arn, Name: b.Name, ID: b.ID, DNSName: strings.ToLower(b.DNSName),
 		IdleTimeout:     seconds(b.Attributes["idle_timeout.timeout_seconds"], 60),
 		ClientKeepAlive: seconds(b.Attributes["client_keep_alive.seconds"], 3600),
+		CookieKey:       b.CookieKey,
 	}
 	for _, l := range p.s.listenersByLB.Each(r, arn) {
 		out := snapshot.Listener{ARN: l.ARN, Port: l.Port, Protocol: snapshot.Protocol(l.Protocol), TLS: projectTLS(l.TLS)}

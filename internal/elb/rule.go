@@ -63,6 +63,9 @@ func (s *Service) CreateRule(ctx context.Context, c CreateRule) (Rule, error) {
 		if err := s.checkGroups(tx, b, made.Actions); err != nil {
 			return err
 		}
+		if b, err = s.withCookieKey(b, made.Actions); err != nil {
+			return err
+		}
 		s.balancers.Put(tx, b.ARN, b) // stands for the set of its listeners and rules
 		s.rules.Put(tx, made.ARN, made)
 		return s.putTags(tx, c.Account, c.Region, made.ARN, "listener-rule", c.Tags)
@@ -121,6 +124,9 @@ func (s *Service) ModifyRule(ctx context.Context, m ModifyRule) (Rule, error) {
 				return err
 			}
 			if err := s.checkGroups(tx, b, r.Actions); err != nil {
+				return err
+			}
+			if b, err = s.withCookieKey(b, r.Actions); err != nil {
 				return err
 			}
 			s.balancers.Put(tx, b.ARN, b)

@@ -319,7 +319,7 @@ func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *worl
 	w.instances = instances{store.NewCollection[elb.Instance](w.st, "instance", 1)}
 	w.events = event.New(w.st, event.Options{Log: log})
 	w.svc = elb.New(w.st, tags.New(w.st), network{}, w.pools, elb.Options{
-		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates, Instances: w.instances, Events: w.events})
+		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates, Instances: w.instances, Events: w.events, Seal: seal})
 	if err := w.st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -449,7 +449,7 @@ func room(t *testing.T, quotas elb.Quotas) (*elb.Service, *store.Store) {
 func roomOver(t *testing.T, engine store.Engine, quotas elb.Quotas) (*elb.Service, *store.Store) {
 	t.Helper()
 	st := store.New(engine, "/test", slog.New(slog.DiscardHandler))
-	svc := elb.New(st, tags.New(st), network{}, newPools(st), elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: quotas})
+	svc := elb.New(st, tags.New(st), network{}, newPools(st), elb.Options{BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: quotas, Seal: seal})
 	if err := st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
