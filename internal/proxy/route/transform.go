@@ -60,11 +60,22 @@ func replacement(s string, groups int) []segment {
 	return segments
 }
 
-// apply returns the text with each match replaced, nil if there is none.
+// Bounds of what a transform makes of one request, which its client chooses the
+// length of: replacements, and bytes, of which no valid result has as many.
+const (
+	maxReplaced  = 1000
+	maxRewritten = 16 << 10
+)
+
+// apply returns the text with each match replaced, nil if there is none. A result
+// beyond the bounds is cut, to one that is too long to be valid.
 func (r *rewrite) apply(text []byte) []byte {
-	matches := r.regex.FindAllSubmatchIndex(text, -1)
+	matches := r.regex.FindAllSubmatchIndex(text, maxReplaced+1)
 	if matches == nil {
 		return nil
+	}
+	if len(matches) > maxReplaced {
+		return make([]byte, maxRewritten+1)
 	}
 	out := []byte{}
 	from := 0
@@ -77,7 +88,9 @@ func (r *rewrite) apply(text []byte) []byte {
 				out = append(out, text[m[2*p.group]:m[2*p.group+1]]...)
 			}
 		}
-		from = m[1]
+		if from = m[1]; len(out) > maxRewritten {
+			return out
+		}
 	}
 	return append(out, text[from:]...)
 }

@@ -1,6 +1,7 @@
 package route_test
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -56,6 +57,8 @@ func TestTransforms(t *testing.T) {
 		{"a path that isn't one", "/a", "a.b", []snapshot.Transform{url("^/a", "a")}, "invalid"},
 		{"a host with a slash", "/", "a.b", []snapshot.Transform{host("a", "a/")}, "invalid"},
 		{"no host", "/", "a.b", []snapshot.Transform{host(".*", "")}, "invalid"},
+		{"as many replacements as there may be", "/" + strings.Repeat("a", 1000), "a.b", []snapshot.Transform{url("a", "b")}, "- /" + strings.Repeat("b", 1000)},
+		{"one more", "/" + strings.Repeat("a", 1001), "a.b", []snapshot.Transform{url("a", "b")}, "invalid"},
 		{"too long", "/" + strings.Repeat("a", 9000), "a.b", []snapshot.Transform{url("a", "aa")}, "invalid"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -63,6 +66,25 @@ func TestTransforms(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// A client chooses how long a path is, and with it how often it matches: what that
+// costs stays within bounds.
+func TestTransformsOfHostileRequestsAreBounded(t *testing.T) {
+	path := "/" + strings.Repeat("a", 15<<10)
+	for name, c := range map[string]struct{ regex, replace string }{
+		"long replacements":                {"", strings.Repeat("b", 1024)},
+		"long replacements, few of them":   {"aaaaaaaaaaaaaaaa", strings.Repeat("b", 1024)},
+		"groups, each of them in a result": {strings.Repeat("(a)|", 200) + "(b)", strings.Repeat("$1", 500)},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got := rewritten(t, "GET "+path+" HTTP/1.1\nHost: a\n\n", snapshot.Transform{Type: snapshot.TransformURL, Regex: c.regex, Replace: c.replace})
+		runtime.ReadMemStats(&after)
+		if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; got != "invalid" || allocated > 8 {
+			t.Errorf("%s: got %.20q, and %d MiB were allocated; want it invalid, and 8 at most", name, got, allocated)
+		}
 	}
 }
 
