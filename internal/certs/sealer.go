@@ -122,11 +122,11 @@ func (s *Sealer) Seal(secret []byte, subject string) []byte {
 // secret.
 func (s *Sealer) Open(sealed []byte, subject string) ([]byte, error) {
 	if err := s.check(sealed); err != nil {
-		return nil, fmt.Errorf("open private key of %s: %w", subject, err)
+		return nil, fmt.Errorf("open what is sealed for %s: %w", subject, err)
 	}
 	secret, err := s.aead.Open(nil, nil, sealed[1+sealIDBytes:], []byte(subject))
 	if err != nil {
-		return nil, fmt.Errorf("open private key of %s: it was altered or belongs to another certificate", subject)
+		return nil, fmt.Errorf("open what is sealed for %s: it was altered, or sealed for another", subject)
 	}
 	return secret, nil
 }

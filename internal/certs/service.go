@@ -77,18 +77,27 @@ func owner(account, region string) string { return account + "/" + region }
 func (s *Service) Collection() string { return s.certificates.Name() }
 
 // CheckKeys says whether every private key in the store is sealed under the key
-// file that there is. With another one nothing could be served.
-func (s *Service) CheckKeys() error {
+// file that there is, and whatever else is, which others yields with the ARN that
+// it belongs to. With another file nothing could be served.
+func (s *Service) CheckKeys(others iter.Seq2[string, []byte]) error {
 	n, first := 0, ""
-	for at, c := range s.All(s.store.Snapshot()) {
-		if c.HasContent() && s.opts.Sealer.check(c.Key) != nil {
+	check := func(at string, sealed []byte) {
+		if s.opts.Sealer.check(sealed) != nil {
 			if n++; n == 1 {
 				first = at
 			}
 		}
 	}
+	for at, c := range s.All(s.store.Snapshot()) {
+		if c.HasContent() {
+			check(at, c.Key)
+		}
+	}
+	for at, sealed := range others {
+		check(at, sealed)
+	}
 	if n > 0 {
-		return fmt.Errorf("certificate key file %s: the private keys of %d certificates (%s first) are %w: put that one back", s.opts.Sealer.path, n, first, errOtherKey)
+		return fmt.Errorf("certificate key file %s: %d keys and secrets (that of %s first) are %w: put that one back", s.opts.Sealer.path, n, first, errOtherKey)
 	}
 	return nil
 }

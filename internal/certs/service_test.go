@@ -364,11 +364,11 @@ func TestTheQuotaOfCertificates(t *testing.T) {
 
 func TestAnotherKeyFileIsNoticed(t *testing.T) {
 	w := newWorld(t)
-	if err := w.CheckKeys(); err != nil {
+	if err := w.CheckKeys(nothing); err != nil {
 		t.Errorf("without certificates: got %v", err)
 	}
 	c := w.imports(imported(issuer.New(t, "Root").Issue("shop.example")))
-	if err := w.CheckKeys(); err != nil {
+	if err := w.CheckKeys(nothing); err != nil {
 		t.Errorf("with its own: got %v", err)
 	}
 	st := store.New(w.engine, "/test", slog.New(slog.DiscardHandler))
@@ -377,7 +377,13 @@ func TestAnotherKeyFileIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	if err := other.CheckKeys(); err == nil || !strings.Contains(err.Error(), c.ARN) || !strings.Contains(err.Error(), "another.key") {
+	if err := other.CheckKeys(nothing); err == nil || !strings.Contains(err.Error(), c.ARN) || !strings.Contains(err.Error(), "another.key") {
 		t.Errorf("with another: got %v, want the certificate and the file named", err)
 	}
+	elsewhere := maps.All(map[string][]byte{"arn:shop": sealer(t, filepath.Join(t.TempDir(), "yet-another.key")).Seal([]byte("secret"), "arn:shop")})
+	if err := w.CheckKeys(elsewhere); err == nil || !strings.Contains(err.Error(), "1 keys and secrets (that of arn:shop first)") {
+		t.Errorf("something else under another: got %v, want whose it is", err)
+	}
 }
+
+func nothing(func(string, []byte) bool) {}

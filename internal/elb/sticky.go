@@ -2,6 +2,7 @@ package elb
 
 import (
 	"crypto/rand"
+	"iter"
 
 	"github.com/fairlead/fairlead/internal/snapshot"
 	"github.com/fairlead/fairlead/internal/store"
@@ -24,6 +25,25 @@ func (s *Service) withCookieKey(b LoadBalancer, actions []Action) (LoadBalancer,
 	_, _ = rand.Read(key) // never fails (crypto/rand)
 	b.CookieKey = s.opts.Seal(key, snapshot.CookieSubject(b.ARN))
 	return b, nil
+}
+
+// Sealed yields what is kept sealed, by the ARN of the load balancer or the rule
+// that it belongs to.
+func (s *Service) Sealed(r store.Reader) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for arn, b := range s.balancers.All(r) {
+			if len(b.CookieKey) > 0 && !yield(arn, b.CookieKey) {
+				return
+			}
+		}
+		for arn, rule := range s.rules.All(r) {
+			for _, a := range rule.Actions {
+				if a.OIDC != nil && !yield(arn, a.OIDC.Sealed) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // sticky says whether clients stay with one of the target groups that the actions

@@ -2,10 +2,13 @@ package elb_test
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead/fairlead/internal/elb"
 	"github.com/fairlead/fairlead/internal/snapshot"
@@ -56,6 +59,20 @@ func TestALoadBalancerHasOneCookieKey(t *testing.T) {
 		}
 		if f := got.Listeners[1].Rules[0].Actions[0].Forward; f.Stickiness != time.Hour || len(f.TargetGroups) != 2 {
 			t.Errorf("got the forward %+v, want it to stay for an hour", f)
+		}
+		w.certify("arn:a", "shop.example", "1")
+		secure := listener(b.ARN, 443, append([]elb.Action{{Type: "authenticate-oidc", Order: 1, OIDC: &elb.AuthenticateOIDC{
+			Issuer: "https://id.example", AuthorizationEndpoint: "https://id.example/a", TokenEndpoint: "https://id.example/t", UserInfoEndpoint: "https://id.example/u",
+			ClientID: "shop", Secret: "battery", Session: elb.DefaultSession,
+		}}}, forward(web.ARN)...))
+		secure.Actions[1].Order = 2
+		secure.Protocol, secure.TLS = "HTTPS", elb.TLSSettings{Certificates: []string{"arn:a"}}
+		https := open(t, w.svc, secure)
+		synctest.Wait()
+		def, _ := w.svc.DefaultRule(w.st.Snapshot(), https.ARN)
+		want := map[string][]byte{b.ARN: got.CookieKey, def.ARN: []byte(b.ARN + sealMark + "battery")}
+		if diff := cmp.Diff(want, maps.Collect(w.svc.Sealed(w.st.Snapshot()))); diff != "" {
+			t.Errorf("what is kept sealed (-want +got):\n%s", diff)
 		}
 		for name, change := range map[string]func() error{
 			"another sticky rule": func() error {

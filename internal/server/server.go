@@ -99,7 +99,7 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return err
 	}
 	defer s.rooms.store.Close()
-	if err := s.rooms.certs.CheckKeys(); err != nil {
+	if err := s.rooms.certs.CheckKeys(s.rooms.elb.Sealed(s.rooms.store.Snapshot())); err != nil {
 		return err
 	}
 
