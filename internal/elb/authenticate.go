@@ -61,6 +61,7 @@ const (
 	maxClaimValues     = 10
 	maxClaimValue      = 256
 	maxCookieName      = 64
+	maxText            = 2048 // of what the service knows no limit of: a request may have a megabyte
 )
 
 var (
@@ -68,7 +69,26 @@ var (
 	userPoolARN = regexp.MustCompile(`^arn:[a-z-]+:cognito-idp:[a-z0-9-]+:\d{12}:userpool/.+$`)
 )
 
+// checkTexts holds what has no limit of its own to one. It quotes none: one may be
+// a secret.
+func checkTexts(texts ...string) error {
+	for _, t := range texts {
+		if len(t) > maxText {
+			return fail(InvalidAction, "A value of an action that authenticates is too long; the limit is '%d'", maxText)
+		}
+	}
+	return nil
+}
+
 func (s Session) check() error {
+	for k, v := range s.Extra {
+		if err := checkTexts(k, v); err != nil {
+			return err
+		}
+	}
+	if err := checkTexts(s.Scope); err != nil {
+		return err
+	}
 	switch {
 	case !cookieName.MatchString(s.Cookie) || len(s.Cookie) > maxCookieName:
 		return fail(InvalidAction, "The session cookie name '%s' must be the name of a cookie, of at most %d characters", s.Cookie, maxCookieName)
@@ -103,6 +123,9 @@ func (s *Service) checkOIDC(b LoadBalancer, a *AuthenticateOIDC, was []Action) (
 		if err := checkHTTPS(u.what, u.text); err != nil {
 			return nil, err
 		}
+	}
+	if err := checkTexts(a.Issuer, a.AuthorizationEndpoint, a.TokenEndpoint, a.UserInfoEndpoint, a.ClientID, a.Secret); err != nil {
+		return nil, err
 	}
 	if a.ClientID == "" {
 		return nil, fail(InvalidAction, "A client ID must be specified for an action of type 'authenticate-oidc'")
@@ -139,6 +162,9 @@ func checkCognito(a *AuthenticateCognito) error {
 	case a.ClientID == "" || a.Domain == "":
 		return fail(InvalidAction, "A user pool client and a user pool domain must be specified for an action of type 'authenticate-cognito'")
 	}
+	if err := checkTexts(a.UserPoolARN, a.ClientID, a.Domain); err != nil {
+		return err
+	}
 	return a.Session.check()
 }
 
@@ -162,7 +188,7 @@ func checkJWT(a *JWTValidation) error {
 	}
 	for _, c := range a.Claims {
 		switch {
-		case c.Name == "" || slices.Contains(checkedClaims, c.Name):
+		case c.Name == "" || len(c.Name) > maxClaimValue || slices.Contains(checkedClaims, c.Name):
 			return fail(InvalidAction, "The claim '%s' cannot be an additional one; exp, iss, nbf and iat are always checked", c.Name)
 		case len(c.Values) == 0 || len(c.Values) > maxClaimValues:
 			return fail(InvalidAction, "The claim '%s' must have 1 to %d values", c.Name, maxClaimValues)

@@ -134,6 +134,7 @@ func TestAuthenticatingActionsThatAreRefused(t *testing.T) {
 		edit(a.JwtValidationConfig)
 		return then(a, group)
 	}
+	const endless = "A value of an action that authenticates is too long; the limit is '2048'"
 	plain := on(arn, 80, then(oidc(nil), group))
 	if _, err := w.CreateListener(t.Context(), plain); err == nil || !strings.Contains(err.Error(), "supported only on HTTPS listeners") {
 		t.Errorf("on HTTP: %v", err)
@@ -174,6 +175,11 @@ func TestAuthenticatingActionsThatAreRefused(t *testing.T) {
 		{"a session without an end", config(func(c *types.AuthenticateOidcActionConfig) { c.SessionTimeout = new(int64(0)) }), "The session timeout '0' must be between '1-604800' inclusive"},
 		{"a cookie that isn't one", config(func(c *types.AuthenticateOidcActionConfig) { c.SessionCookieName = new("a;b") }),
 			"The session cookie name 'a;b' must be the name of a cookie, of at most 64 characters"},
+		{"an endless secret", config(func(c *types.AuthenticateOidcActionConfig) { c.ClientSecret = new(strings.Repeat("s", 2049)) }), endless},
+		{"an endless client ID", config(func(c *types.AuthenticateOidcActionConfig) { c.ClientId = new(strings.Repeat("i", 2049)) }), endless},
+		{"an endless parameter", config(func(c *types.AuthenticateOidcActionConfig) {
+			c.AuthenticationRequestExtraParams = map[string]string{"display": strings.Repeat("p", 2049)}
+		}), endless},
 		{"a claim that is always checked", token(func(c *types.JwtValidationActionConfig) { c.AdditionalClaims[0].Name = new("iss") }),
 			"The claim 'iss' cannot be an additional one; exp, iss, nbf and iat are always checked"},
 		{"keys in the clear", token(func(c *types.JwtValidationActionConfig) { c.JwksEndpoint = new("http://id.example/keys") }),
