@@ -114,34 +114,13 @@ func (c *client) serveRequest() bool {
 	head := c.unread()[:n]
 	c.use(n)
 
+	at := arrival{peer: c.peer, https: c.https, now: now}
 	rule := t.rules.Match(head, &c.request, c.peer, &c.scratch)
-	if rule == nil {
-		return c.answerPage(t, head, 503, out)
-	}
-	switch rule.Action.Kind {
-	case route.Forward:
-		return c.forward(t, rule, head, now, out)
-	case route.Fixed:
-		f := &rule.Action.Fixed
-		keep := c.keepsAfterAnswer(now)
-		*out = http1.AppendFixed((*out)[:0], f.StatusCode, f.ContentType, f.Body, c.request.IsHead(head), c.delivery(keep, now))
-		return c.answer(t, keep, *out)
-	case route.Redirect:
-		return c.redirect(t, &rule.Action, head, now, out)
-	default:
-		return c.answerPage(t, head, 501, out)
-	}
-}
-
-// redirect tells the client to go elsewhere.
-func (c *client) redirect(t *table, a *route.Action, head []byte, now time.Time, out *[]byte) bool {
-	at := route.Arrival{Host: t.host, Port: t.port, HTTPS: c.https}
-	location := a.AppendLocation(nil, head, &c.request, at)
-	if len(location) > route.MaxLocation {
-		return c.answerPage(t, head, 507, out)
+	if rule != nil && rule.Action.Kind == route.Forward {
+		return c.forward(t, rule, head, &at, out)
 	}
 	keep := c.keepsAfterAnswer(now)
-	*out = http1.AppendRedirect((*out)[:0], a.RedirectStatus(), location, c.request.IsHead(head), c.delivery(keep, now))
+	*out = t.appendAnswer((*out)[:0], rule, head, &c.request, &at, c.delivery(keep, now))
 	return c.answer(t, keep, *out)
 }
 
@@ -223,7 +202,7 @@ func (c *client) refuse(t *table, err error, out *[]byte) {
 
 // persists says whether another request is welcome after the present one.
 func (c *client) persists(now time.Time) bool {
-	return c.request.KeepAlive() && !c.port.closing.Load() && !c.port.node.draining.Load() && now.Sub(c.born) < c.maxAge
+	return c.port.persists(&c.request, c.born, c.maxAge, now)
 }
 
 // keepsAfterAnswer says whether the connection goes on after an answer of ours,

@@ -2,9 +2,7 @@ package proxy
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"sync/atomic"
 	"time"
@@ -32,6 +30,7 @@ type group struct {
 
 // exchange is one request forwarded and its response.
 type exchange struct {
+	forwarding
 	client   *client
 	target   *targetConn
 	timeout  time.Duration // idle timeout
@@ -39,59 +38,29 @@ type exchange struct {
 	body     carrier // of the response
 	upload   *upload // nil if the request's body went with its head
 	stopped  atomic.Bool
-
-	sticky *sticky    // nil: the client need not stay
-	mark   route.Mark // of the target group, with sticky
+	fields   []byte // room for what we add to the response
 
 	isHead, again bool // HEAD; may be sent twice
 }
 
 // forward sends the request to a target and the response back. It returns
 // whether the client's connection goes on.
-func (c *client) forward(t *table, rule *route.Rule, head []byte, now time.Time, out *[]byte) bool {
-	if rule.Action.Stickiness > 0 && t.sticky == nil {
-		return c.answerPage(t, head, 501, out)
+func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, out *[]byte) bool {
+	f, status := t.forward(rule, head, &c.request, at)
+	if status != 0 {
+		return c.answerPage(t, head, status, out)
 	}
-	share := 0
-	if !rule.Action.Single() {
-		share = c.choose(t, rule, head, now)
-	}
-	if share < 0 {
-		return c.answerPage(t, head, 503, out)
-	}
-	g := t.groups[rule.Action.Shares[share].Group]
-	if g.version != snapshot.HTTP1 {
-		return c.answerPage(t, head, 501, out)
-	}
-	i := g.balance.Pick()
-	if i < 0 {
-		return c.answerPage(t, head, 503, out)
-	}
-	e := g.endpoints[i]
-	e.target.Begin()
-	defer e.target.End()
+	defer f.endpoint.target.End()
 
 	x := &c.exchange
-	x.timeout, x.upload, x.sticky = t.idleTimeout, nil, nil
-	if rule.Action.Stickiness > 0 {
-		x.sticky, x.mark = t.sticky, rule.Action.Shares[share].Mark
-	}
+	x.forwarding, x.timeout, x.upload = f, t.idleTimeout, nil
 	x.stopped.Store(false)
 	x.isHead = c.request.IsHead(head)
 	x.again = c.request.Body.Empty() && c.request.Idempotent(head)
-	hop := http1.Hop{Client: c.peer, HTTPS: c.https, Port: t.port, Host: t.host, Time: now.Unix(), Upgrade: c.request.Upgrade(head)}
-	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
-	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())
-	if rule.Rewrites() {
-		var ok bool
-		if hop.Authority, hop.Target, ok = rule.Rewrite(head, &c.request); !ok {
-			return c.answerPage(t, head, 500, out)
-		}
-	}
-	upgrade := hop.Upgrade != nil
-	*out = http1.AppendRequest((*out)[:0], head, &c.request, &hop)
+	upgrade := c.request.Upgrade(head) != nil
+	*out = f.appendRequest((*out)[:0], t, head, &c.request, at)
 
-	n, status := x.send(e, out)
+	n, status := x.send(out)
 	if status != 0 {
 		return x.fail(t, status, out)
 	}
@@ -102,7 +71,8 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, now time.Time,
 // send gets the request to the target until the head of its response is there,
 // and returns the head's length; or the status to answer with instead, -1 for
 // none because the client is gone.
-func (x *exchange) send(e *endpoint, out *[]byte) (n, status int) {
+func (x *exchange) send(out *[]byte) (n, status int) {
+	e := x.endpoint
 	x.target = e.takeLive()
 	for {
 		if x.target == nil {
@@ -296,7 +266,8 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 			return x.fail(t, 502, out)
 		}
 		now := time.Now()
-		*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, false, &http1.Delivery{Date: c.port.proxy.dates.at(now), Fields: x.cookies(now)})
+		x.fields = x.appendFields(x.fields[:0], now)
+		*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, false, &http1.Delivery{Date: c.port.proxy.dates.at(now), Fields: x.fields})
 		target.use(n)
 		if c.write(*out, x.timeout) == nil {
 			x.tunnel()
@@ -311,7 +282,8 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 	// next request; it learns now that there is none.
 	whole := x.upload == nil || x.upload.read.Load()
 	keep := !closes && whole && c.persists(now)
-	d := http1.Delivery{Body: to, Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Fields: x.cookies(now)}
+	x.fields = x.appendFields(x.fields[:0], now)
+	d := http1.Delivery{Body: to, Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Fields: x.fields}
 	*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, x.isHead, &d)
 	target.use(n)
 

@@ -48,6 +48,7 @@ type loop struct {
 	served  int
 	buffer  []byte        // what has been read last
 	out     []byte        // what is written next
+	fields  []byte        // of ours in it
 	request http1.Request // of a head that came in one piece
 	scratch route.Scratch
 	spare   []*loopExchange

@@ -286,26 +286,26 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 		return false
 	}
 	size := n + int(r.Body.Length)
-	rule := t.rules.Match(head, r, c.peer, &c.loop.scratch)
-	now := c.loop.clock()
 	l := c.loop
+	at := arrival{peer: c.peer, now: l.clock()}
+	rule := t.rules.Match(head, r, c.peer, &l.scratch)
+	keep := c.port.persists(r, c.born, c.maxAge, at.now)
 	if rule != nil && rule.Action.Kind == route.Forward {
 		if streams(t, rule) {
 			c.hand(data)
 			return false
 		}
-		status := c.forward(t, rule, data[:size], head, r, now)
+		status := c.forward(t, rule, data[:size], head, r, &at)
 		if status == 0 {
 			if c.state != dropped {
 				c.keepRest(data[size:])
 			}
 			return true
 		}
-		l.out = http1.AppendPage(l.out[:0], status, r.IsHead(head), c.delivery(c.persists(r, now), now))
+		l.out = http1.AppendPage(l.out[:0], status, r.IsHead(head), c.delivery(keep, at.now))
 	} else {
-		l.out = c.appendAnswer(l.out[:0], t, rule, head, r, now)
+		l.out = t.appendAnswer(l.out[:0], rule, head, r, &at, c.delivery(keep, at.now))
 	}
-	keep := c.persists(r, now)
 	c.keepRest(data[size:])
 	c.send(l.out)
 	if c.state == dropped {
@@ -319,41 +319,14 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 	return true
 }
 
-// appendAnswer appends what is answered without a target.
-func (c *loopClient) appendAnswer(dst []byte, t *table, rule *route.Rule, head []byte, r *http1.Request, now time.Time) []byte {
-	d := c.delivery(c.persists(r, now), now)
-	isHead := r.IsHead(head)
-	switch {
-	case rule == nil:
-		return http1.AppendPage(dst, 503, isHead, d)
-	case rule.Action.Kind == route.Fixed:
-		f := &rule.Action.Fixed
-		return http1.AppendFixed(dst, f.StatusCode, f.ContentType, f.Body, isHead, d)
-	case rule.Action.Kind == route.Redirect:
-		location := rule.Action.AppendLocation(nil, head, r, route.Arrival{Host: t.host, Port: t.port})
-		if len(location) > route.MaxLocation {
-			return http1.AppendPage(dst, 507, isHead, d)
-		}
-		return http1.AppendRedirect(dst, rule.Action.RedirectStatus(), location, isHead, d)
-	}
-	return http1.AppendPage(dst, 501, isHead, d)
-}
-
 // streams says whether a request that meets the rule is the stream shell's.
 func streams(t *table, rule *route.Rule) bool {
-	if rule.Action.Stickiness > 0 {
-		return true
-	}
 	for _, s := range rule.Action.Shares {
 		if t.groups[s.Group].secure {
 			return true
 		}
 	}
 	return false
-}
-
-func (c *loopClient) persists(r *http1.Request, now time.Time) bool {
-	return r.KeepAlive() && !c.port.closing.Load() && !c.port.node.draining.Load() && now.Sub(c.born) < c.maxAge
 }
 
 func (c *loopClient) delivery(keep bool, now time.Time) *http1.Delivery {

@@ -3,16 +3,13 @@
 package proxy
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"syscall"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/route"
-	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
 // errCut says that a target's deregistration delay is over.
@@ -23,10 +20,10 @@ const spareExchanges = 256
 
 // loopExchange is one request forwarded from a loop, and its response.
 type loopExchange struct {
-	client   *loopClient
-	target   *loopTarget
-	endpoint *endpoint
-	timeout  time.Duration // idle timeout
+	forwarding
+	client  *loopClient
+	target  *loopTarget
+	timeout time.Duration // idle timeout
 
 	request []byte // as it is sent to the target
 	sent    int    // of it
@@ -48,41 +45,19 @@ type loopExchange struct {
 
 // forward begins to forward a request, head and body, and returns 0, or the
 // status to answer with instead.
-func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *http1.Request, now time.Time) (status int) {
-	share := 0
-	if !rule.Action.Single() {
-		share = rule.Action.Choose(t.cursors[rule.Index].Add(1) - 1)
-	}
-	if share < 0 {
-		return 503
-	}
-	g := t.groups[rule.Action.Shares[share].Group]
-	if g.version != snapshot.HTTP1 {
-		return 501
-	}
-	i := g.balance.Pick()
-	if i < 0 {
-		return 503
-	}
-	var host, target []byte
-	if rule.Rewrites() {
-		var ok bool
-		if host, target, ok = rule.Rewrite(head, r); !ok {
-			return 500
-		}
+func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *http1.Request, at *arrival) (status int) {
+	f, status := t.forward(rule, head, r, at)
+	if status != 0 {
+		return status
 	}
 	l := c.loop
 	x := l.exchange()
-	x.client, x.endpoint, x.timeout = c, g.endpoints[i], t.idleTimeout
+	x.forwarding, x.client, x.timeout = f, c, t.idleTimeout
 	x.isHead, x.minor, x.keeps, x.bodiless = r.IsHead(head), r.Minor, r.KeepAlive(), r.Body.Empty()
 	x.again = x.bodiless && r.Idempotent(head)
 	x.looked = l.now
-	hop := http1.Hop{Client: c.peer, Port: t.port, Host: t.host, Time: now.Unix(), Authority: host, Target: target}
-	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
-	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())
-	x.request = http1.AppendRequest(x.request[:0], head, r, &hop)
+	x.request = f.appendRequest(x.request[:0], t, head, r, at)
 	x.request = append(x.request, data[len(head):]...)
-	x.endpoint.target.Begin()
 	c.x, c.state = x, answering
 	l.wheel.set(&c.timer, l.now+min(watchInterval, x.timeout))
 	x.launch()
@@ -240,8 +215,9 @@ func (x *loopExchange) respond(data []byte, n int) {
 	now := c.loop.clock()
 	body := x.response.BodyTo(x.isHead)
 	to, closes := http1.Deliver(body, x.minor)
-	x.keeps = x.keeps && !closes && !c.port.closing.Load() && !c.port.node.draining.Load() && now.Sub(c.born) < c.maxAge
-	d := http1.Delivery{Body: to, Close: !x.keeps, Keep: x.keeps, Date: c.port.proxy.dates.at(now)}
+	x.keeps = x.keeps && !closes && c.port.welcomes(c.born, c.maxAge, now)
+	c.loop.fields = x.appendFields(c.loop.fields[:0], now)
+	d := http1.Delivery{Body: to, Close: !x.keeps, Keep: x.keeps, Date: c.port.proxy.dates.at(now), Fields: c.loop.fields}
 	x.from, x.to, x.begun = body.Framing, to.Framing, true
 	x.decoder.Reset(body)
 	out := http1.AppendResponse(c.loop.out[:0], data[:n], &x.response, x.isHead, &d)
@@ -374,7 +350,7 @@ func (x *loopExchange) fail(status int) {
 		t.close()
 	}
 	now := c.loop.clock()
-	keep := x.bodiless && x.keeps && !c.port.closing.Load() && !c.port.node.draining.Load() && now.Sub(c.born) < c.maxAge
+	keep := x.bodiless && x.keeps && c.port.welcomes(c.born, c.maxAge, now)
 	out := http1.AppendPage(c.loop.out[:0], status, x.isHead, c.delivery(keep, now))
 	c.loop.out = out[:0]
 	x.release()

@@ -144,25 +144,3 @@ func (s *sticky) share(a *route.Action, r *http1.Request, head []byte, now time.
 	}
 	return -1
 }
-
-// cookies returns the fields that have the client stay where it was sent, if it is
-// to.
-func (x *exchange) cookies(now time.Time) []byte {
-	if x.sticky == nil {
-		return nil
-	}
-	return x.sticky.appendCookies(nil, x.mark, now)
-}
-
-// choose returns the share that a request goes to of an action that has several:
-// the one that its client stays with, unless no request can go there any more, or
-// the next one by weight; -1 for none.
-func (c *client) choose(t *table, rule *route.Rule, head []byte, now time.Time) int {
-	a := &rule.Action
-	if a.Stickiness > 0 {
-		if i := t.sticky.share(a, &c.request, head, now); i >= 0 && !t.groups[a.Shares[i].Group].balance.Empty() {
-			return i
-		}
-	}
-	return a.Choose(t.cursors[rule.Index].Add(1) - 1)
-}

@@ -1,0 +1,133 @@
+package proxy
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/proxy/route"
+	"github.com/fairlead/fairlead/internal/snapshot"
+)
+
+// arrival is how a request came to us.
+type arrival struct {
+	peer  netip.Addr
+	https bool // as the listener was when the connection was accepted
+	now   time.Time
+}
+
+// forwarding is where a request goes, and what is said about it on the way there
+// and back. Both shells decide by it, and only carry the bytes themselves.
+type forwarding struct {
+	group    *group
+	endpoint *endpoint
+
+	host, target []byte // what the rule has made of the request's, nil: as they are
+
+	sticky *sticky    // nil: the client need not stay with the target group
+	mark   route.Mark // of the target group, with sticky
+}
+
+// forward decides where a request goes that meets a rule which forwards; or the
+// status to answer with instead, 0 for none. A request that is forwarded is under
+// way at its target from here on.
+func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arrival) (f forwarding, status int) {
+	a := &rule.Action
+	if a.Stickiness > 0 && t.sticky == nil {
+		return f, 501
+	}
+	share := 0
+	if !a.Single() {
+		share = t.share(rule, head, r, at.now)
+	}
+	if share < 0 {
+		return f, 503
+	}
+	f.group = t.groups[a.Shares[share].Group]
+	if f.group.version != snapshot.HTTP1 {
+		return f, 501
+	}
+	if a.Stickiness > 0 {
+		f.sticky, f.mark = t.sticky, a.Shares[share].Mark
+	}
+	if rule.Rewrites() {
+		var ok bool
+		if f.host, f.target, ok = rule.Rewrite(head, r); !ok {
+			return f, 500
+		}
+	}
+	i := f.group.balance.Pick()
+	if i < 0 {
+		return f, 503
+	}
+	f.endpoint = f.group.endpoints[i]
+	f.endpoint.target.Begin()
+	return f, 0
+}
+
+// share returns which of an action's target groups a request goes to: the one that
+// its client stays with, unless no request can go there any more, or the next one
+// by weight; -1 for none.
+func (t *table) share(rule *route.Rule, head []byte, r *http1.Request, now time.Time) int {
+	a := &rule.Action
+	if a.Stickiness > 0 {
+		if i := t.sticky.share(a, r, head, now); i >= 0 && !t.groups[a.Shares[i].Group].balance.Empty() {
+			return i
+		}
+	}
+	return a.Choose(t.cursors[rule.Index].Add(1) - 1)
+}
+
+// appendRequest appends the request's head as the target gets it.
+func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.Request, at *arrival) []byte {
+	hop := http1.Hop{
+		Client: at.peer, HTTPS: at.https, Port: t.port, Host: t.host, Time: at.now.Unix(), Upgrade: r.Upgrade(head),
+		Authority: f.host, Target: f.target,
+	}
+	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
+	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())
+	return http1.AppendRequest(dst, head, r, &hop)
+}
+
+// appendFields appends what a response of the target has of the load balancer's
+// own.
+func (f *forwarding) appendFields(dst []byte, now time.Time) []byte {
+	if f.sticky != nil {
+		dst = f.sticky.appendCookies(dst, f.mark, now)
+	}
+	return dst
+}
+
+// appendAnswer appends what a request is answered with that isn't forwarded. A nil
+// rule is none.
+func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1.Request, at *arrival, d *http1.Delivery) []byte {
+	isHead := r.IsHead(head)
+	if rule == nil {
+		return http1.AppendPage(dst, 503, isHead, d)
+	}
+	switch a := &rule.Action; a.Kind {
+	case route.Fixed:
+		return http1.AppendFixed(dst, a.Fixed.StatusCode, a.Fixed.ContentType, a.Fixed.Body, isHead, d)
+	case route.Redirect:
+		location := a.AppendLocation(nil, head, r, route.Arrival{Host: t.host, Port: t.port, HTTPS: at.https})
+		if len(location) > route.MaxLocation {
+			return http1.AppendPage(dst, 507, isHead, d)
+		}
+		return http1.AppendRedirect(dst, a.RedirectStatus(), location, isHead, d)
+	case route.Forward, route.Unsupported:
+	}
+	return http1.AppendPage(dst, 501, isHead, d)
+}
+
+// persists says whether another request is welcome on a connection after the
+// present one.
+func (p *port) persists(r *http1.Request, born time.Time, maxAge time.Duration, now time.Time) bool {
+	return r.KeepAlive() && p.welcomes(born, maxAge, now)
+}
+
+// welcomes says whether a connection may go on.
+func (p *port) welcomes(born time.Time, maxAge time.Duration, now time.Time) bool {
+	return !p.closing.Load() && !p.node.draining.Load() && now.Sub(born) < maxAge
+}
