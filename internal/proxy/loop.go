@@ -19,7 +19,11 @@ import (
 const (
 	readBuffer  = 64 << 10 // one read of any connection
 	eventBuffer = 256      // of one look
-	fairShare   = 8        // requests, or reads of a response, before others have their turn
+
+	// What one read brings, after a record that had come but for its last byte.
+	clearBuffer = readBuffer + maxRecord
+	maxRecord   = 16 << 10
+	fairShare   = 8 // requests, or reads of a response, before others have their turn
 )
 
 // loops are the event loops of a proxy. A client's connection stays with the loop
@@ -49,6 +53,8 @@ type loop struct {
 	buffer  []byte        // what has been read last
 	out     []byte        // what is written next
 	fields  []byte        // of ours in it
+	clear   []byte        // what was read last, without its TLS
+	sealed  []byte        // what is written next, with it
 	request http1.Request // of a head that came in one piece
 	scratch route.Scratch
 	spare   []*loopExchange
@@ -108,7 +114,7 @@ func newLoop(p *Proxy, index int) (*loop, error) {
 		sysClose(epoll)
 		return nil, fmt.Errorf("event loop: %w", errno)
 	}
-	l := &loop{proxy: p, index: index, epoll: epoll, wakes: int(fd), begun: time.Now(), buffer: make([]byte, readBuffer), out: make([]byte, 0, readBuffer)}
+	l := &loop{proxy: p, index: index, epoll: epoll, wakes: int(fd), begun: time.Now(), buffer: make([]byte, readBuffer), out: make([]byte, 0, readBuffer), clear: make([]byte, 0, clearBuffer)}
 	if err := epollAdd(epoll, l.wakes, syscall.EPOLLIN); err != nil {
 		l.release()
 		return nil, fmt.Errorf("event loop: %w", err)

@@ -34,6 +34,7 @@ type loopClient struct {
 	in     *inbound      // nil: nothing has come that isn't dealt with
 	unsent []byte        // what the client hasn't taken yet
 	x      *loopExchange // the request under way
+	tls    *channel      // nil: in the clear
 	thrown int           // bytes that came while lingering
 
 	state    clientState
@@ -48,6 +49,7 @@ type clientState uint8
 
 const (
 	awaiting  clientState = iota // a request
+	shaking                      // hands, for TLS
 	answering                    // x is under way
 	closing                      // as soon as unsent has gone
 	parting                      // the same, but the client may have more to say, which nobody hears
@@ -83,6 +85,12 @@ func (l *loop) adopt(c *loopClient) {
 		return
 	}
 	c.writable = true
+	if s := c.port.table.Load().tls; s != nil {
+		c.tls = newChannel(s.config, c.peer)
+		c.state = shaking
+		l.wheel.set(&c.timer, l.now+handshakeTimeout)
+		return
+	}
 	c.await()
 	if c.port.closing.Load() {
 		c.closeIfIdle()
@@ -115,6 +123,10 @@ func (c *loopClient) proceed() {
 		switch c.state {
 		case answering:
 			c.x.proceed()
+		case shaking:
+			if c.shake() {
+				continue
+			}
 		case closing:
 			c.drop()
 		case parting:
@@ -200,6 +212,10 @@ func (c *loopClient) gathered() ([]byte, *http1.Request, bool) {
 	if !c.readable || c.unwanted() {
 		return nil, nil, false
 	}
+	if c.tls != nil && c.tls.ended {
+		c.drop()
+		return nil, nil, false
+	}
 	n, errno := sysRead(c.fd, c.loop.buffer)
 	if n < len(c.loop.buffer) && !c.over {
 		c.readable = false // more will be told of
@@ -216,12 +232,19 @@ func (c *loopClient) gathered() ([]byte, *http1.Request, bool) {
 		return nil, nil, false
 	}
 	c.touch()
+	data := c.loop.buffer[:n]
+	if c.tls != nil {
+		var ok bool
+		if data, ok = c.open(data); !ok || len(data) == 0 {
+			return nil, nil, false
+		}
+	}
 	if in != nil {
-		in.bytes = append(in.bytes, c.loop.buffer[:n]...)
+		in.bytes = append(in.bytes, data...)
 		return in.bytes, &in.request, true
 	}
 	c.loop.request.Reset()
-	return c.loop.buffer[:n], &c.loop.request, true
+	return data, &c.loop.request, true
 }
 
 // unwanted ends the connection if no request has begun on it and none is wanted
@@ -287,7 +310,7 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 	}
 	size := n + int(r.Body.Length)
 	l := c.loop
-	at := arrival{peer: c.peer, now: l.clock()}
+	at := arrival{peer: c.peer, https: c.tls != nil, now: l.clock()}
 	rule := t.rules.Match(head, r, c.peer, &l.scratch)
 	keep := c.port.persists(r, c.born, c.maxAge, at.now)
 	if rule != nil && rule.Action.Kind == route.Forward {
@@ -355,6 +378,15 @@ func (c *loopClient) giveUp(status int) {
 
 // send writes to the client; what it doesn't take at once goes when it can.
 func (c *loopClient) send(b []byte) {
+	if c.tls != nil {
+		b = c.tls.seal(b, c.loop.sealed[:0])
+		c.loop.sealed = b[:0]
+	}
+	c.sendSealed(b)
+}
+
+// sendSealed is send for what is as the client gets it.
+func (c *loopClient) sendSealed(b []byte) {
 	if len(c.unsent) == 0 && c.writable {
 		n, errno := sysWrite(c.fd, b)
 		switch {
@@ -404,6 +436,13 @@ func (c *loopClient) flush() bool {
 
 // end has the connection end, in a state that follows when all is sent.
 func (c *loopClient) end(how clientState) {
+	if c.tls != nil && c.tls.ready {
+		b := c.tls.sealEnd(c.loop.sealed[:0])
+		c.loop.sealed = b[:0]
+		if c.sendSealed(b); c.state == dropped {
+			return
+		}
+	}
 	c.state = how
 	c.loop.wheel.set(&c.timer, c.active+c.port.table.Load().idleTimeout)
 	if len(c.unsent) == 0 && how == closing {
@@ -447,6 +486,9 @@ func (c *loopClient) expire(now time.Duration) {
 		c.x.expire(now)
 	case lingering:
 		c.drop()
+	case shaking:
+		c.unshaken(errIdle)
+		c.drop()
 	case awaiting, closing, parting:
 		timeout := c.port.table.Load().idleTimeout
 		if due := c.active + timeout; due > now {
@@ -487,6 +529,7 @@ func (c *loopClient) release() {
 	if c.x != nil {
 		c.x.abandon()
 	}
+	c.tls.release()
 	c.loop.wheel.remove(&c.timer)
 	c.recycle(c.in)
 	c.in, c.unsent = nil, nil
@@ -500,6 +543,10 @@ func (c *loopClient) hand(data []byte) {
 		c.loop.proxy.log.Error("connection not handed over", "error", err)
 		c.drop()
 		return
+	}
+	if c.tls != nil {
+		c.tls.wire.below = conn
+		conn = c.tls.conn
 	}
 	s := newClient(c.port, conn)
 	s.born, s.maxAge = c.born, c.maxAge

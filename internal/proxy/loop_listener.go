@@ -3,7 +3,6 @@
 package proxy
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"runtime"
@@ -143,18 +142,8 @@ func (n *loopListener) accept() {
 	}
 }
 
-// accepted gives a connection to a loop, or to the stream shell where clients
-// speak TLS.
+// accepted gives a connection to a loop.
 func (p *port) accepted(fd int, peer netip.Addr) {
-	if p.table.Load().tls != nil {
-		conn, err := connOf(fd)
-		if err != nil {
-			p.proxy.log.Error("connection not carried", "error", fmt.Errorf("accepted connection: %w", err))
-			return
-		}
-		p.serve(conn)
-		return
-	}
 	if !p.enter() {
 		sysClose(fd) // it came while the listener closed
 		return

@@ -18,10 +18,7 @@ type peeker struct {
 
 // newPeeker returns a peeker, nil for a connection that can't be looked at.
 func newPeeker(conn net.Conn) *peeker {
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
-		conn = c.NetConn()
-	}
-	sc, ok := conn.(syscall.Conn)
+	sc, ok := socket(conn).(syscall.Conn)
 	if !ok {
 		return nil
 	}

@@ -173,6 +173,9 @@ func (s *secure) compile() error {
 	s.config = &tls.Config{
 		GetCertificate: s.choose, CurvePreferences: classicalGroups,
 		NextProtos: []string{"http/1.1"}, // routing.http2.enabled has no effect yet
+		// A record costs more than the moments that a client would have the first
+		// bytes of a large one sooner.
+		DynamicRecordSizingDisabled: true,
 	}
 	if s.from.PostQuantum {
 		s.config.CurvePreferences = hybridGroups
@@ -255,8 +258,11 @@ func (c *client) handshake(conn *tls.Conn) bool {
 
 // socket returns what is below a connection's TLS, if it has any.
 func socket(conn net.Conn) net.Conn {
-	if t, ok := conn.(*tls.Conn); ok {
-		return t.NetConn()
+	for {
+		above, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = above.NetConn()
 	}
-	return conn
 }

@@ -1,0 +1,273 @@
+//go:build linux
+
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"iter"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// channel is the TLS of a connection on a loop. crypto/tls speaks to a wire of
+// memory, which the loop fills from the socket and empties into it.
+//
+// A handshake waits for the peer several times, in the middle of crypto/tls: it is
+// a coroutine, which the wire parks. Once it is done nothing waits: a Read that
+// finds too little is told so by an error that crypto/tls takes for a passing one,
+// and keeps what it has of a record. TestTLSReadsGoOnAfterPassingErrors fails if a
+// Go release changes that.
+type channel struct {
+	conn *tls.Conn
+	wire *memory
+
+	resume func() (struct{}, bool) // nil: not begun, or done
+	cancel func()
+	err    error // of the handshake
+	ready  bool
+	ended  bool // the peer has said that it sends no more
+}
+
+func newChannel(config *tls.Config, peer netip.Addr) *channel {
+	w := &memory{peer: peer}
+	return &channel{conn: tls.Server(w, config), wire: w}
+}
+
+// shake goes on with the handshake, given what has come, which isn't kept. It
+// returns what is to be sent, appended to out, and whether the handshake is over:
+// err says how.
+func (ch *channel) shake(in, out []byte) (sealed []byte, over bool, err error) {
+	w := ch.wire
+	w.in, w.out = in, out
+	defer func() { w.out = nil }()
+	if ch.resume == nil {
+		ch.resume, ch.cancel = iter.Pull(func(yield func(struct{}) bool) {
+			w.park = func() bool { return yield(struct{}{}) }
+			ch.err = ch.conn.Handshake()
+			w.park = nil
+		})
+	}
+	if _, parked := ch.resume(); parked {
+		return w.out, false, nil
+	}
+	ch.resume, ch.cancel = nil, nil
+	ch.ready = ch.err == nil
+	return w.out, true, ch.err
+}
+
+// open appends to clear what the peer has said, given what has come, which isn't
+// kept, and to out what is to be sent because of it. io.EOF: it has said the last.
+func (ch *channel) open(in, clear, out []byte) (text, sealed []byte, err error) {
+	w := ch.wire
+	w.in, w.out = in, out
+	for err == nil {
+		var n int
+		n, err = ch.conn.Read(clear[len(clear):cap(clear)])
+		clear = clear[:len(clear)+n]
+	}
+	out, w.out = w.out, nil
+	switch {
+	case errors.Is(err, errDry):
+		err = nil
+	case errors.Is(err, io.EOF):
+		ch.ended = true
+	}
+	return clear, out, err
+}
+
+// seal appends to out what is to be sent for the text.
+func (ch *channel) seal(text, out []byte) []byte {
+	w := ch.wire
+	w.out = out
+	_, _ = ch.conn.Write(text) // memory takes all there is
+	out, w.out = w.out, nil
+	return out
+}
+
+// sealEnd appends to out what tells the peer that nothing more comes.
+func (ch *channel) sealEnd(out []byte) []byte {
+	w := ch.wire
+	w.out = out
+	_ = ch.conn.CloseWrite() // likewise
+	out, w.out = w.out, nil
+	return out
+}
+
+// release ends the coroutine of a handshake, if there is one.
+func (ch *channel) release() {
+	if ch != nil && ch.cancel != nil {
+		ch.cancel()
+		ch.cancel = nil
+	}
+}
+
+// memory is the net.Conn below a channel's TLS. in is what has come, out what is
+// due. When the connection is handed over it is but a way to the one that follows.
+type memory struct {
+	in, out []byte
+	park    func() bool // during the handshake: waits for more; false: there won't be any
+	below   net.Conn    // since it was handed over
+	peer    netip.Addr
+}
+
+// errDry is what a Read gets while there is nothing to read.
+var errDry net.Error = dry{}
+
+type dry struct{}
+
+func (dry) Error() string   { return "nothing has come" }
+func (dry) Timeout() bool   { return true }
+func (dry) Temporary() bool { return true }
+
+func (m *memory) Read(b []byte) (int, error) {
+	for len(m.in) == 0 {
+		switch {
+		case m.below != nil:
+			return m.below.Read(b)
+		case m.park == nil:
+			return 0, errDry
+		case !m.park():
+			return 0, net.ErrClosed
+		}
+	}
+	n := copy(b, m.in)
+	m.in = m.in[n:]
+	return n, nil
+}
+
+func (m *memory) Write(b []byte) (int, error) {
+	if m.below != nil {
+		return m.below.Write(b)
+	}
+	m.out = append(m.out, b...)
+	return len(b), nil
+}
+
+// Close implements net.Conn; the loop closes its descriptor itself.
+func (m *memory) Close() error {
+	if m.below != nil {
+		return m.below.Close()
+	}
+	return nil
+}
+
+// NetConn returns what is below TLS, for what a wire can't do.
+func (m *memory) NetConn() net.Conn { return m.below }
+
+// LocalAddr implements net.Conn. Nobody asks on a loop.
+func (m *memory) LocalAddr() net.Addr {
+	if m.below != nil {
+		return m.below.LocalAddr()
+	}
+	return &net.TCPAddr{}
+}
+
+// RemoteAddr implements net.Conn.
+func (m *memory) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.AddrPortFrom(m.peer, 0)) }
+
+// SetDeadline implements net.Conn. On a loop nothing waits.
+func (m *memory) SetDeadline(t time.Time) error {
+	if m.below != nil {
+		return m.below.SetDeadline(t)
+	}
+	return nil
+}
+
+// SetReadDeadline implements net.Conn.
+func (m *memory) SetReadDeadline(t time.Time) error {
+	if m.below != nil {
+		return m.below.SetReadDeadline(t)
+	}
+	return nil
+}
+
+// SetWriteDeadline implements net.Conn.
+func (m *memory) SetWriteDeadline(t time.Time) error {
+	if m.below != nil {
+		return m.below.SetWriteDeadline(t)
+	}
+	return nil
+}
+
+// shake goes on with the handshake of a client's connection; true when it is over.
+func (c *loopClient) shake() bool {
+	l := c.loop
+	for c.readable {
+		n, errno := sysRead(c.fd, l.buffer)
+		if n < len(l.buffer) && !c.over {
+			c.readable = false // more will be told of
+		}
+		switch {
+		case errno == syscall.EAGAIN:
+			c.readable, c.over = false, false
+			return false
+		case errno == syscall.EINTR:
+			c.readable = true
+			continue
+		case n == 0 || errno != 0:
+			c.unshaken(io.EOF)
+			c.drop()
+			return false
+		}
+		sealed, over, err := c.tls.shake(l.buffer[:n], l.sealed[:0])
+		l.sealed = sealed[:0]
+		if len(sealed) > 0 {
+			if c.sendSealed(sealed); c.state == dropped {
+				return false
+			}
+		}
+		if !over {
+			continue
+		}
+		if err != nil {
+			c.unshaken(err)
+			c.end(closing) // with the alert
+			return true
+		}
+		c.touch()
+		c.await()
+		// What has come with the handshake's end isn't on the socket any more.
+		if text, ok := c.open(c.tls.wire.in); ok && len(text) > 0 {
+			c.keepRest(text)
+		}
+		if c.state != dropped && c.port.closing.Load() {
+			c.closeIfIdle()
+		}
+		return c.state != dropped
+	}
+	return false
+}
+
+// unshaken notes why there is no connection.
+func (c *loopClient) unshaken(err error) {
+	c.loop.proxy.log.Debug("TLS handshake failed", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)
+}
+
+// open returns what a client has said, given what has come; false: the connection
+// is over.
+func (c *loopClient) open(in []byte) ([]byte, bool) {
+	l := c.loop
+	text, sealed, err := c.tls.open(in, l.clear[:0], l.sealed[:0])
+	l.sealed = sealed[:0]
+	if len(sealed) > 0 { // it was asked for new keys, or told of an error
+		if c.sendSealed(sealed); c.state == dropped {
+			return nil, false
+		}
+	}
+	switch {
+	case c.tls.ended:
+		c.readable = true // for whoever looks next
+		if len(text) == 0 {
+			c.drop()
+			return nil, false
+		}
+	case err != nil:
+		c.drop()
+		return nil, false
+	}
+	return text, true
+}
