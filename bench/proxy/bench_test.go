@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,9 +24,41 @@ func BenchmarkHTTP(b *testing.B) {
 		{name: "128B-64", size: 128, connections: 64},
 		{name: "128B-512", size: 128, connections: 512},
 		{name: "10KiB-64", size: 10 << 10, connections: 64},
+		{name: "1MiB-16", size: 1 << 20, connections: 16},
 	} {
 		b.Run(s.name, s.run)
 	}
+}
+
+// BenchmarkHTTPS is the same within TLS 1.3.
+func BenchmarkHTTPS(b *testing.B) {
+	for _, s := range []scenario{
+		{name: "128B-64", size: 128, connections: 64, tls: true},
+		{name: "10KiB-64", size: 10 << 10, connections: 64, tls: true},
+	} {
+		b.Run(s.name, s.run)
+	}
+}
+
+// BenchmarkHandshake is a new TLS 1.3 connection for each request, without
+// resumption.
+func BenchmarkHandshake(b *testing.B) {
+	scenario{size: 128, connections: 16, tls: true, anew: true}.run(b)
+}
+
+// BenchmarkRate is a rate that no proxy is busy with: what waking up costs.
+func BenchmarkRate(b *testing.B) {
+	scenario{size: 128, connections: 64, rate: 6000}.run(b)
+}
+
+// BenchmarkGo is against proxies written in Go, which are far behind.
+func BenchmarkGo(b *testing.B) {
+	scenario{size: 128, connections: 64, against: []starter{startReverseProxy, startCaddy}}.run(b)
+}
+
+// BenchmarkStreams is the other shell against the loops.
+func BenchmarkStreams(b *testing.B) {
+	scenario{size: 128, connections: 64, against: []starter{startStreams}}.run(b)
 }
 
 // scenario is one kind of load.
@@ -35,12 +66,25 @@ type scenario struct {
 	name        string
 	size        int // of a response's body
 	connections int
+	tls         bool
+	anew        bool      // a connection for each request
+	rate        int       // requests a second; 0: all that can be had
+	against     []starter // nil: HAProxy and nginx
 }
+
+// setup is what each proxy is to do.
+type setup struct {
+	server string // address of the server behind it
+	tls    *certificate
+}
+
+// starter starts a proxy.
+type starter func(*testing.B, setup) *contestant
 
 // contestant is a proxy in front of the same server.
 type contestant struct {
 	name string
-	url  string
+	addr string
 	pid  int
 
 	micros []float64 // CPU time of a request, by round
@@ -54,8 +98,7 @@ func (s scenario) run(b *testing.B) {
 			b.Skipf("%s isn't installed", program)
 		}
 	}
-	server := startServer(b, s.size)
-	all := []*contestant{startOurs(b, server), startHAProxy(b, server), startNginx(b, server)}
+	all := s.start(b)
 	for _, c := range all {
 		s.load(b, c, time.Second) // connections to the server, and what else is made once
 	}
@@ -74,7 +117,7 @@ func (s scenario) run(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(median(all[0].micros), "µs-CPU")
 	for _, c := range all {
-		b.Logf("%-8s µs CPU %.1f; requests/s %.0f; p99 %s", c.name, c.micros, c.rate, strings.Join(c.p99, " "))
+		b.Logf("%-12s µs CPU %.1f; requests/s %.0f; p99 %s", c.name, c.micros, c.rate, strings.Join(c.p99, " "))
 		if c == all[0] {
 			continue
 		}
@@ -87,38 +130,21 @@ func (s scenario) run(b *testing.B) {
 	}
 }
 
-var (
-	countLine = regexp.MustCompile(`(\d+) requests in`)
-	rateLine  = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
-	p99Line   = regexp.MustCompile(`99%\s+(\S+)`)
-	failures  = regexp.MustCompile(`(?m)^\s*(Socket errors|Non-2xx).*$`)
-)
-
-// load has wrk ask for a while and returns what it counted.
-func (s scenario) load(b *testing.B, c *contestant, d time.Duration) (n, rate float64, p99 string) {
-	b.Helper()
-	out, err := exec.Command("taskset", "-c", "1", "wrk", "-t1", "-c", strconv.Itoa(s.connections), "-d", d.String(), "--latency", c.url).CombinedOutput()
-	if err != nil {
-		b.Fatalf("wrk: %v\n%s", err, out)
+// start starts a server and the proxies in front of it, ours first.
+func (s scenario) start(b *testing.B) []*contestant {
+	to := setup{server: startServer(b, s.size)}
+	if s.tls {
+		to.tls = newCertificate(b)
 	}
-	if f := failures.Find(out); f != nil {
-		b.Errorf("%s: %s", c.name, f)
+	against := s.against
+	if against == nil {
+		against = []starter{startHAProxy, startNginx}
 	}
-	number := func(r *regexp.Regexp) float64 {
-		m := r.FindSubmatch(out)
-		if m == nil {
-			b.Fatalf("wrk says\n%s", out)
-		}
-		v, err := strconv.ParseFloat(string(m[1]), 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return v
+	all := []*contestant{startOurs(b, to)}
+	for _, start := range against {
+		all = append(all, start(b, to))
 	}
-	if m := p99Line.FindSubmatch(out); m != nil {
-		p99 = string(m[1])
-	}
-	return number(countLine), number(rateLine), p99
+	return all
 }
 
 // ticks returns the CPU time of a process, in hundredths of a second.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -23,23 +24,58 @@ const (
 	envAddr   = "FAIRLEAD_BENCH_PROXY"
 	envServer = "FAIRLEAD_BENCH_SERVER"
 	envLoops  = "FAIRLEAD_BENCH_LOOPS" // "-1": goroutines
+	envCert   = "FAIRLEAD_BENCH_CERT"  // a file with certificate and key: HTTPS
 )
 
 func TestMain(m *testing.M) {
-	if addr := os.Getenv(envAddr); addr != "" {
-		if err := serve(addr, os.Getenv(envServer)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	if os.Getenv(envAddr) == "" {
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	if err := play(os.Getenv(envAddr)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// play is what this program does as a part of a benchmark.
+func play(addr string) error {
+	switch {
+	case os.Getenv(envRate) != "":
+		rate, err := strconv.Atoi(os.Getenv(envRate))
+		if err != nil {
+			return err
+		}
+		clients, err := strconv.Atoi(os.Getenv(envClients))
+		if err != nil {
+			return err
+		}
+		d, err := time.ParseDuration(os.Getenv(envTime))
+		if err != nil {
+			return err
+		}
+		return pace(addr, rate, clients, d)
+	case os.Getenv(envReverse) != "":
+		return reverse(addr, os.Getenv(envServer))
+	}
+	return serve(addr, os.Getenv(envServer))
 }
 
 // startOurs starts the proxy under test in a process of its own.
-func startOurs(b *testing.B, server string) *contestant {
+func startOurs(b *testing.B, to setup) *contestant { return startSelf(b, "fairlead", to) }
+
+// startStreams starts it without its loops.
+func startStreams(b *testing.B, to setup) *contestant {
+	return startSelf(b, "streams", to, envLoops+"=-1")
+}
+
+// startSelf starts this program as a proxy.
+func startSelf(b *testing.B, name string, to setup, env ...string) *contestant {
 	addr := freeAddr(b)
-	return &contestant{name: "fairlead", url: "http://" + addr + "/", pid: start(b, 0, addr, []string{envAddr + "=" + addr, envServer + "=" + server}, os.Args[0])}
+	env = append(env, envAddr+"="+addr, envServer+"="+to.server)
+	if to.tls != nil {
+		env = append(env, envCert+"="+to.tls.path)
+	}
+	return &contestant{name: name, addr: addr, pid: start(b, 0, addr, env, os.Args[0])}
 }
 
 // serve carries one load balancer until it is interrupted.
@@ -56,7 +92,10 @@ func serve(addr, server string) error {
 	if err != nil {
 		loops = 1
 	}
-	p := proxy.New(proxy.Options{Loops: loops, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	p := proxy.New(proxy.Options{
+		Loops: loops, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		OpenKey: func(_ string, key []byte) ([]byte, error) { return bytes.Clone(key), nil },
+	})
 	forward := []snapshot.Action{{Type: snapshot.ActionForward, Forward: &snapshot.Forward{TargetGroups: []snapshot.WeightedTargetGroup{{ARN: "tg", Weight: 1}}}}}
 	l := snapshot.Listener{ARN: "listener", Port: at.Port(), Protocol: snapshot.HTTP}
 	for i := range rules20 - 1 {
@@ -64,13 +103,22 @@ func serve(addr, server string) error {
 			Conditions: []snapshot.Condition{{Field: snapshot.FieldPathPattern, Values: []string{fmt.Sprintf("/rule-%d/*", i)}}}})
 	}
 	l.Rules = append(l.Rules, snapshot.Rule{ARN: "default", Actions: forward})
-	err = p.Apply(&snapshot.Assignment{
+	a := &snapshot.Assignment{
 		Version: snapshot.Version, Revision: 1,
 		LoadBalancers: []*snapshot.LoadBalancer{{ARN: "lb", Name: "lb", ID: "app/lb/1", IdleTimeout: time.Minute, ClientKeepAlive: time.Hour, Listeners: []snapshot.Listener{l}}},
 		TargetGroups:  []*snapshot.TargetGroup{{ARN: "tg", Protocol: snapshot.HTTP, Targets: []snapshot.Target{{Addr: target.Addr(), Port: target.Port()}}}},
 		Nodes:         []*snapshot.Node{{ID: "node", LoadBalancerARN: "lb", Zone: "a", Private: at.Addr(), Phase: snapshot.NodeServing}},
-	}, func(string) (netip.Addr, bool) { return at.Addr(), true })
-	if err != nil {
+	}
+	if path := os.Getenv(envCert); path != "" {
+		c, err := readCertificate(path)
+		if err != nil {
+			return err
+		}
+		a.Certificates = []*snapshot.Certificate{c}
+		a.LoadBalancers[0].Listeners[0].Protocol = snapshot.HTTPS
+		a.LoadBalancers[0].Listeners[0].TLS = &snapshot.TLS{Protocols: []string{"TLSv1.2", "TLSv1.3"}, Ciphers: []string{"ECDHE-ECDSA-AES128-GCM-SHA256"}, Certificates: []string{c.ARN}}
+	}
+	if err := p.Apply(a, func(string) (netip.Addr, bool) { return at.Addr(), true }); err != nil {
 		return err
 	}
 	for _, n := range p.Status() {

@@ -43,15 +43,19 @@ func startServer(b *testing.B, size int) string {
 }
 
 // startHAProxy starts HAProxy as its users tune it, with the headers that we add.
-func startHAProxy(b *testing.B, server string) *contestant {
+func startHAProxy(b *testing.B, to setup) *contestant {
 	addr := freeAddr(b)
+	bind, proto := addr, "http"
+	if to.tls != nil {
+		bind, proto = addr+" ssl crt "+to.tls.path+" alpn http/1.1", "https"
+	}
 	var rules strings.Builder
 	for i := range rules20 - 1 {
 		fmt.Fprintf(&rules, "  use_backend servers if { path_beg /rule-%d/ }\n", i)
 	}
 	conf := write(b, "haproxy.cfg", fmt.Sprintf(`global
   nbthread 1
-  maxconn 8192
+  maxconn 9600
 defaults
   mode http
   http-reuse always
@@ -61,24 +65,28 @@ defaults
 frontend web
   bind %s
   option forwardfor
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto %s
   http-request set-header X-Forwarded-Port %%[dst_port]
 %s  default_backend servers
 backend servers
   server one %s
-`, addr, rules.String(), server))
-	return &contestant{name: "haproxy", url: "http://" + addr + "/", pid: start(b, 0, addr, nil, "haproxy", "-db", "-f", conf)}
+`, bind, proto, rules.String(), to.server))
+	return &contestant{name: "haproxy", addr: addr, pid: start(b, 0, addr, nil, "haproxy", "-db", "-f", conf)}
 }
 
 // startNginx starts nginx as a proxy.
-func startNginx(b *testing.B, server string) *contestant {
+func startNginx(b *testing.B, to setup) *contestant {
 	addr := freeAddr(b)
 	var rules strings.Builder
 	const pass = "proxy_pass http://servers; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host; " +
-		"proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto http; proxy_set_header X-Forwarded-Port $server_port; proxy_buffers 8 16k;"
+		"proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Port $server_port; proxy_buffers 8 16k;"
 	for i := range rules20 - 1 {
 		fmt.Fprintf(&rules, "location /rule-%d/ { %s }\n", i, pass)
 	}
-	conf := nginxConf(b, fmt.Sprintf("upstream servers { server %s; keepalive 512; keepalive_requests 1000000000; }\nserver { listen %s; %slocation / { %s } } }\n", server, addr, rules.String(), pass))
-	return &contestant{name: "nginx", url: "http://" + addr + "/", pid: start(b, 0, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))}
+	listen := addr + ";"
+	if to.tls != nil {
+		listen = fmt.Sprintf("%s ssl; ssl_certificate %s; ssl_certificate_key %s; ssl_protocols TLSv1.2 TLSv1.3;", addr, to.tls.path, to.tls.path)
+	}
+	conf := nginxConf(b, fmt.Sprintf("upstream servers { server %s; keepalive 512; keepalive_requests 1000000000; }\nserver { listen %s %slocation / { %s } } }\n", to.server, listen, rules.String(), pass))
+	return &contestant{name: "nginx", addr: addr, pid: start(b, 0, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))}
 }

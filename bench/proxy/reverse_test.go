@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/signal"
+	"sync"
+	"testing"
+)
+
+// envReverse makes a process of this program the standard library's proxy.
+const envReverse = "FAIRLEAD_BENCH_REVERSE"
+
+// startReverseProxy starts net/http's ReverseProxy as its users tune it.
+func startReverseProxy(b *testing.B, to setup) *contestant {
+	return startSelf(b, "reverseproxy", to, envReverse+"=1")
+}
+
+func reverse(addr, server string) error {
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: server})
+	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: 4096, DisableCompression: true}
+	proxy.BufferPool = new(buffers)
+	s := &http.Server{Addr: addr, Handler: proxy}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, func() { _ = s.Close() })
+	if err := s.ListenAndServe(); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
+}
+
+// buffers lends buffers to ReverseProxy.
+type buffers struct{ pool sync.Pool }
+
+func (p *buffers) Get() []byte {
+	if b, ok := p.pool.Get().(*[]byte); ok {
+		return *b
+	}
+	return make([]byte, 32<<10)
+}
+
+func (p *buffers) Put(b []byte) { p.pool.Put(&b) }
+
+// startCaddy starts Caddy.
+func startCaddy(b *testing.B, to setup) *contestant {
+	addr := freeAddr(b)
+	conf := write(b, "Caddyfile", "{\n admin off\n auto_https off\n persist_config off\n}\nhttp://"+addr+" {\n reverse_proxy "+to.server+" {\n  transport http {\n   keepalive_idle_conns_per_host 4096\n  }\n }\n}\n")
+	return &contestant{name: "caddy", addr: addr, pid: start(b, 0, addr, nil, "caddy", "run", "--adapter", "caddyfile", "--config", conf)}
+}
