@@ -58,7 +58,8 @@ type loop struct {
 	request http1.Request // of a head that came in one piece
 	scratch route.Scratch
 	spare   []*loopExchange
-	at      sock // what is being dealt with
+	shakers []*shaker // that have no handshake
+	at      sock      // what is being dealt with
 
 	// The following are others', too.
 	mu       sync.Mutex
@@ -123,6 +124,9 @@ func newLoop(p *Proxy, index int) (*loop, error) {
 }
 
 func (l *loop) release() {
+	for _, s := range l.shakers {
+		s.cancel()
+	}
 	sysClose(l.wakes)
 	sysClose(l.epoll)
 }
@@ -135,10 +139,13 @@ func (s *loops) count() int {
 	return len(s.all)
 }
 
-// give has one of the loops carry a connection that was accepted.
-func (s *loops) give(c *loopClient) {
-	l := s.one()
-	l.do(func() { l.adopt(c) })
+// give has one of the loops carry a connection that was accepted on at.
+func (s *loops) give(at *loop, c *loopClient) {
+	if l := s.one(); l != at {
+		l.do(func() { l.adopt(c) })
+		return
+	}
+	at.adopt(c)
 }
 
 // one returns the loops in turn.

@@ -127,7 +127,7 @@ func (n *loopListener) accept() {
 		switch err {
 		case nil:
 			n.told = false
-			n.port.accepted(fd, peerOf(sa))
+			n.port.accepted(n.loop, fd, peerOf(sa))
 		case syscall.EAGAIN:
 			return
 		case syscall.EINTR, syscall.ECONNABORTED:
@@ -143,11 +143,11 @@ func (n *loopListener) accept() {
 }
 
 // accepted gives a connection to a loop.
-func (p *port) accepted(fd int, peer netip.Addr) {
+func (p *port) accepted(l *loop, fd int, peer netip.Addr) {
 	if !p.enter() {
 		sysClose(fd) // it came while the listener closed
 		return
 	}
 	p.looped.Add(1)
-	p.proxy.loops.give(newLoopClient(p, fd, peer))
+	p.proxy.loops.give(l, newLoopClient(p, fd, peer))
 }

@@ -25,11 +25,35 @@ type channel struct {
 	conn *tls.Conn
 	wire *memory
 
-	resume func() (struct{}, bool) // nil: not begun, or done
-	cancel func()
-	err    error // of the handshake
+	shaker *shaker // during the handshake
+	err    error   // of the handshake
 	ready  bool
 	ended  bool // the peer has said that it sends no more
+}
+
+// shaker is a coroutine for handshakes, one after the other: a new one would have
+// its stack grow each time. It is a loop's thread's.
+type shaker struct {
+	channel *channel
+	resume  func() (over, ok bool)
+	cancel  func()
+}
+
+// spareShakers is how many a loop keeps.
+const spareShakers = 16
+
+func newShaker() *shaker {
+	s := new(shaker)
+	s.resume, s.cancel = iter.Pull(func(yield func(bool) bool) {
+		park := func() bool { return yield(false) }
+		for more := true; more; more = yield(true) {
+			ch := s.channel
+			ch.wire.park = park
+			ch.err = ch.conn.Handshake()
+			ch.wire.park = nil
+		}
+	})
+	return s
 }
 
 func newChannel(config *tls.Config, peer netip.Addr) *channel {
@@ -40,23 +64,43 @@ func newChannel(config *tls.Config, peer netip.Addr) *channel {
 // shake goes on with the handshake, given what has come, which isn't kept. It
 // returns what is to be sent, appended to out, and whether the handshake is over:
 // err says how.
-func (ch *channel) shake(in, out []byte) (sealed []byte, over bool, err error) {
+func (ch *channel) shake(l *loop, in, out []byte) (sealed []byte, over bool, err error) {
 	w := ch.wire
 	w.in, w.out = in, out
-	defer func() { w.out = nil }()
-	if ch.resume == nil {
-		ch.resume, ch.cancel = iter.Pull(func(yield func(struct{}) bool) {
-			w.park = func() bool { return yield(struct{}{}) }
-			ch.err = ch.conn.Handshake()
-			w.park = nil
-		})
+	s := ch.shaker
+	if s == nil {
+		s = l.shaker()
+		s.channel, ch.shaker = ch, s
 	}
-	if _, parked := ch.resume(); parked {
-		return w.out, false, nil
+	over, _ = s.resume()
+	out, w.out = w.out, nil
+	if !over {
+		return out, false, nil
 	}
-	ch.resume, ch.cancel = nil, nil
+	s.channel, ch.shaker = nil, nil
+	l.spareShaker(s)
 	ch.ready = ch.err == nil
-	return w.out, true, ch.err
+	return out, true, ch.err
+}
+
+// shaker returns one for a handshake.
+func (l *loop) shaker() *shaker {
+	n := len(l.shakers) - 1
+	if n < 0 {
+		return newShaker()
+	}
+	s := l.shakers[n]
+	l.shakers = l.shakers[:n]
+	return s
+}
+
+// spareShaker keeps one whose handshake is over for another.
+func (l *loop) spareShaker(s *shaker) {
+	if len(l.shakers) == spareShakers {
+		s.cancel()
+		return
+	}
+	l.shakers = append(l.shakers, s)
 }
 
 // open appends to clear what the peer has said, given what has come, which isn't
@@ -99,9 +143,9 @@ func (ch *channel) sealEnd(out []byte) []byte {
 
 // release ends the coroutine of a handshake, if there is one.
 func (ch *channel) release() {
-	if ch != nil && ch.cancel != nil {
-		ch.cancel()
-		ch.cancel = nil
+	if ch != nil && ch.shaker != nil {
+		ch.shaker.cancel()
+		ch.shaker = nil
 	}
 }
 
@@ -213,7 +257,7 @@ func (c *loopClient) shake() bool {
 			c.drop()
 			return false
 		}
-		sealed, over, err := c.tls.shake(l.buffer[:n], l.sealed[:0])
+		sealed, over, err := c.tls.shake(l, l.buffer[:n], l.sealed[:0])
 		l.sealed = sealed[:0]
 		if len(sealed) > 0 {
 			if c.sendSealed(sealed); c.state == dropped {

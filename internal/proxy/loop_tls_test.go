@@ -36,9 +36,15 @@ func TestTLSReadsGoOnAfterPassingErrors(t *testing.T) {
 			client := newChannel(nil, netip.Addr{})
 			client.conn = tls.Client(client.wire, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
 			defer client.release()
+			l := new(loop)
+			defer func() {
+				for _, s := range l.shakers {
+					s.cancel()
+				}
+			}()
 
 			// The client has the first word, then each what the other has said.
-			due, over, err := client.shake(nil, nil)
+			due, over, err := client.shake(l, nil, nil)
 			for !server.ready {
 				if err != nil {
 					t.Fatal(err)
@@ -49,7 +55,7 @@ func TestTLSReadsGoOnAfterPassingErrors(t *testing.T) {
 						t.Fatal("the handshake was over before its last byte")
 					}
 					var out []byte
-					if out, _, err = server.shake([]byte{b}, nil); err != nil {
+					if out, _, err = server.shake(l, []byte{b}, nil); err != nil {
 						t.Fatal(err)
 					}
 					reply = append(reply, out...)
@@ -58,7 +64,7 @@ func TestTLSReadsGoOnAfterPassingErrors(t *testing.T) {
 				for _, b := range reply {
 					var out []byte
 					if !over {
-						out, over, err = client.shake([]byte{b}, nil)
+						out, over, err = client.shake(l, []byte{b}, nil)
 					} else {
 						_, out, err = client.open([]byte{b}, make([]byte, 0, 1024), nil)
 					}
