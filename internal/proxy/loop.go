@@ -59,6 +59,7 @@ type loop struct {
 	scratch route.Scratch
 	spare   []*loopExchange
 	shakers []*shaker // that have no handshake
+	pipes   []*pipe   // that are empty
 	at      sock      // what is being dealt with
 
 	// The following are others', too.
@@ -126,6 +127,9 @@ func newLoop(p *Proxy, index int) (*loop, error) {
 func (l *loop) release() {
 	for _, s := range l.shakers {
 		s.cancel()
+	}
+	for _, p := range l.pipes {
+		p.close()
 	}
 	sysClose(l.wakes)
 	sysClose(l.epoll)

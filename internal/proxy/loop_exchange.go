@@ -31,6 +31,7 @@ type loopExchange struct {
 
 	response http1.Response
 	decoder  http1.Decoder
+	pipe     *pipe         // of the body, while the kernel passes it on
 	from, to http1.Framing // of the body, as it comes and as it goes on
 	begun    bool          // the response is on its way to the client
 
@@ -118,10 +119,19 @@ func (x *loopExchange) proceed() {
 		}
 	}
 	c := x.client
-	for reads := 0; t.readable && len(c.unsent) == 0; reads++ {
+	if x.pipe != nil && !c.writable {
+		return
+	}
+	for reads := 0; (t.readable || x.pipe != nil && x.pipe.held > 0) && len(c.unsent) == 0; reads++ {
 		if reads == fairShare {
 			c.queue()
 			return
+		}
+		if x.splices() {
+			if !x.splice() || c.x != x {
+				return
+			}
+			continue
 		}
 		buffer := c.loop.buffer
 		n, errno := sysRead(t.fd, buffer)
@@ -403,6 +413,9 @@ func (x *loopExchange) abandon() {
 func (x *loopExchange) release() {
 	x.endpoint.target.End()
 	l := x.client.loop
+	if x.pipe != nil {
+		l.sparePipe(x.pipe)
+	}
 	x.client.x = nil
 	response, request, head := x.response, x.request[:0], x.head[:0]
 	response.Reset()

@@ -131,3 +131,20 @@ func sysWriteFile(fd int, b []byte) (int, syscall.Errno) {
 	}
 	return int(n), 0
 }
+
+// sysSplice moves up to n bytes from one descriptor to another, one of which is a
+// pipe, without waiting for either.
+func sysSplice(from, to, n int) (int, syscall.Errno) {
+	const move, nonblock = 1, 2 // SPLICE_F_MOVE, SPLICE_F_NONBLOCK
+	moved, _, errno := syscall.RawSyscall6(syscall.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n), move|nonblock)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(moved), 0
+}
+
+// sysPipeSize asks for room in a pipe; it has some anyway.
+func sysPipeSize(fd, n int) {
+	const setSize = 1031 // F_SETPIPE_SZ
+	_, _, _ = syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(fd), setSize, uintptr(n))
+}

@@ -13,16 +13,16 @@ func (x *exchange) tunnel() {
 	done := make(chan struct{})
 	c.port.proxy.wg.Go(func() {
 		defer close(done)
-		pipe(&t.stream, &c.stream, up, x.timeout)
+		relay(&t.stream, &c.stream, up, x.timeout)
 		t.closeWriteOrClose()
 	})
-	pipe(&c.stream, &t.stream, down, x.timeout)
+	relay(&c.stream, &t.stream, down, x.timeout)
 	c.closeWriteOrClose()
 	<-done
 }
 
-// pipe copies until an end or an error on either side.
-func pipe(to, from *stream, w *tunnelWaiter, timeout time.Duration) {
+// relay copies until an end or an error on either side.
+func relay(to, from *stream, w *tunnelWaiter, timeout time.Duration) {
 	from.enlarge()
 	defer from.release()
 	for {

@@ -89,6 +89,19 @@ func (d *Decoder) Done() bool { return d.state == ended }
 // follow.
 func (d *Decoder) Left() int64 { return d.left }
 
+// Skip notes that n bytes of the body, of those that Left counts, went past.
+func (d *Decoder) Skip(n int) {
+	if d.left -= int64(n); d.left > 0 {
+		return
+	}
+	switch d.state {
+	case inBody:
+		d.state = ended
+	case inChunk:
+		d.state = chunkCR
+	}
+}
+
 // EOF returns io.ErrUnexpectedEOF if the stream may not end here.
 func (d *Decoder) EOF() error {
 	if d.state == ended || d.state == inRest {
