@@ -3,6 +3,8 @@ package proxy
 import (
 	"errors"
 	"io"
+	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -32,19 +34,75 @@ func (c *carrier) carry(out *[]byte, w waiter) {
 		if c.err = c.step(out); c.err != nil || c.read.Load() {
 			return
 		}
-		c.from.enlarge()
-		err := c.from.read(w)
+		var err error
+		if from, to := c.sockets(); from != nil {
+			err = c.splice(from, to, w)
+		} else {
+			c.from.enlarge()
+			err = c.from.read(w)
+		}
 		if errors.Is(err, io.EOF) && c.decoder.EOF() == nil {
 			c.finish(out)
 			return
 		}
 		if err != nil {
 			c.err = err
-			c.lost.Store(true)
+			c.lost.Store(!c.refused)
 			return
 		}
 		c.client.touch(time.Now())
 	}
+}
+
+// Of bodies that the kernel passes on by itself (splice(2)): how much is left from
+// which on that is worth it, and how much goes at once, until somebody looks at
+// the clock.
+const (
+	kernelFrom = 64 << 10
+	kernelStep = 256 << 10
+)
+
+// sockets returns the two ends of a body whose rest goes as it comes, and much of
+// it; nil if it isn't so.
+func (c *carrier) sockets() (from, to *net.TCPConn) {
+	if c.chunked || c.decoder.Left() < kernelFrom {
+		return nil, nil
+	}
+	from, plain := c.from.conn.(*net.TCPConn)
+	to, too := c.to.conn.(*net.TCPConn)
+	if !plain || !too {
+		return nil, nil
+	}
+	return from, to
+}
+
+// splice has the kernel pass on a part of the body. Nothing of it is in our hands
+// before or after. An error is of the side that sends it, unless refused is set.
+func (c *carrier) splice(from, to *net.TCPConn, w waiter) error {
+	if err := c.to.expect(c.timeout); err != nil {
+		c.refused = true
+		return err
+	}
+	// A step has to be shorter than the rest, so that the last bytes are told of
+	// by noteEnd before they are written.
+	step := min(c.decoder.Left()-1, kernelStep)
+	n, err := to.ReadFrom(&io.LimitedReader{R: from, N: step})
+	c.decoder.Skip(int(n))
+	switch {
+	case n == step:
+		return nil
+	case err == nil:
+		return io.EOF
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		c.refused = c.from.peek() != gone
+		return err
+	case !time.Now().Before(c.to.writeDeadline):
+		c.refused = true
+		return err
+	case n > 0:
+		c.client.touch(time.Now())
+	}
+	return w.extend(time.Now())
 }
 
 // step writes out and what has come of the body.

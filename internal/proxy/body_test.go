@@ -1,10 +1,12 @@
 package proxy_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"path/filepath"
 	"runtime"
@@ -116,4 +118,27 @@ func TestDescriptorsEndWithTheirConnections(t *testing.T) {
 	eventually(t, "the descriptors' end", func() bool {
 		return descriptors() <= before+16 // pipes that loops keep
 	})
+}
+
+// A target may say what it thinks of a body before it has all of it, and close.
+func TestTheAnswerToALargeBodyArrivesThoughItsTargetTakesNoMore(t *testing.T) {
+	w := newWorld(t)
+	w.register(w.rawTarget(func(c net.Conn, r *bufio.Reader) {
+		if _, err := http.ReadRequest(r); err != nil {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, r, 1<<20); err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n")
+		_ = c.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, r)
+	}))
+	w.apply()
+	c := w.dial()
+	c.say("PUT / HTTP/1.1\nHost: x\nContent-Length: 99999999\n\n")
+	go func() { _, _ = c.Write(large(1)) }() // ends with the connection
+	if resp, body := c.hear("PUT"); resp.StatusCode != 413 || body != "no\n" {
+		t.Errorf("got %d %q", resp.StatusCode, body)
+	}
 }

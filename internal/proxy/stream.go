@@ -106,15 +106,21 @@ func (s *stream) write(b []byte, timeout time.Duration) error {
 	if len(b) == 0 {
 		return nil
 	}
-	now := time.Now()
-	if left := s.writeDeadline.Sub(now); left < timeout-timeout/4 || left > timeout {
-		s.writeDeadline = now.Add(timeout)
-		if err := s.conn.SetWriteDeadline(s.writeDeadline); err != nil {
-			return err
-		}
+	if err := s.expect(timeout); err != nil {
+		return err
 	}
 	_, err := s.conn.Write(b)
 	return err
+}
+
+// expect has writes from now on fail when the peer takes nothing for that long.
+func (s *stream) expect(timeout time.Duration) error {
+	now := time.Now()
+	if left := s.writeDeadline.Sub(now); left >= timeout-timeout/4 && left <= timeout {
+		return nil
+	}
+	s.writeDeadline = now.Add(timeout)
+	return s.conn.SetWriteDeadline(s.writeDeadline)
 }
 
 // enlarge lends the stream a large buffer until release.
