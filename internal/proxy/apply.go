@@ -126,6 +126,7 @@ func (p *Proxy) swapNodes(pl *plan) error {
 		}
 	}
 	p.swapGroups(pl)
+	p.budget.nodes.Store(int64(len(p.nodes)))
 	return nil
 }
 

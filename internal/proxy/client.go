@@ -45,6 +45,7 @@ type client struct {
 	maxAge time.Duration // fixed when the connection was accepted (ALB HTTP client keepalive duration)
 
 	active   atomic.Int64 // when the last byte came or went, since born
+	begun    time.Time    // when the first byte of the head under way came; zero: none has
 	request  http1.Request
 	scratch  route.Scratch
 	exchange exchange
@@ -126,10 +127,14 @@ func (c *client) serveRequest() bool {
 
 // readHead reads until the request's head is complete and returns its length.
 func (c *client) readHead() (int, error) {
+	c.begun = time.Time{}
 	for {
 		n, err := c.request.Parse(c.unread())
 		if !errors.Is(err, http1.ErrIncomplete) {
 			return n, err
+		}
+		if c.begun.IsZero() && c.request.Begun() {
+			c.begun = time.Now()
 		}
 		if !c.request.Begun() && !c.rest() {
 			return 0, errClosing
@@ -176,7 +181,11 @@ func (c *client) extend(now time.Time) error {
 	if c.idle && c.port.closing.Load() && c.peek() != pending {
 		return errClosing
 	}
-	left := c.port.table.Load().idleTimeout - c.idleFor(now)
+	timeout := c.port.table.Load().idleTimeout
+	left := timeout - c.idleFor(now)
+	if !c.begun.IsZero() {
+		left = min(left, max(timeout, c.port.proxy.headTimeout)-now.Sub(c.begun))
+	}
 	if left <= 0 {
 		return errIdle
 	}

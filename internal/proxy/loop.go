@@ -58,6 +58,9 @@ type loop struct {
 	request http1.Request // of a head that came in one piece
 	scratch route.Scratch
 	spare   []*loopExchange
+
+	held, mostHeld int // bytes in connections' own memory
+
 	shakers []*shaker // that have no handshake
 	pipes   []*pipe   // that are empty
 	at      sock      // what is being dealt with
@@ -76,7 +79,7 @@ type sock interface {
 }
 
 // newLoops starts loops, one for each CPU that the process may use.
-func newLoops(p *Proxy, n int) (*loops, error) {
+func newLoops(p *Proxy, n, memory int) (*loops, error) {
 	l := &loops{}
 	for i := range n {
 		one, err := newLoop(p, i)
@@ -86,6 +89,7 @@ func newLoops(p *Proxy, n int) (*loops, error) {
 			}
 			return nil, err
 		}
+		one.mostHeld = memory
 		l.all = append(l.all, one)
 	}
 	for _, one := range l.all {

@@ -36,6 +36,8 @@ type loopClient struct {
 	x      *loopExchange // the request under way
 	tls    *channel      // nil: in the clear
 	thrown int           // bytes that came while lingering
+	held   int           // of the loop's memory, as of the last tally
+	stuck  time.Duration // since when the client hasn't taken all of unsent
 
 	state    clientState
 	readable bool // there may be something to read
@@ -63,6 +65,8 @@ type inbound struct {
 	request http1.Request
 	parsed  bool // nothing new since the last Parse
 	need    int  // of bytes, head and body, once the head is known; 0 before
+
+	since time.Duration // when its first byte came, by the loop's clock
 }
 
 var inbounds = sync.Pool{New: func() any { return new(inbound) }}
@@ -116,6 +120,11 @@ func (c *loopClient) touch() { c.active = c.loop.now }
 
 // proceed does what can be done now.
 func (c *loopClient) proceed() {
+	c.advance()
+	c.tally()
+}
+
+func (c *loopClient) advance() {
 	if len(c.unsent) > 0 && !c.flush() {
 		return
 	}
@@ -263,12 +272,17 @@ func (c *loopClient) hold(data []byte, request *http1.Request) {
 	if c.in == nil {
 		c.in = inbounds.Get().(*inbound)
 		c.in.bytes = append(c.in.bytes[:0], data...)
-		c.in.need = 0
+		c.in.need, c.in.since = 0, c.loop.now
 		c.in.request, *request = *request, c.in.request // they keep their memory
 	}
 	c.in.parsed = true
 	if c.in.request.Begun() {
-		c.loop.wheel.set(&c.timer, c.active+c.port.table.Load().idleTimeout)
+		timeout := c.port.table.Load().idleTimeout
+		due := c.active + timeout
+		if c.in.need == 0 {
+			due = c.headDue(c.in.since, timeout)
+		}
+		c.loop.wheel.set(&c.timer, due)
 	}
 }
 
@@ -286,7 +300,7 @@ func (c *loopClient) keepRest(rest []byte) {
 	}
 	in.bytes = append(in.bytes[:0], rest...)
 	in.request.Reset()
-	in.parsed, in.need = false, 0
+	in.parsed, in.need, in.since = false, 0, c.loop.now
 }
 
 // recycle gives back memory for what comes in.
@@ -404,6 +418,7 @@ func (c *loopClient) sendSealed(b []byte) {
 	if len(b) > 0 {
 		if c.unsent == nil {
 			c.unsent = (*outBuffers.Get().(*[]byte))[:0]
+			c.stuck = c.loop.now
 		}
 		c.unsent = append(c.unsent, b...)
 	}
@@ -491,7 +506,11 @@ func (c *loopClient) expire(now time.Duration) {
 		c.drop()
 	case awaiting, closing, parting:
 		timeout := c.port.table.Load().idleTimeout
-		if due := c.active + timeout; due > now {
+		due := c.active + timeout
+		if c.state == awaiting && c.in != nil && c.in.need == 0 && c.in.request.Begun() {
+			due = c.headDue(c.in.since, timeout)
+		}
+		if due > now {
 			c.loop.wheel.set(&c.timer, due)
 			return
 		}
@@ -533,6 +552,8 @@ func (c *loopClient) release() {
 	c.loop.wheel.remove(&c.timer)
 	c.recycle(c.in)
 	c.in, c.unsent = nil, nil
+	c.loop.held -= c.held
+	c.held = 0
 }
 
 // hand gives the connection to the stream shell, with what has come of a request

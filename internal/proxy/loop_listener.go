@@ -65,7 +65,7 @@ func (p *Proxy) startLoops(o Options) {
 		return
 	}
 	var err error
-	if p.loops, err = newLoops(p, n); err != nil {
+	if p.loops, err = newLoops(p, n, o.Memory/n); err != nil {
 		p.log.Error("no event loops; each connection has a goroutine", "error", err)
 	}
 }
@@ -145,7 +145,8 @@ func (n *loopListener) accept() {
 // accepted gives a connection to a loop.
 func (p *port) accepted(l *loop, fd int, peer netip.Addr) {
 	if !p.enter() {
-		sysClose(fd) // it came while the listener closed
+		sysReset(fd) // it learns at once
+		sysClose(fd)
 		return
 	}
 	p.looped.Add(1)

@@ -18,7 +18,10 @@ func (*loops) each(func(*loop)) {}
 func (*loops) stop()            {}
 
 func (*loop) closeIdle(*port)        {}
+func (*loop) shed()                  {}
 func (*loop) cut(*port)              {}
 func (*loop) retire(*endpoint, bool) {}
+
+func mostDescriptors() int64 { return 1024 }
 
 func (p *port) listen(at netip.AddrPort) error { return p.listenStream(at) }

@@ -3,6 +3,7 @@
 package proxy
 
 import (
+	"errors"
 	"syscall"
 	"time"
 )
@@ -50,6 +51,9 @@ func (l *loop) takeIdle(e *endpoint) *loopTarget {
 // connect begins a connection to a target.
 func (l *loop) connect(e *endpoint) (*loopTarget, error) {
 	fd, connected, err := dialFD(e.key.Addr)
+	if (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && l.reclaim() {
+		fd, connected, err = dialFD(e.key.Addr)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +64,19 @@ func (l *loop) connect(e *endpoint) (*loopTarget, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// reclaim closes the idle connections to targets, as there are no descriptors
+// left; it returns whether there were any.
+func (l *loop) reclaim() bool {
+	n := 0
+	for _, s := range l.socks {
+		if t, ok := s.(*loopTarget); ok && t.x == nil {
+			t.close()
+			n++
+		}
+	}
+	return n > 0
 }
 
 // happened implements sock.

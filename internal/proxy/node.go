@@ -23,6 +23,7 @@ type node struct {
 
 	draining atomic.Bool    // phase, for readers without the lock
 	open     atomic.Int64   // client connections
+	refused  atomic.Int64   // that were too many
 	conns    sync.WaitGroup // their goroutines
 }
 

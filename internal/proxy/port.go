@@ -136,7 +136,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // serve has the stream shell carry a connection.
 func (p *port) serve(conn net.Conn) {
 	if !p.enter() {
-		_ = conn.Close() // it came while the listener closed
+		if c, ok := conn.(*net.TCPConn); ok {
+			_ = c.SetLinger(0) // it learns at once
+		}
+		_ = conn.Close()
 		return
 	}
 	if s := p.table.Load().tls; s != nil {
@@ -145,14 +148,14 @@ func (p *port) serve(conn net.Conn) {
 	p.take(newClient(p, conn))
 }
 
-// enter puts a connection on the books; false if the port closes.
+// enter puts a connection on the books; false if the port closes, or there are
+// too many.
 func (p *port) enter() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closing.Load() {
+	if p.closing.Load() || !p.proxy.take(p.node) {
 		return false
 	}
-	p.node.open.Add(1)
 	p.node.conns.Add(1)
 	return true
 }
@@ -173,6 +176,7 @@ func (p *port) take(c *client) {
 
 // left takes a closed connection off the books.
 func (p *port) left() {
+	p.proxy.budget.open.Add(-1)
 	left := p.node.open.Add(-1)
 	if left == 0 && (p.closing.Load() || p.node.draining.Load()) {
 		p.proxy.changed(p.node.id)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -44,6 +45,19 @@ type Options struct {
 	// can serve no HTTPS listener, and no rule that clients stay by.
 	OpenKey func(subject string, sealed []byte) ([]byte, error)
 
+	// MaxConnections is how many clients may be connected at a time; 0: half of the
+	// descriptors that the process may have, as each may need one to a target. Of
+	// several nodes none gets more than half of them.
+	MaxConnections int
+
+	// Memory bounds what loops hold of requests that haven't come whole and of
+	// responses that haven't gone, in bytes; 0: 256 MiB.
+	Memory int
+
+	// HeadTimeout is how long the head of a request may take, first byte to last,
+	// however steadily it comes; 0: a minute. A longer idle timeout counts instead.
+	HeadTimeout time.Duration
+
 	// Changed is called when what NodeStatus returns of a node may have changed in
 	// ways that others wait for: Apply or Retry has planned it anew, or it drains or
 	// closes and has lost its last connection. It must not block, or call the proxy.
@@ -59,8 +73,12 @@ type Proxy struct {
 
 	registry *balance.Registry
 	dates    dates
-	loops    *loops        // nil: none
-	planned  atomic.Uint64 // load balancers, each time
+	loops    *loops // nil: none
+	budget   budget
+
+	headTimeout time.Duration
+
+	planned atomic.Uint64 // load balancers, each time
 
 	applying     sync.Mutex // held during Apply, Retry and Close; taken before mu; guards the following
 	applied      *snapshot.Assignment
@@ -105,6 +123,12 @@ func New(o Options) *Proxy {
 	if p.changed == nil {
 		p.changed = func(string) {}
 	}
+	p.headTimeout = cmp.Or(o.HeadTimeout, defaultHeadTimeout)
+	p.budget.most = int64(o.MaxConnections)
+	if o.MaxConnections <= 0 {
+		p.budget.most = max(64, (mostDescriptors()-spareDescriptors)/2)
+	}
+	o.Memory = cmp.Or(o.Memory, defaultMemory)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.startLoops(o)
 	p.wg.Go(p.sweep)
