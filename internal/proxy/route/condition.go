@@ -17,10 +17,13 @@ type match struct {
 	request *http1.Request
 	client  netip.Addr
 	scratch *Scratch
-	path    []byte // normalized; nil until a condition needs it
+	path    []byte // normalized, and visible alone; nil until it is needed
+	query   []byte // visible alone, likewise
 }
 
-// condition is a snapshot.Condition, compiled (ELBv2 RuleCondition).
+// condition is a snapshot.Condition, compiled (ELBv2 RuleCondition). Of what it is
+// compared with, only visible characters and spaces count (ELB user guide, condition
+// basics): others are left out. Hosts and methods have no others.
 type condition struct {
 	field    snapshot.ConditionField
 	header   string // lower case
@@ -91,12 +94,12 @@ func (c *condition) holds(m *match) bool {
 		return c.any(m.normalPath())
 	case snapshot.FieldHTTPHeader:
 		for v := range m.request.Header(m.buf, c.header) {
-			if c.any(v) {
+			if c.any(m.visible(v)) {
 				return true
 			}
 		}
 	case snapshot.FieldQueryString:
-		return c.holdsForQuery(m.request.Query.Of(m.buf))
+		return c.holdsForQuery(m.visibleQuery())
 	case snapshot.FieldMethod:
 		method := m.request.Method.Of(m.buf)
 		for _, v := range c.methods {
@@ -130,14 +133,7 @@ func (c *condition) any(b []byte) bool {
 
 // holdsForQuery looks at the query's pairs as they were sent, not decoded.
 func (c *condition) holdsForQuery(query []byte) bool {
-	for len(query) > 0 {
-		pair := query
-		if i := bytes.IndexByte(query, '&'); i >= 0 {
-			pair, query = query[:i], query[i+1:]
-		} else {
-			query = nil
-		}
-		key, value, _ := bytes.Cut(pair, []byte{'='})
+	for key, value := range pairs(query) {
 		for i := range c.patterns {
 			if c.keys[i].match(key) && c.patterns[i].match(value) {
 				return true
@@ -164,7 +160,50 @@ func (m *match) normalPath() []byte {
 		m.scratch.path = appendNormal(m.scratch.path[:0], path)
 		m.path = m.scratch.path
 	}
+	if !allVisible(m.path) {
+		m.scratch.path = appendVisible(m.scratch.path[:0], m.path)
+		m.path = m.scratch.path
+	}
 	return m.path
+}
+
+// visibleQuery returns the query as rules see it.
+func (m *match) visibleQuery() []byte {
+	if m.query == nil {
+		if m.query = m.request.Query.Of(m.buf); !allVisible(m.query) {
+			m.scratch.query = appendVisible(m.scratch.query[:0], m.query)
+			m.query = m.scratch.query
+		}
+	}
+	return m.query
+}
+
+// visible returns a value as rules see it, until the next call.
+func (m *match) visible(value []byte) []byte {
+	if allVisible(value) {
+		return value
+	}
+	m.scratch.value = appendVisible(m.scratch.value[:0], value)
+	return m.scratch.value
+}
+
+func allVisible(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// appendVisible appends what is visible of b, which may be where dst ends.
+func appendVisible(dst, b []byte) []byte {
+	for _, c := range b {
+		if ' ' <= c && c <= '~' {
+			dst = append(dst, c)
+		}
+	}
+	return dst
 }
 
 var slash, slashDot = []byte("/"), []byte("/.")

@@ -5,7 +5,8 @@
 // readers need no lock, and a new assignment is a new table. It decides by the
 // bytes of the request's head alone. It doesn't decide which target of a target
 // group gets the request; that is balance's. Start reading at table.go; what a
-// condition compares is in condition.go, wildcards in pattern.go.
+// condition compares is in condition.go, wildcards in pattern.go, and how a table
+// passes by the rules that a request can't meet in index.go and trie.go.
 //
 // Everything is safe for concurrent use, except that a Scratch belongs to one
 // goroutine at a time.

@@ -15,6 +15,7 @@ import (
 // Table is one listener's rules, compiled.
 type Table struct {
 	rules []Rule
+	index index
 }
 
 // Rule is one rule, compiled.
@@ -23,6 +24,11 @@ type Rule struct {
 	Priority int // 0: the default rule
 	Index    int // in the table
 	Action   Action
+
+	// Evaluated is how many rules are evaluated for a request that meets this one,
+	// the default rule not counted (CloudWatch RuleEvaluations). The index saves the
+	// work, not the count.
+	Evaluated int
 
 	conditions []condition // all must hold
 	host, url  *rewrite    // nil: they stay as they are
@@ -81,7 +87,10 @@ func markOf(arn string) (m Mark) {
 func Compile(l snapshot.Listener, groups func(arn string) (int, bool)) (*Table, error) {
 	t := &Table{rules: make([]Rule, 0, len(l.Rules))}
 	for _, r := range l.Rules {
-		rule := Rule{ARN: r.ARN, Priority: r.Priority, Index: len(t.rules)}
+		rule := Rule{ARN: r.ARN, Priority: r.Priority, Index: len(t.rules), Evaluated: len(t.rules)}
+		if r.Priority > 0 {
+			rule.Evaluated++
+		}
 		for _, c := range r.Conditions {
 			compiled, err := compileCondition(c)
 			if err != nil {
@@ -109,6 +118,7 @@ func Compile(l snapshot.Listener, groups func(arn string) (int, bool)) (*Table, 
 		}
 		t.rules = append(t.rules, rule)
 	}
+	t.index = newIndex(t.rules)
 	return t, nil
 }
 
@@ -210,16 +220,18 @@ func (a *Action) Choose(n uint64) int {
 // Single says that the action has no choice: Choose gives 0, whatever n is.
 func (a *Action) Single() bool { return len(a.Shares) == 1 && a.total > 0 }
 
-// Scratch is memory for one match at a time.
+// Scratch is memory for one match at a time. The zero value is ready.
 type Scratch struct {
-	path []byte
+	path, query, value []byte
+	sets               []uint64
 }
 
 // Match returns the first rule whose conditions the request meets, nil if there
 // is none. client is the peer's address, unmapped.
 func (t *Table) Match(buf []byte, r *http1.Request, client netip.Addr, s *Scratch) *Rule {
 	m := match{buf: buf, request: r, client: client, scratch: s}
-	for i := range t.rules {
+	set := t.index.candidates(&m)
+	for i := first(set, 0); i >= 0 && i < len(t.rules); i = first(set, i+1) {
 		if rule := &t.rules[i]; rule.meets(&m) {
 			return rule
 		}

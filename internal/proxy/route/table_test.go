@@ -101,6 +101,15 @@ func TestConditions(t *testing.T) {
 		{"an escaped wildcard matches itself", query("q", `\*`), get("/?q=*"), true},
 		{"no query", query("q", "*"), get("/"), false},
 
+		{"a query's value is compared as sent", query("q", "a b"), get("/?q=a%20b"), false},
+		{"an escaped question mark matches itself", query("q", `a\?`), get("/?q=a?"), true},
+		{"a backslash before another character is itself", query("q", `a\b`), get(`/?q=a\b`), true},
+
+		{"what isn't ASCII is left out of a path", values(path, "/ad"), get("/\xc3\xa9ad"), true},
+		{"a control character is left out of a header", header("X", "ab c"), "GET / HTTP/1.1\nHost: a\nX: a\tb c\n\n", true},
+		{"a header of bytes that are left out is empty", header("X", "?*"), "GET / HTTP/1.1\nHost: a\nX: \xe9\n\n", false},
+		{"the first of several hosts counts", values(host, "a.b"), "GET / HTTP/1.1\nHost: a.b:80\nHost: a.b:80\n\n", true},
+
 		{"a source network", values(snapshot.FieldSourceIP, "10.0.0.0/8", "203.0.113.0/24"), get("/"), true},
 		{"another source network", values(snapshot.FieldSourceIP, "203.0.112.0/24", "2001:db8::/32"), get("/"), false},
 	}
