@@ -61,6 +61,12 @@ func BenchmarkStreams(b *testing.B) {
 	scenario{size: 128, connections: 64, against: []starter{startStreams}}.run(b)
 }
 
+// BenchmarkSwap is against the same proxy with another assignment ten times a
+// second: what a change costs those who ask meanwhile.
+func BenchmarkSwap(b *testing.B) {
+	scenario{size: 128, connections: 64, against: []starter{startSwapping}}.run(b)
+}
+
 // scenario is one kind of load.
 type scenario struct {
 	name        string
@@ -86,6 +92,7 @@ type contestant struct {
 	name string
 	addr string
 	pid  int
+	ours bool // this program
 
 	micros []float64 // CPU time of a request, by round
 	rate   []float64 // requests a second

@@ -8,7 +8,10 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +27,7 @@ const (
 	envAddr   = "FAIRLEAD_BENCH_PROXY"
 	envServer = "FAIRLEAD_BENCH_SERVER"
 	envLoops  = "FAIRLEAD_BENCH_LOOPS" // "-1": goroutines
+	envSwap   = "FAIRLEAD_BENCH_SWAP"  // how often another assignment comes
 	envCert   = "FAIRLEAD_BENCH_CERT"  // a file with certificate and key: HTTPS
 )
 
@@ -68,6 +72,11 @@ func startStreams(b *testing.B, to setup) *contestant {
 	return startSelf(b, "streams", to, envLoops+"=-1")
 }
 
+// startSwapping starts it with changes of its rules all the time.
+func startSwapping(b *testing.B, to setup) *contestant {
+	return startSelf(b, "swapping", to, envSwap+"=100ms")
+}
+
 // startSelf starts this program as a proxy.
 func startSelf(b *testing.B, name string, to setup, env ...string) *contestant {
 	addr := freeAddr(b)
@@ -75,7 +84,7 @@ func startSelf(b *testing.B, name string, to setup, env ...string) *contestant {
 	if to.tls != nil {
 		env = append(env, envCert+"="+to.tls.path)
 	}
-	return &contestant{name: name, addr: addr, pid: start(b, 0, addr, env, os.Args[0])}
+	return &contestant{name: name, addr: addr, ours: true, pid: start(b, 0, addr, env, os.Args[0])}
 }
 
 // serve carries one load balancer until it is interrupted.
@@ -118,7 +127,8 @@ func serve(addr, server string) error {
 		a.LoadBalancers[0].Listeners[0].Protocol = snapshot.HTTPS
 		a.LoadBalancers[0].Listeners[0].TLS = &snapshot.TLS{Protocols: []string{"TLSv1.2", "TLSv1.3"}, Ciphers: []string{"ECDHE-ECDSA-AES128-GCM-SHA256"}, Certificates: []string{c.ARN}}
 	}
-	if err := p.Apply(a, func(string) (netip.Addr, bool) { return at.Addr(), true }); err != nil {
+	bound := func(string) (netip.Addr, bool) { return at.Addr(), true }
+	if err := p.Apply(a, bound); err != nil {
 		return err
 	}
 	for _, n := range p.Status() {
@@ -129,9 +139,38 @@ func serve(addr, server string) error {
 	p.SetHealth("tg", target, snapshot.TargetHealthy)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	<-ctx.Done()
+	collect := make(chan os.Signal, 1)
+	signal.Notify(collect, syscall.SIGUSR1)
+	var swap <-chan time.Time
+	if every, err := time.ParseDuration(os.Getenv(envSwap)); err == nil {
+		swap = time.Tick(every)
+	}
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-collect:
+			debug.FreeOSMemory()
+		case <-swap:
+			if err := p.Apply(changed(&a), bound); err != nil {
+				return err
+			}
+		}
+	}
 	cut, cancel := context.WithCancel(context.Background())
 	cancel()
 	p.Close(cut)
 	return nil
+}
+
+// changed returns the assignment with another rule.
+func changed(a **snapshot.Assignment) *snapshot.Assignment {
+	next, lb := **a, *(*a).LoadBalancers[0]
+	next.Revision++
+	lb.Listeners = slices.Clone(lb.Listeners)
+	rules := slices.Clone(lb.Listeners[0].Rules)
+	rules[0].Conditions = []snapshot.Condition{{Field: snapshot.FieldPathPattern, Values: []string{fmt.Sprintf("/swap-%d/*", next.Revision)}}}
+	lb.Listeners[0].Rules = rules
+	next.LoadBalancers = []*snapshot.LoadBalancer{&lb}
+	*a = &next
+	return &next
 }
