@@ -328,10 +328,6 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 	rule := t.rules.Match(head, r, c.peer, &l.scratch)
 	keep := c.port.persists(r, c.born, c.maxAge, at.now)
 	if rule != nil && rule.Action.Kind == route.Forward {
-		if streams(t, rule) {
-			c.hand(data)
-			return false
-		}
 		status := c.forward(t, rule, data[:size], head, r, &at)
 		if status == 0 {
 			if c.state != dropped {
@@ -354,16 +350,6 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 	}
 	c.await()
 	return true
-}
-
-// streams says whether a request that meets the rule is the stream shell's.
-func streams(t *table, rule *route.Rule) bool {
-	for _, s := range rule.Action.Shares {
-		if t.groups[s.Group].secure {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *loopClient) delivery(keep bool, now time.Time) *http1.Delivery {

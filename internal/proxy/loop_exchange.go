@@ -104,19 +104,15 @@ func (x *loopExchange) proceed() {
 			x.connectFailed(err)
 			return
 		}
-		t.connecting = false
+		t.connecting, t.since = false, x.client.loop.now
 	}
-	for t.writable && x.sent < len(x.request) {
-		n, errno := sysWrite(t.fd, x.request[x.sent:])
-		switch {
-		case errno == 0:
-			x.sent += n
-		case errno == syscall.EAGAIN:
-			t.writable = false
-		case errno != syscall.EINTR:
-			t.readable = true // it may still have something to say; if not, that shows now
-			x.sent = len(x.request)
+	if t.tls != nil {
+		if !x.proceedTLS() {
+			return
 		}
+	}
+	if x.sent < len(x.request) {
+		x.sent = len(x.request) - len(t.write(x.request[x.sent:]))
 	}
 	c := x.client
 	if x.pipe != nil && !c.writable {
@@ -149,7 +145,7 @@ func (x *loopExchange) proceed() {
 			x.lost(io.EOF)
 		default:
 			c.touch()
-			x.take(buffer[:n])
+			x.hear(buffer[:n])
 		}
 		if c.x != x || x.target != t {
 			return
@@ -281,8 +277,13 @@ func (x *loopExchange) pass(out, data []byte) {
 		}
 	}
 	if x.decoder.Done() {
-		x.finish(len(data) == 0 && x.from != http1.UntilClose && x.response.KeepAlive() && x.sent == len(x.request))
+		x.finish(len(data) == 0 && x.from != http1.UntilClose && x.response.KeepAlive() && x.delivered())
 	}
+}
+
+// delivered says whether the target has been sent all of the request.
+func (x *loopExchange) delivered() bool {
+	return x.sent == len(x.request) && len(x.target.unsent) == 0
 }
 
 // finish ends an exchange whose response has come whole.
@@ -379,7 +380,7 @@ func (x *loopExchange) expire(now time.Duration) {
 	c := x.client
 	idle := now - max(c.active, x.looked)
 	switch t := x.target; {
-	case t != nil && t.connecting && now-x.looked >= connectTimeout:
+	case t != nil && (t.connecting || t.tls != nil && !t.tls.ready) && now-t.since >= connectTimeout:
 		x.fail(504)
 		c.proceed()
 		return

@@ -57,7 +57,7 @@ func (x *loopExchange) splices() bool {
 	if x.pipe != nil {
 		return true
 	}
-	if !x.begun || x.client.tls != nil || x.to == http1.Chunked || x.decoder.Left() < spliceFrom {
+	if !x.begun || x.client.tls != nil || x.target.tls != nil || x.to == http1.Chunked || x.decoder.Left() < spliceFrom {
 		return false
 	}
 	x.pipe = x.client.loop.pipe()
@@ -105,7 +105,7 @@ func (x *loopExchange) splice() bool {
 		c.loop.sparePipe(p)
 		x.pipe = nil
 		if x.decoder.Done() {
-			x.finish(x.response.KeepAlive() && x.sent == len(x.request))
+			x.finish(x.response.KeepAlive() && x.delivered())
 		}
 	}
 	return true

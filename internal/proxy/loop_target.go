@@ -17,6 +17,10 @@ type loopTarget struct {
 	timer    timer         // while idle: when it is closed
 	place    int           // in the pool, while idle
 
+	tls    *channel      // nil: in the clear
+	unsent []byte        // with tls: what the target hasn't taken yet
+	since  time.Duration // when the connection, or its handshake, was begun
+
 	connecting bool
 	reused     bool // it has answered a request before
 	readable   bool
@@ -57,7 +61,10 @@ func (l *loop) connect(e *endpoint) (*loopTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &loopTarget{loop: l, endpoint: e, fd: fd, connecting: !connected, writable: connected}
+	t := &loopTarget{loop: l, endpoint: e, fd: fd, connecting: !connected, writable: connected, since: l.now}
+	if e.tls != nil {
+		t.tls = newTargetChannel(e.tls, e.key.Addr.Addr())
+	}
 	t.timer = timer{slot: -1, owner: t}
 	if err := l.add(fd, t); err != nil {
 		sysClose(fd)
@@ -93,8 +100,33 @@ func (t *loopTarget) happened(events uint32) {
 	switch {
 	case t.x != nil:
 		t.x.client.proceed()
-	case t.readable:
+	case t.readable && !t.quiet():
 		t.close() // the target has closed it, or says what nobody has asked for
+	}
+}
+
+// quiet says whether an idle connection is fit for another request: nothing has
+// come, or nothing but messages of TLS, which are read.
+func (t *loopTarget) quiet() bool {
+	if !t.readable {
+		return true
+	}
+	if t.tls == nil {
+		return sysPeek(t.fd) == quiet
+	}
+	for {
+		n, errno := sysRead(t.fd, t.loop.buffer)
+		switch {
+		case errno == syscall.EAGAIN:
+			return true
+		case errno == syscall.EINTR:
+			continue
+		case n == 0 || errno != 0:
+			return false
+		}
+		if text, err := t.open(t.loop.buffer[:n]); err != nil || len(text) > 0 || len(t.unsent) > 0 {
+			return false
+		}
 	}
 }
 
@@ -103,7 +135,7 @@ func (t *loopTarget) keep(idleTimeout time.Duration) {
 	l, e := t.loop, t.endpoint
 	p := e.pool(l)
 	t.x = nil
-	if e.retired.Load() || len(p.idle) >= maxIdlePerTarget || t.readable && sysPeek(t.fd) != quiet {
+	if e.retired.Load() || len(p.idle) >= maxIdlePerTarget || !t.quiet() {
 		t.close()
 		return
 	}
@@ -122,6 +154,7 @@ func (t *loopTarget) close() {
 		return
 	}
 	t.ended = true
+	t.tls.release()
 	l := t.loop
 	l.wheel.remove(&t.timer)
 	if p := t.endpoint.pool(l); t.x == nil && t.place < len(p.idle) && p.idle[t.place] == t {

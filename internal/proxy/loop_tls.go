@@ -56,9 +56,16 @@ func newShaker() *shaker {
 	return s
 }
 
+// newChannel returns the channel of a client's connection.
 func newChannel(config *tls.Config, peer netip.Addr) *channel {
 	w := &memory{peer: peer}
 	return &channel{conn: tls.Server(w, config), wire: w}
+}
+
+// newTargetChannel returns the channel of a connection to a target.
+func newTargetChannel(config *tls.Config, target netip.Addr) *channel {
+	w := &memory{peer: target}
+	return &channel{conn: tls.Client(w, config), wire: w}
 }
 
 // shake goes on with the handshake, given what has come, which isn't kept. It

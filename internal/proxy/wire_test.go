@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -367,17 +368,26 @@ func TestTunnelPassesTheEndOn(t *testing.T) {
 }
 
 func TestTargetsOverTLS(t *testing.T) {
-	w := newWorld(t)
+	for _, size := range []int{0, 100, 100_000} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			t.Run(fmt.Sprint(size, " bytes, ", tls.VersionName(version)), func(t *testing.T) { targetOverTLS(t, size, version) })
+		}
+	}
+}
+
+func targetOverTLS(t *testing.T, size int, version uint16) {
+	w := newWorldWith(t, proxy.Options{Loops: 1}) // each has connections of its own
 	var conns atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		fmt.Fprintf(rw, "%s %d %t", r.Proto, len(b), r.TLS != nil)
+		fmt.Fprintf(rw, "%s %d %t %s", r.Proto, len(b), r.TLS != nil, strings.Repeat("x", size))
 	}))
 	s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
 		if st == http.StateNew {
 			conns.Add(1)
 		}
 	}
+	s.TLS = &tls.Config{MinVersion: version, MaxVersion: version}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	w.a.TargetGroups[0].Protocol = snapshot.HTTPS
@@ -385,15 +395,18 @@ func TestTargetsOverTLS(t *testing.T) {
 	w.apply()
 	c := newClient(t)
 	for range 3 {
-		resp, err := c.Post(w.url("/"), "", strings.NewReader(strings.Repeat("x", 100_000)))
+		resp, err := c.Post(w.url("/"), "", strings.NewReader(strings.Repeat("x", size)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		b, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if string(b) != "HTTP/1.1 100000 true" {
-			t.Errorf("got %d %q", resp.StatusCode, b)
+		if want := fmt.Sprintf("HTTP/1.1 %d true %s", size, strings.Repeat("x", size)); string(b) != want {
+			t.Errorf("got %d %.50q", resp.StatusCode, b)
 		}
+		eventually(t, "the target's connection is put back", func() bool {
+			return w.proxy.InFlight(tgARN, w.a.TargetGroups[0].Targets[0].AddrPort()) == 0
+		})
 	}
 	if n := conns.Load(); n != 1 {
 		t.Errorf("%d connections to the target, want 1", n)
