@@ -10,11 +10,12 @@
 // (messages), route (rules), balance (targets). This package is the shells that
 // move bytes.
 //
-// Event loops carry clients in the clear, on Linux: a thread for each, on which
-// nothing waits. A request passes through loop_listener.go, loop_client.go,
-// loop_exchange.go and loop_target.go; loop.go is what they run on. What may wait,
-// or needs more than a socket, is handed to the stream shell with the bytes that
-// have come.
+// Both shells decide by decide.go. Event loops carry clients on Linux, in the clear
+// and within TLS: a thread for each, on which nothing waits. A request passes
+// through loop_listener.go, loop_client.go, loop_exchange.go and loop_target.go;
+// loop.go is what they run on, loop_tls.go how crypto/tls runs there. What may wait,
+// or takes more than a gathered request, is handed to the stream shell with the
+// bytes that have come.
 //
 // The stream shell carries all else: a goroutine for each client connection, a
 // second one while a request's body is on its way or a connection is a tunnel. A
