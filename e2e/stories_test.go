@@ -75,6 +75,15 @@ func TestS1DrawFromAPool(t *testing.T) {
 		t.Errorf("HTTP/1.0 without Host: got %q", got)
 	}
 
+	_, dimension, _ := strings.Cut(*lb.LoadBalancerArn, "loadbalancer/")
+	_, groupDimension, _ := strings.Cut(group, ":targetgroup/")
+	for zone := range want {
+		name := fmt.Sprintf(`fairlead_lb_target_responses_total{class="2xx",load_balancer=%q,target_group="targetgroup/%s",zone=%q} `, dimension, groupDimension, zone)
+		if metrics := w.metrics(); !strings.Contains(metrics, name) {
+			t.Errorf("metrics lack %s", name)
+		}
+	}
+
 	if _, err := w.elb.DeleteLoadBalancer(t.Context(), &elb.DeleteLoadBalancerInput{LoadBalancerArn: lb.LoadBalancerArn}); err != nil {
 		t.Fatal(err)
 	}

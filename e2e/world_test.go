@@ -275,3 +275,18 @@ func long(t *testing.T) {
 		t.Skip("SKIPPED: it takes minutes; make stories tells it")
 	}
 }
+
+// metrics returns what the server counts, as Prometheus reads it.
+func (w *world) metrics() string {
+	w.Helper()
+	resp, err := http.Get(w.Ops + "/metrics")
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return string(b)
+}

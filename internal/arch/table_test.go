@@ -66,9 +66,10 @@ var allowed = map[string][]string{
 	"attach":        {"snapshot"},
 	"dnsserver":     {"snapshot"},
 	"health":        {"proxy/http1", "snapshot"},
-	"proxy":         {"proxy/balance", "proxy/http1", "proxy/route", "snapshot"},
+	"proxy":         {"proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot"},
 	"proxy/balance": {"snapshot"},
 	"proxy/http1":   {},
+	"proxy/meter":   {},
 	"proxy/route":   {"proxy/http1", "snapshot"},
 	"node":          {"attach", "health", "proxy", "snapshot"},
 
@@ -79,7 +80,7 @@ var allowed = map[string][]string{
 		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "bucket", "certs", "certs/acme", "config",
 		"discovery", "dns", "dnsserver", "elb", "event", "failpoint", "fsck", "health", "history", "idempotency", "ids", "instance", "ipam", "ipam/forecast",
 		"ipam/proof", "node", "prefixlist",
-		"prefixlist/resolver", "proxy", "snapshot", "status", "store",
+		"prefixlist/resolver", "proxy", "proxy/meter", "snapshot", "status", "store",
 		"store/etcd", "tags", "truststore", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself
@@ -148,6 +149,6 @@ var restrictions = []restriction{
 
 // pure packages are functions over bytes and values: they do no input or
 // output, so nothing here that opens a file or a socket.
-var pure = []string{"arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/route", "snapshot"}
+var pure = []string{"arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot"}
 
 var impure = []string{"net", "net/http", "os", "os/exec", "syscall"}

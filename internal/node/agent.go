@@ -181,6 +181,17 @@ func (a *Agent) Planned() uint64 {
 	return p.Planned()
 }
 
+// Measurements returns what the host's nodes have counted.
+func (a *Agent) Measurements() []proxy.Measurement {
+	a.mu.Lock()
+	p := a.proxy
+	a.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	return p.Measurements()
+}
+
 // restore applies the assignment on disk. One that can't be used is reported and
 // left alone: the control plane's next one replaces it.
 func (a *Agent) restore(ctx context.Context) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
@@ -136,7 +137,7 @@ func (p *Proxy) open(id string, np *nodePlan) map[uint16]*port {
 	p.mu.Lock()
 	np.node = p.nodes[id]
 	if np.node == nil {
-		np.node = &node{id: id, bound: np.bound, ports: map[uint16]*port{}}
+		np.node = &node{id: id, bound: np.bound, zone: np.zone, balancer: np.balancer, ports: map[uint16]*port{}, meter: meter.New(p.threads())}
 	}
 	var missing []uint16
 	for number := range np.tables {
@@ -162,6 +163,7 @@ func (p *Proxy) swapNode(id string, np *nodePlan, opened map[uint16]*port) {
 	n := np.node
 	p.nodes[id] = n
 	n.phase, n.states, n.cursors = np.phase, np.states, np.cursors
+	n.groups.Store(&np.meters)
 	n.draining.Store(np.phase == snapshot.NodeDraining)
 	for number, t := range np.tables {
 		if port := n.ports[number]; port != nil {

@@ -3,6 +3,8 @@ package proxy
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 )
 
 // What a host takes on, unless its options say otherwise.
@@ -49,9 +51,10 @@ func (p *Proxy) take(n *node) bool {
 	if all > b.most || own > share {
 		b.open.Add(-1)
 		n.open.Add(-1)
-		n.refused.Add(1)
+		n.meter.Add(p.streamThread(), meter.RejectedConnections, 1)
 		return false
 	}
+	n.meter.Add(p.streamThread(), meter.NewConnections, 1)
 	return true
 }
 

@@ -40,6 +40,7 @@ type client struct {
 	stream
 	port   *port
 	peer   netip.Addr
+	thread int  // that counts
 	https  bool // as the listener was when the connection was accepted
 	born   time.Time
 	maxAge time.Duration // fixed when the connection was accepted (ALB HTTP client keepalive duration)
@@ -55,10 +56,11 @@ type client struct {
 }
 
 func newClient(p *port, conn net.Conn) *client {
-	c := &client{stream: newStream(conn), port: p, born: time.Now(), maxAge: p.table.Load().clientKeepAlive}
+	c := &client{stream: newStream(conn), port: p, thread: p.proxy.streamThread(), born: time.Now(), maxAge: p.table.Load().clientKeepAlive}
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		c.peer = a.AddrPort().Addr().Unmap().WithZone("")
 	}
+	c.carried = func(n int) { p.node.countBytes(c.thread, c.peer, n) }
 	_, c.https = conn.(*tls.Conn)
 	c.exchange.client = c
 	return c
@@ -117,11 +119,14 @@ func (c *client) serveRequest() bool {
 
 	at := arrival{peer: c.peer, https: c.https, now: now}
 	rule := t.rules.Match(head, &c.request, c.peer, &c.scratch)
+	c.port.node.countRequest(c.thread, rule, c.peer)
 	if rule != nil && rule.Action.Kind == route.Forward {
 		return c.forward(t, rule, head, &at, out)
 	}
 	keep := c.keepsAfterAnswer(now)
-	*out = t.appendAnswer((*out)[:0], rule, head, &c.request, &at, c.delivery(keep, now))
+	var status int
+	*out, status = t.appendAnswer((*out)[:0], rule, head, &c.request, &at, c.delivery(keep, now))
+	c.port.node.countAnswer(c.thread, rule, status)
 	return c.answer(t, keep, *out)
 }
 
@@ -203,6 +208,7 @@ func (c *client) refuse(t *table, err error, out *[]byte) {
 	if status == 0 {
 		return // it ended between requests, or its client did
 	}
+	c.port.node.meter.ELB(c.thread, status)
 	*out = http1.AppendPage((*out)[:0], status, false, c.delivery(false, time.Now()))
 	if c.write(*out, t.idleTimeout) == nil {
 		c.linger()
@@ -230,6 +236,7 @@ func (c *client) delivery(keep bool, now time.Time) *http1.Delivery {
 func (c *client) answerPage(t *table, head []byte, status int, out *[]byte) bool {
 	now := time.Now()
 	keep := c.keepsAfterAnswer(now)
+	c.port.node.meter.ELB(c.thread, status)
 	*out = http1.AppendPage((*out)[:0], status, c.request.IsHead(head), c.delivery(keep, now))
 	return c.answer(t, keep, *out)
 }

@@ -100,25 +100,25 @@ func (f *forwarding) appendFields(dst []byte, now time.Time) []byte {
 	return dst
 }
 
-// appendAnswer appends what a request is answered with that isn't forwarded. A nil
-// rule is none.
-func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1.Request, at *arrival, d *http1.Delivery) []byte {
+// appendAnswer appends what a request is answered with that isn't forwarded, and
+// returns the status. A nil rule is none.
+func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1.Request, at *arrival, d *http1.Delivery) ([]byte, int) {
 	isHead := r.IsHead(head)
 	if rule == nil {
-		return http1.AppendPage(dst, 503, isHead, d)
+		return http1.AppendPage(dst, 503, isHead, d), 503
 	}
 	switch a := &rule.Action; a.Kind {
 	case route.Fixed:
-		return http1.AppendFixed(dst, a.Fixed.StatusCode, a.Fixed.ContentType, a.Fixed.Body, isHead, d)
+		return http1.AppendFixed(dst, a.Fixed.StatusCode, a.Fixed.ContentType, a.Fixed.Body, isHead, d), a.Fixed.StatusCode
 	case route.Redirect:
 		location := a.AppendLocation(nil, head, r, route.Arrival{Host: t.host, Port: t.port, HTTPS: at.https})
 		if len(location) > route.MaxLocation {
-			return http1.AppendPage(dst, 507, isHead, d)
+			return http1.AppendPage(dst, 507, isHead, d), 507
 		}
-		return http1.AppendRedirect(dst, a.RedirectStatus(), location, isHead, d)
+		return http1.AppendRedirect(dst, a.RedirectStatus(), location, isHead, d), a.RedirectStatus()
 	case route.Forward, route.Unsupported:
 	}
-	return http1.AppendPage(dst, 501, isHead, d)
+	return http1.AppendPage(dst, 501, isHead, d), 501
 }
 
 // persists says whether another request is welcome on a connection after the

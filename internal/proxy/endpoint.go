@@ -100,7 +100,7 @@ func (e *endpoint) connect() (*targetConn, error) {
 		defer cancel()
 		if err := secure.HandshakeContext(hctx); err != nil {
 			_ = conn.Close() // the handshake's error says more
-			return nil, err
+			return nil, &handshakeError{err}
 		}
 		conn = secure
 	}
@@ -115,6 +115,12 @@ func (e *endpoint) connect() (*targetConn, error) {
 	e.active[t] = struct{}{}
 	return t, nil
 }
+
+// handshakeError is why a target can't be spoken to within TLS.
+type handshakeError struct{ cause error }
+
+func (e *handshakeError) Error() string { return "TLS handshake: " + e.cause.Error() }
+func (e *handshakeError) Unwrap() error { return e.cause }
 
 // keep puts a connection back for the next request.
 func (e *endpoint) keep(t *targetConn, idleTimeout time.Duration) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
 	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
@@ -26,6 +27,7 @@ type group struct {
 	secure    bool // targets speak TLS
 	balance   *balance.Group
 	endpoints []*endpoint // beside the balance's targets
+	meter     *meter.Meter
 }
 
 // exchange is one request forwarded and its response.
@@ -40,6 +42,8 @@ type exchange struct {
 	stopped  atomic.Bool
 	fields   []byte // room for what we add to the response
 
+	dispatched time.Time
+
 	isHead, again bool // HEAD; may be sent twice
 }
 
@@ -51,10 +55,12 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, o
 		return c.answerPage(t, head, status, out)
 	}
 	defer f.endpoint.target.End()
+	f.group.meter.Add(c.thread, meter.Requests, 1)
 
 	x := &c.exchange
 	x.forwarding, x.timeout, x.upload = f, t.idleTimeout, nil
 	x.stopped.Store(false)
+	x.dispatched = at.now
 	x.isHead = c.request.IsHead(head)
 	x.again = c.request.Body.Empty() && c.request.Idempotent(head)
 	upgrade := c.request.Upgrade(head) != nil
@@ -78,6 +84,11 @@ func (x *exchange) send(out *[]byte) (n, status int) {
 		if x.target == nil {
 			var err error
 			if x.target, err = e.connect(); err != nil {
+				c := meter.TargetConnectionErrors
+				if _, shaking := errors.AsType[*handshakeError](err); shaking {
+					c = meter.TargetTLSErrors
+				}
+				x.group.meter.Add(x.client.thread, c, 1)
 				if timedOut(err) {
 					return 0, 504
 				}
@@ -245,6 +256,7 @@ func (x *exchange) fail(t *table, status int, out *[]byte) bool {
 	}
 	now := time.Now()
 	keep := c.request.Body.Empty() && c.persists(now)
+	c.port.node.meter.ELB(c.thread, status)
 	*out = http1.AppendPage((*out)[:0], status, x.isHead, c.delivery(keep, now))
 	if c.write(*out, x.timeout) != nil {
 		return false
@@ -260,6 +272,8 @@ func (x *exchange) fail(t *table, status int, out *[]byte) bool {
 func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 	c, target := x.client, x.target
 	e := target.endpoint
+	x.group.meter.Target(c.thread, x.response.Status)
+	x.group.meter.Observe(c.thread, time.Since(x.dispatched))
 	if x.response.Status == 101 {
 		defer e.discard(target)
 		if !upgrade {

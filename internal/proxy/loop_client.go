@@ -248,6 +248,7 @@ func (c *loopClient) gathered() ([]byte, *http1.Request, bool) {
 			return nil, nil, false
 		}
 	}
+	c.port.node.countBytes(c.loop.index, c.peer, len(data))
 	if in != nil {
 		in.bytes = append(in.bytes, data...)
 		return in.bytes, &in.request, true
@@ -326,6 +327,7 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 	l := c.loop
 	at := arrival{peer: c.peer, https: c.tls != nil, now: l.clock()}
 	rule := t.rules.Match(head, r, c.peer, &l.scratch)
+	c.port.node.countRequest(l.index, rule, c.peer)
 	keep := c.port.persists(r, c.born, c.maxAge, at.now)
 	if rule != nil && rule.Action.Kind == route.Forward {
 		status := c.forward(t, rule, data[:size], head, r, &at)
@@ -335,9 +337,12 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 			}
 			return true
 		}
+		c.port.node.meter.ELB(l.index, status)
 		l.out = http1.AppendPage(l.out[:0], status, r.IsHead(head), c.delivery(keep, at.now))
 	} else {
-		l.out = t.appendAnswer(l.out[:0], rule, head, r, &at, c.delivery(keep, at.now))
+		var status int
+		l.out, status = t.appendAnswer(l.out[:0], rule, head, r, &at, c.delivery(keep, at.now))
+		c.port.node.countAnswer(l.index, rule, status)
 	}
 	c.keepRest(data[size:])
 	c.send(l.out)
@@ -370,6 +375,7 @@ func (c *loopClient) refuse(err error) {
 // be more to come.
 func (c *loopClient) giveUp(status int) {
 	l := c.loop
+	c.port.node.meter.ELB(l.index, status)
 	l.out = http1.AppendPage(l.out[:0], status, false, c.delivery(false, l.clock()))
 	if c.send(l.out); c.state != dropped {
 		c.end(parting)
@@ -378,6 +384,7 @@ func (c *loopClient) giveUp(status int) {
 
 // send writes to the client; what it doesn't take at once goes when it can.
 func (c *loopClient) send(b []byte) {
+	c.port.node.countBytes(c.loop.index, c.peer, len(b))
 	if c.tls != nil {
 		b = c.tls.seal(b, c.loop.sealed[:0])
 		c.loop.sealed = b[:0]

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 )
 
@@ -52,6 +53,7 @@ func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *h
 		return status
 	}
 	l := c.loop
+	f.group.meter.Add(l.index, meter.Requests, 1)
 	x := l.exchange()
 	x.forwarding, x.client, x.timeout = f, c, t.idleTimeout
 	x.isHead, x.minor, x.keeps, x.bodiless = r.IsHead(head), r.Minor, r.KeepAlive(), r.Body.Empty()
@@ -83,6 +85,7 @@ func (x *loopExchange) launch() {
 	if t == nil {
 		var err error
 		if t, err = l.connect(x.endpoint); err != nil {
+			x.group.meter.Add(l.index, meter.TargetConnectionErrors, 1)
 			x.fail(502)
 			return
 		}
@@ -156,6 +159,7 @@ func (x *loopExchange) proceed() {
 func (x *loopExchange) connectFailed(err error) {
 	x.target.close()
 	x.target = nil
+	x.group.meter.Add(x.client.loop.index, meter.TargetConnectionErrors, 1)
 	if errors.Is(err, syscall.ETIMEDOUT) {
 		x.fail(504)
 		return
@@ -218,6 +222,8 @@ func (x *loopExchange) respond(data []byte, n int) {
 		x.lost(errSwitched)
 		return
 	}
+	x.group.meter.Target(c.loop.index, x.response.Status)
+	x.group.meter.Observe(c.loop.index, c.loop.now-x.looked)
 	now := c.loop.clock()
 	body := x.response.BodyTo(x.isHead)
 	to, closes := http1.Deliver(body, x.minor)
@@ -344,6 +350,7 @@ func (x *loopExchange) lost(err error) {
 func (x *loopExchange) relaunch() {
 	t, err := x.client.loop.connect(x.endpoint)
 	if err != nil {
+		x.group.meter.Add(x.client.loop.index, meter.TargetConnectionErrors, 1)
 		x.fail(502)
 		return
 	}
@@ -360,6 +367,7 @@ func (x *loopExchange) fail(status int) {
 		x.target, t.x = nil, nil
 		t.close()
 	}
+	c.port.node.meter.ELB(c.loop.index, status)
 	now := c.loop.clock()
 	keep := x.bodiless && x.keeps && c.port.welcomes(c.born, c.maxAge, now)
 	out := http1.AppendPage(c.loop.out[:0], status, x.isHead, c.delivery(keep, now))
@@ -381,6 +389,11 @@ func (x *loopExchange) expire(now time.Duration) {
 	idle := now - max(c.active, x.looked)
 	switch t := x.target; {
 	case t != nil && (t.connecting || t.tls != nil && !t.tls.ready) && now-t.since >= connectTimeout:
+		if t.connecting {
+			x.group.meter.Add(c.loop.index, meter.TargetConnectionErrors, 1)
+		} else {
+			x.group.meter.Add(c.loop.index, meter.TargetTLSErrors, 1)
+		}
 		x.fail(504)
 		c.proceed()
 		return

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"syscall"
+
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 )
 
 // proceedTLS shakes hands with the target and sends the request; true once its
@@ -36,24 +38,30 @@ func (x *loopExchange) shake() bool {
 		t.send(sealed)
 		switch {
 		case err != nil:
-			x.fail(502)
+			x.failTLS()
 			return false
 		case over:
 			// What came behind the handshake is messages of TLS at most: no target
 			// answers before it is asked.
 			if text, err := t.open(t.tls.wire.in); err != nil || len(text) > 0 {
-				x.fail(502)
+				x.failTLS()
 				return false
 			}
 			return true
 		}
 		if in = t.read(); len(in) == 0 {
 			if t.over && t.readable {
-				x.fail(502)
+				x.failTLS()
 			}
 			return false
 		}
 	}
+}
+
+// failTLS answers a request whose target doesn't shake hands.
+func (x *loopExchange) failTLS() {
+	x.group.meter.Add(x.client.loop.index, meter.TargetTLSErrors, 1)
+	x.fail(502)
 }
 
 // read returns what has come from the target, nil if nothing has. An end is still

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 )
 
 // channel is the TLS of a connection on a loop. crypto/tls speaks to a wire of
@@ -295,6 +297,7 @@ func (c *loopClient) shake() bool {
 
 // unshaken notes why there is no connection.
 func (c *loopClient) unshaken(err error) {
+	c.port.node.meter.Add(c.loop.index, meter.TLSErrors, 1)
 	c.loop.proxy.log.Debug("TLS handshake failed", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)
 }
 

@@ -6,24 +6,29 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
 // node is one node of a load balancer on its bound address. Its fields are
 // guarded by Proxy.mu unless said otherwise.
 type node struct {
-	id    string
-	bound netip.Addr
-	phase snapshot.NodePhase
+	id       string
+	bound    netip.Addr
+	zone     string
+	balancer string // ARN
+	phase    snapshot.NodePhase
 
 	ports   map[uint16]*port // of the assignment; nil where it couldn't be opened
 	states  []snapshot.ListenerStatus
 	former  []*port                   // removed, perhaps with connections left
 	cursors map[string]*atomic.Uint64 // places of round robin, by ARN of target group or rule; guarded by Proxy.applying
 
+	meter  *meter.Meter
+	groups atomic.Pointer[map[string]*meter.Meter] // of target groups, by ARN; never changes
+
 	draining atomic.Bool    // phase, for readers without the lock
 	open     atomic.Int64   // client connections
-	refused  atomic.Int64   // that were too many
 	conns    sync.WaitGroup // their goroutines
 }
 

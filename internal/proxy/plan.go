@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
@@ -83,8 +84,10 @@ type nodePlan struct {
 	phase    snapshot.NodePhase
 	tables   map[uint16]*table // of the listeners that can be served
 	states   []snapshot.ListenerStatus
+	zone     string
 	cursors  map[string]*atomic.Uint64
-	node     *node // that it becomes
+	meters   map[string]*meter.Meter // of target groups, by ARN
+	node     *node                   // that it becomes
 }
 
 // plan compiles changes and changes nothing itself, but that the registry learns
@@ -237,13 +240,17 @@ func (pl *plan) compile(b *balancer) error {
 }
 
 func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodePlan {
-	np := &nodePlan{balancer: b.from.ARN, bound: bound, phase: n.Phase, tables: map[uint16]*table{}, cursors: map[string]*atomic.Uint64{}}
+	np := &nodePlan{
+		balancer: b.from.ARN, bound: bound, phase: n.Phase, zone: n.Zone,
+		tables: map[uint16]*table{}, cursors: map[string]*atomic.Uint64{}, meters: map[string]*meter.Meter{},
+	}
 	cursor := pl.proxy.cursors(n.ID, np)
+	pl.proxy.meters(n.ID, np, b.groups)
 	groups := make([]*group, len(b.groups))
 	for i, arn := range b.groups {
 		g := pl.group(arn)
 		groups[i] = &group{
-			version: g.from.ProtocolVersion, secure: g.from.Protocol == snapshot.HTTPS, endpoints: g.endpoints,
+			version: g.from.ProtocolVersion, secure: g.from.Protocol == snapshot.HTTPS, endpoints: g.endpoints, meter: np.meters[arn],
 			balance: balance.NewGroup(pl.proxy.registry, g.targets, g.draining, cursor(arn)),
 		}
 	}
@@ -292,6 +299,20 @@ func (p *Proxy) cursors(nodeID string, np *nodePlan) func(arn string) *atomic.Ui
 			np.cursors[arn] = c
 		}
 		return c
+	}
+}
+
+// meters gives the plan the meters of a node's target groups: those that it has,
+// new ones where it has none.
+func (p *Proxy) meters(nodeID string, np *nodePlan, groups []string) {
+	var old map[string]*meter.Meter
+	if n := p.nodes[nodeID]; n != nil {
+		old = *n.groups.Load()
+	}
+	for _, arn := range groups {
+		if np.meters[arn] = old[arn]; np.meters[arn] == nil {
+			np.meters[arn] = meter.New(p.threads())
+		}
 	}
 }
 

@@ -28,7 +28,8 @@ type stream struct {
 	lent *[bodyBuffer]byte // buf, while it is lent
 	kept []byte            // the connection's own buffer meanwhile
 
-	writeDeadline time.Time // as it is set on conn
+	writeDeadline time.Time   // as it is set on conn
+	carried       func(n int) // told of bytes that came or went; nil: nobody wants to know
 	peeker        *peeker
 }
 
@@ -88,6 +89,7 @@ func (s *stream) read(w waiter) error {
 		switch {
 		case n > 0:
 			s.w += n
+			s.note(n)
 			return nil // an error comes again
 		case err == nil:
 		case !errors.Is(err, os.ErrDeadlineExceeded):
@@ -109,8 +111,16 @@ func (s *stream) write(b []byte, timeout time.Duration) error {
 	if err := s.expect(timeout); err != nil {
 		return err
 	}
-	_, err := s.conn.Write(b)
+	n, err := s.conn.Write(b)
+	s.note(n)
 	return err
+}
+
+// note tells of bytes that came or went.
+func (s *stream) note(n int) {
+	if s.carried != nil {
+		s.carried(n)
+	}
 }
 
 // expect has writes from now on fail when the peer takes nothing for that long.

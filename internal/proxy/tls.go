@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
@@ -251,6 +252,7 @@ func (c *client) handshake(conn *tls.Conn) bool {
 		err = conn.SetDeadline(time.Time{})
 	}
 	if err != nil {
+		c.port.node.meter.Add(c.thread, meter.TLSErrors, 1)
 		c.port.proxy.log.Debug("TLS handshake failed", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)
 	}
 	return err == nil

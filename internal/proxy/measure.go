@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/proxy/meter"
+	"github.com/fairlead/fairlead/internal/proxy/route"
+)
+
+// Measurement is what one node of a load balancer has counted since it came to be
+// on this host.
+type Measurement struct {
+	LoadBalancerARN string
+	NodeID          string
+	Zone            string
+
+	ActiveConnections int
+	Counts            meter.Counts // those of its target groups added
+	Groups            []GroupMeasurement
+}
+
+// GroupMeasurement is what a node has counted of one target group.
+type GroupMeasurement struct {
+	ARN           string
+	Counts        meter.Counts
+	ResponseTimes meter.Times // from a request's dispatch to the head of its response
+}
+
+// Merge adds what another node has counted, as of two of one load balancer in one
+// zone while it moves.
+func (m *Measurement) Merge(other *Measurement) {
+	m.ActiveConnections += other.ActiveConnections
+	m.Counts.Add(&other.Counts)
+	for _, g := range other.Groups {
+		i := slices.IndexFunc(m.Groups, func(own GroupMeasurement) bool { return own.ARN == g.ARN })
+		if i < 0 {
+			m.Groups = append(m.Groups, g)
+			continue
+		}
+		m.Groups[i].Counts.Add(&g.Counts)
+		m.Groups[i].ResponseTimes.Add(&g.ResponseTimes)
+	}
+}
+
+// Measurements returns what has been counted, by node.
+func (p *Proxy) Measurements() []Measurement {
+	p.mu.Lock()
+	nodes := make([]*node, 0, len(p.nodes))
+	for _, n := range p.nodes {
+		nodes = append(nodes, n)
+	}
+	p.mu.Unlock()
+	slices.SortFunc(nodes, func(a, b *node) int { return strings.Compare(a.id, b.id) })
+	out := make([]Measurement, 0, len(nodes))
+	for _, n := range nodes {
+		out = append(out, n.measure())
+	}
+	return out
+}
+
+func (n *node) measure() Measurement {
+	m := Measurement{
+		LoadBalancerARN: n.balancer, NodeID: n.id, Zone: n.zone,
+		ActiveConnections: int(n.open.Load()), Counts: n.meter.Counts(),
+	}
+	for arn, g := range *n.groups.Load() {
+		group := GroupMeasurement{ARN: arn, Counts: g.Counts(), ResponseTimes: g.Times()}
+		m.Counts.Add(&group.Counts)
+		m.Groups = append(m.Groups, group)
+	}
+	slices.SortFunc(m.Groups, func(a, b GroupMeasurement) int { return strings.Compare(a.ARN, b.ARN) })
+	return m
+}
+
+// threads returns how many threads count: the loops and, as one, all goroutines of
+// the stream shell.
+func (p *Proxy) threads() int { return p.loops.count() + 1 }
+
+// streamThread is the number of the stream shell's.
+func (p *Proxy) streamThread() int { return p.loops.count() }
+
+// countRequest counts a request whose rule is known; a nil rule is none.
+func (n *node) countRequest(thread int, rule *route.Rule, peer netip.Addr) {
+	if rule != nil && rule.Evaluated > 0 {
+		n.meter.Add(thread, meter.RuleEvaluations, rule.Evaluated)
+	}
+	if peer.Is6() {
+		n.meter.Add(thread, meter.IPv6Requests, 1)
+	}
+}
+
+// countAnswer counts a response of our own to a request that met the rule.
+func (n *node) countAnswer(thread int, rule *route.Rule, status int) {
+	if rule != nil {
+		switch rule.Action.Kind {
+		case route.Fixed:
+			n.meter.Add(thread, meter.FixedResponses, 1)
+		case route.Redirect:
+			if status == 507 {
+				n.meter.Add(thread, meter.RedirectsTooLong, 1)
+			} else {
+				n.meter.Add(thread, meter.Redirects, 1)
+			}
+		case route.Forward, route.Unsupported:
+		}
+	}
+	n.meter.ELB(thread, status)
+}
+
+// countBytes counts what a client has sent or was sent.
+func (n *node) countBytes(thread int, peer netip.Addr, bytes int) {
+	n.meter.Add(thread, meter.Bytes, bytes)
+	if peer.Is6() {
+		n.meter.Add(thread, meter.IPv6Bytes, bytes)
+	}
+}
