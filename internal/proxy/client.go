@@ -39,9 +39,10 @@ const maxOutBuffer = 64 << 10
 type client struct {
 	stream
 	port   *port
-	peer   netip.Addr
-	thread int  // that counts
-	https  bool // as the listener was when the connection was accepted
+	peer   netip.AddrPort
+	thread int     // that counts
+	https  bool    // as the listener was when the connection was accepted
+	tls    session // with https, once the handshake is done
 	born   time.Time
 	maxAge time.Duration // fixed when the connection was accepted (ALB HTTP client keepalive duration)
 
@@ -58,9 +59,10 @@ type client struct {
 func newClient(p *port, conn net.Conn) *client {
 	c := &client{stream: newStream(conn), port: p, thread: p.proxy.streamThread(), born: time.Now(), maxAge: p.table.Load().clientKeepAlive}
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		c.peer = a.AddrPort().Addr().Unmap().WithZone("")
+		at := a.AddrPort()
+		c.peer = netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
 	}
-	c.carried = func(n int) { p.node.countBytes(c.thread, c.peer, n) }
+	c.carried = func(n int) { p.node.countBytes(c.thread, c.peer.Addr(), n) }
 	_, c.https = conn.(*tls.Conn)
 	c.exchange.client = c
 	return c
@@ -117,9 +119,12 @@ func (c *client) serveRequest() bool {
 	head := c.unread()[:n]
 	c.use(n)
 
-	at := arrival{peer: c.peer, https: c.https, now: now}
-	rule := t.rules.Match(head, &c.request, c.peer, &c.scratch)
-	c.port.node.countRequest(c.thread, rule, c.peer)
+	at := arrival{peer: c.peer, now: now}
+	if c.https {
+		at.tls = &c.tls
+	}
+	rule := t.rules.Match(head, &c.request, c.peer.Addr(), &c.scratch)
+	c.port.node.countRequest(c.thread, rule, c.peer.Addr())
 	if rule != nil && rule.Action.Kind == route.Forward {
 		return c.forward(t, rule, head, &at, out)
 	}

@@ -13,9 +13,9 @@ import (
 
 // arrival is how a request came to us.
 type arrival struct {
-	peer  netip.Addr
-	https bool // as the listener was when the connection was accepted
-	now   time.Time
+	peer netip.AddrPort
+	tls  *session // nil: in the clear, as the listener was when the connection was accepted
+	now  time.Time
 }
 
 // forwarding is where a request goes, and what is said about it on the way there
@@ -83,7 +83,7 @@ func (t *table) share(rule *route.Rule, head []byte, r *http1.Request, now time.
 // appendRequest appends the request's head as the target gets it.
 func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.Request, at *arrival) []byte {
 	hop := http1.Hop{
-		Client: at.peer, HTTPS: at.https, Port: t.port, Host: t.host, Time: at.now.Unix(), Upgrade: r.Upgrade(head),
+		Client: at.peer.Addr(), HTTPS: at.tls != nil, Port: t.port, Host: t.host, Time: at.now.Unix(), Upgrade: r.Upgrade(head),
 		Authority: f.host, Target: f.target,
 	}
 	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
@@ -111,7 +111,7 @@ func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1
 	case route.Fixed:
 		return http1.AppendFixed(dst, a.Fixed.StatusCode, a.Fixed.ContentType, a.Fixed.Body, isHead, d), a.Fixed.StatusCode
 	case route.Redirect:
-		location := a.AppendLocation(nil, head, r, route.Arrival{Host: t.host, Port: t.port, HTTPS: at.https})
+		location := a.AppendLocation(nil, head, r, route.Arrival{Host: t.host, Port: t.port, HTTPS: at.tls != nil})
 		if len(location) > route.MaxLocation {
 			return http1.AppendPage(dst, 507, isHead, d), 507
 		}

@@ -24,7 +24,7 @@ const maxGathered = 16 << 10
 type loopClient struct {
 	loop   *loop
 	port   *port
-	peer   netip.Addr
+	peer   netip.AddrPort
 	fd     int
 	born   time.Time
 	maxAge time.Duration // as in client
@@ -71,7 +71,7 @@ type inbound struct {
 
 var inbounds = sync.Pool{New: func() any { return new(inbound) }}
 
-func newLoopClient(p *port, fd int, peer netip.Addr) *loopClient {
+func newLoopClient(p *port, fd int, peer netip.AddrPort) *loopClient {
 	return &loopClient{port: p, fd: fd, peer: peer, born: time.Now(), maxAge: p.table.Load().clientKeepAlive}
 }
 
@@ -248,7 +248,7 @@ func (c *loopClient) gathered() ([]byte, *http1.Request, bool) {
 			return nil, nil, false
 		}
 	}
-	c.port.node.countBytes(c.loop.index, c.peer, len(data))
+	c.port.node.countBytes(c.loop.index, c.peer.Addr(), len(data))
 	if in != nil {
 		in.bytes = append(in.bytes, data...)
 		return in.bytes, &in.request, true
@@ -325,9 +325,12 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 	}
 	size := n + int(r.Body.Length)
 	l := c.loop
-	at := arrival{peer: c.peer, https: c.tls != nil, now: l.clock()}
-	rule := t.rules.Match(head, r, c.peer, &l.scratch)
-	c.port.node.countRequest(l.index, rule, c.peer)
+	at := arrival{peer: c.peer, now: l.clock()}
+	if c.tls != nil {
+		at.tls = &c.tls.session
+	}
+	rule := t.rules.Match(head, r, c.peer.Addr(), &l.scratch)
+	c.port.node.countRequest(l.index, rule, c.peer.Addr())
 	keep := c.port.persists(r, c.born, c.maxAge, at.now)
 	if rule != nil && rule.Action.Kind == route.Forward {
 		status := c.forward(t, rule, data[:size], head, r, &at)
@@ -384,7 +387,7 @@ func (c *loopClient) giveUp(status int) {
 
 // send writes to the client; what it doesn't take at once goes when it can.
 func (c *loopClient) send(b []byte) {
-	c.port.node.countBytes(c.loop.index, c.peer, len(b))
+	c.port.node.countBytes(c.loop.index, c.peer.Addr(), len(b))
 	if c.tls != nil {
 		b = c.tls.seal(b, c.loop.sealed[:0])
 		c.loop.sealed = b[:0]

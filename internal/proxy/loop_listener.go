@@ -143,7 +143,7 @@ func (n *loopListener) accept() {
 }
 
 // accepted gives a connection to a loop.
-func (p *port) accepted(l *loop, fd int, peer netip.Addr) {
+func (p *port) accepted(l *loop, fd int, peer netip.AddrPort) {
 	if !p.enter() {
 		sysReset(fd) // it learns at once
 		sysClose(fd)

@@ -91,7 +91,7 @@ func (x *loopExchange) splice() bool {
 		switch errno {
 		case 0:
 			c.touch()
-			c.port.node.countBytes(c.loop.index, c.peer, n)
+			c.port.node.countBytes(c.loop.index, c.peer.Addr(), n)
 			p.held -= n
 		case syscall.EAGAIN:
 			c.writable = false

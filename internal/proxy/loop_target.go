@@ -63,7 +63,7 @@ func (l *loop) connect(e *endpoint) (*loopTarget, error) {
 	}
 	t := &loopTarget{loop: l, endpoint: e, fd: fd, connecting: !connected, writable: connected, since: l.now}
 	if e.tls != nil {
-		t.tls = newTargetChannel(e.tls, e.key.Addr.Addr())
+		t.tls = newTargetChannel(e.tls, e.key.Addr)
 	}
 	t.timer = timer{slot: -1, owner: t}
 	if err := l.add(fd, t); err != nil {

@@ -24,8 +24,9 @@ import (
 // and keeps what it has of a record. TestTLSReadsGoOnAfterPassingErrors fails if a
 // Go release changes that.
 type channel struct {
-	conn *tls.Conn
-	wire *memory
+	conn    *tls.Conn
+	wire    *memory
+	session session // of a client, once ready
 
 	shaker *shaker // during the handshake
 	err    error   // of the handshake
@@ -59,13 +60,13 @@ func newShaker() *shaker {
 }
 
 // newChannel returns the channel of a client's connection.
-func newChannel(config *tls.Config, peer netip.Addr) *channel {
+func newChannel(config *tls.Config, peer netip.AddrPort) *channel {
 	w := &memory{peer: peer}
 	return &channel{conn: tls.Server(w, config), wire: w}
 }
 
 // newTargetChannel returns the channel of a connection to a target.
-func newTargetChannel(config *tls.Config, target netip.Addr) *channel {
+func newTargetChannel(config *tls.Config, target netip.AddrPort) *channel {
 	w := &memory{peer: target}
 	return &channel{conn: tls.Client(w, config), wire: w}
 }
@@ -164,7 +165,7 @@ type memory struct {
 	in, out []byte
 	park    func() bool // during the handshake: waits for more; false: there won't be any
 	below   net.Conn    // since it was handed over
-	peer    netip.Addr
+	peer    netip.AddrPort
 }
 
 // errDry is what a Read gets while there is nothing to read.
@@ -220,7 +221,7 @@ func (m *memory) LocalAddr() net.Addr {
 }
 
 // RemoteAddr implements net.Conn.
-func (m *memory) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.AddrPortFrom(m.peer, 0)) }
+func (m *memory) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(m.peer) }
 
 // SetDeadline implements net.Conn. On a loop nothing waits.
 func (m *memory) SetDeadline(t time.Time) error {
@@ -281,6 +282,7 @@ func (c *loopClient) shake() bool {
 			c.end(closing) // with the alert
 			return true
 		}
+		c.tls.session = sessionOf(c.tls.conn)
 		c.touch()
 		c.await()
 		// What has come with the handshake's end isn't on the socket any more.

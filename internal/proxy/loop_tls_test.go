@@ -32,8 +32,8 @@ func TestTLSReadsGoOnAfterPassingErrors(t *testing.T) {
 	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
-			server := newChannel(config, netip.Addr{})
-			client := newChannel(nil, netip.Addr{})
+			server := newChannel(config, netip.AddrPort{})
+			client := newChannel(nil, netip.AddrPort{})
 			client.conn = tls.Client(client.wire, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
 			defer client.release()
 			l := new(loop)

@@ -113,14 +113,14 @@ func socketError(fd int) error {
 }
 
 // peerOf returns the address in what accept says.
-func peerOf(sa syscall.Sockaddr) netip.Addr {
+func peerOf(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
 	case *syscall.SockaddrInet4:
-		return netip.AddrFrom4(sa.Addr)
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
 	case *syscall.SockaddrInet6:
-		return netip.AddrFrom16(sa.Addr).Unmap()
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
 	}
-	return netip.Addr{}
+	return netip.AddrPort{}
 }
 
 // sysWriteFile is sysWrite for what isn't a socket.

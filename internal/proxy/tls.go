@@ -254,8 +254,10 @@ func (c *client) handshake(conn *tls.Conn) bool {
 	if err != nil {
 		c.port.node.meter.Add(c.thread, meter.TLSErrors, 1)
 		c.port.proxy.log.Debug("TLS handshake failed", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)
+		return false
 	}
-	return err == nil
+	c.tls = sessionOf(conn)
+	return true
 }
 
 // socket returns what is below a connection's TLS, if it has any.
