@@ -83,7 +83,7 @@ func (t *table) share(rule *route.Rule, head []byte, r *http1.Request, now time.
 // appendRequest appends the request's head as the target gets it.
 func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.Request, at *arrival) []byte {
 	hop := http1.Hop{
-		Client: at.peer.Addr(), HTTPS: at.tls != nil, Port: t.port, Host: t.host, Time: at.now.Unix(), Upgrade: r.Upgrade(head),
+		Client: at.peer, HTTPS: at.tls != nil, Port: t.port, Host: t.host, Time: at.now.Unix(), Upgrade: r.Upgrade(head),
 		Authority: f.host, Target: f.target,
 	}
 	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())

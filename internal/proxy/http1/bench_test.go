@@ -65,3 +65,45 @@ func TestHeadsCostNoAllocation(t *testing.T) {
 		t.Errorf("%v allocations a request, want none", got)
 	}
 }
+
+// BenchmarkEditedHeads is both heads with all that a listener can say about them.
+func BenchmarkEditedHeads(b *testing.B) {
+	var request http1.RequestEdits
+	request.ClientPort, request.TLSVersion, request.TLSCipher = true, "X-Tls-Version", "X-Tls-Cipher"
+	for _, name := range []string{"X-Tls-Version", "X-Tls-Cipher", "X-Subject", "X-Issuer", "X-Serial", "X-Validity", "X-Leaf", "X-Chain"} {
+		request.Ours.Add(name)
+	}
+	var response http1.ResponseEdits
+	for _, name := range []string{"Strict-Transport-Security", "Access-Control-Allow-Origin", "Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Access-Control-Max-Age", "Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options"} {
+		response.Set(name, "value")
+	}
+	var r http1.Request
+	var p http1.Response
+	if _, err := r.Parse(browserRequest); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := p.Parse(appResponse); err != nil {
+		b.Fatal(err)
+	}
+	h := hop
+	h.TLSVersion, h.TLSCipher = "TLSv1.3", "TLS_AES_128_GCM_SHA256"
+	d := &http1.Delivery{Date: date}
+	dst := make([]byte, 0, 4096)
+	for name, on := range map[string]bool{"none": false, "all": true} {
+		if h.Edits, d.Edits = nil, nil; on {
+			h.Edits, d.Edits = &request, &response
+		}
+		b.Run("request/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = http1.AppendRequest(dst[:0], browserRequest, &r, &h)
+			}
+		})
+		b.Run("response/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = http1.AppendResponse(dst[:0], appResponse, &p, false, d)
+			}
+		})
+	}
+}

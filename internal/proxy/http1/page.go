@@ -66,8 +66,7 @@ func appendPage(dst []byte, status int, location []byte, head bool, d *Delivery)
 	if title == strconv.Itoa(status) {
 		dst = append(dst, ' ') // RFC 9112 §4: there even without a reason
 	}
-	dst = append(dst, "\r\n"+server...)
-	dst = appendDate(dst, d.Date)
+	dst = appendOwn(append(dst, "\r\n"...), d)
 	dst = append(dst, "Content-Type: text/html\r\nContent-Length: "...)
 	dst = strconv.AppendInt(dst, int64(92+2*len(title)), 10)
 	dst = append(dst, "\r\n"...)
@@ -88,14 +87,24 @@ func appendPage(dst []byte, status int, location []byte, head bool, d *Delivery)
 	return append(dst, "</h1></center>\r\n</body>\r\n</html>\r\n"...)
 }
 
+// appendOwn appends the fields that every response of the load balancer's own has.
+func appendOwn(dst []byte, d *Delivery) []byte {
+	if d.Edits == nil {
+		return appendDate(append(dst, server...), d.Date)
+	}
+	if !d.Edits.Anonymous {
+		dst = append(dst, server...)
+	}
+	return append(appendDate(dst, d.Date), d.Edits.lines...)
+}
+
 // AppendFixed appends a whole fixed-response (ELBv2 FixedResponseActionConfig).
 func AppendFixed(dst []byte, status int, contentType, body string, head bool, d *Delivery) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(status), 10)
 	dst = append(dst, ' ')
 	dst = append(dst, reasons[status]...)
-	dst = append(dst, "\r\n"+server...)
-	dst = appendDate(dst, d.Date)
+	dst = appendOwn(append(dst, "\r\n"...), d)
 	if contentType != "" {
 		dst = append(dst, "Content-Type: "...)
 		dst = append(dst, contentType...)

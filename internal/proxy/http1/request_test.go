@@ -13,7 +13,7 @@ import (
 func crlf(s string) []byte { return []byte(strings.ReplaceAll(s, "\n", "\r\n")) }
 
 var hop = http1.Hop{
-	Client: netip.MustParseAddr("203.0.113.7"),
+	Client: netip.MustParseAddrPort("203.0.113.7:4321"),
 	Port:   80,
 	Host:   []byte("127.64.0.9"),
 	Time:   0x5e6722a7,

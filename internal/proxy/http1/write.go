@@ -8,22 +8,29 @@ import (
 
 // Hop is what the proxy says of itself and the client in a request.
 type Hop struct {
-	Client  netip.Addr // X-Forwarded-For
-	HTTPS   bool       // the listener's protocol: X-Forwarded-Proto
-	Port    uint16     // the listener's: X-Forwarded-Port
-	Host    []byte     // for a request that has none
-	Time    int64      // of receipt, seconds since the epoch: X-Amzn-Trace-Id
-	Random  [12]byte   // likewise; fresh in each request
-	Upgrade []byte     // the protocol to change to, nil for none
+	Client  netip.AddrPort // X-Forwarded-For
+	HTTPS   bool           // the listener's protocol: X-Forwarded-Proto
+	Port    uint16         // the listener's: X-Forwarded-Port
+	Host    []byte         // for a request that has none
+	Time    int64          // of receipt, seconds since the epoch: X-Amzn-Trace-Id
+	Random  [12]byte       // likewise; fresh in each request
+	Upgrade []byte         // the protocol to change to, nil for none
+
+	// TLSVersion and TLSCipher are those of the client's connection, where the
+	// edits have names for them.
+	TLSVersion, TLSCipher string
+
+	Edits *RequestEdits // nil: ELB's default
 
 	// Target and Authority are what a rule has made of the request's path and
 	// query, and of its host; nil: as the client sent them.
 	Target, Authority []byte
 }
 
-// maxTracedHead is how large a head may be for its trace ID to be continued; in a
-// larger one it starts anew (ALB user guide, request tracing).
-const maxTracedHead = 7 << 10
+// maxTraced is how large the fields of a request may be together, with their line
+// ends, for its trace ID to be continued; beyond that it starts anew (ALB user
+// guide, request tracing).
+const maxTraced = 7 << 10
 
 // What a rewritten request may have, in bytes: a target that fits the limit on
 // request lines with any method and version, and a host that fits a DNS name.
@@ -43,45 +50,41 @@ func AppendRequest(dst, buf []byte, r *Request, hop *Hop) []byte {
 	} else {
 		dst = r.AppendTarget(dst, buf)
 	}
-	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	if hop.Authority != nil {
-		dst = append(dst, hop.Authority...)
-	} else {
-		dst = appendHost(dst, r.Host.Of(buf), hop)
+	dst = append(dst, " HTTP/1.1\r\n"...)
+	edits := hop.Edits
+	if edits == nil {
+		edits = &defaultEdits
 	}
-
-	dst = append(dst, "\r\nX-Forwarded-For: "...)
-	var trace []byte
-	for i := range r.Fields {
-		switch f := &r.Fields[i]; f.kind {
-		case forwardedFor:
-			if v := f.Value.Of(buf); len(v) > 0 {
-				dst = append(dst, v...)
-				dst = append(dst, ", "...)
-			}
-		case traceID:
-			if trace == nil {
-				trace = f.Value.Of(buf)
-			}
-		}
+	dst = appendHostLines(dst, buf, r, hop, edits.PreserveHost)
+	if edits.ForwardedFor == AppendForwardedFor {
+		dst = appendForwardedFor(dst, buf, r, hop.Client, edits.ClientPort)
 	}
-	dst = hop.Client.Unmap().WithZone("").AppendTo(dst)
 	if hop.HTTPS {
-		dst = append(dst, "\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: "...)
+		dst = append(dst, "X-Forwarded-Proto: https\r\nX-Forwarded-Port: "...)
 	} else {
-		dst = append(dst, "\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: "...)
+		dst = append(dst, "X-Forwarded-Proto: http\r\nX-Forwarded-Port: "...)
 	}
 	dst = strconv.AppendUint(dst, uint64(hop.Port), 10)
 	dst = append(dst, "\r\nX-Amzn-Trace-Id: "...)
-	if r.Size > maxTracedHead {
-		trace = nil
-	}
-	dst = appendTrace(dst, trace, hop)
+	dst = appendTrace(dst, r.trace(buf), hop)
 	dst = append(dst, "\r\n"...)
+	if edits.TLSVersion != "" {
+		dst = appendLine(dst, edits.TLSVersion, hop.TLSVersion)
+	}
+	if edits.TLSCipher != "" {
+		dst = appendLine(dst, edits.TLSCipher, hop.TLSCipher)
+	}
 
 	for i := range r.Fields {
-		if f := &r.Fields[i]; f.kind == plain || f.kind == date {
-			dst = appendField(dst, buf, f)
+		switch f := &r.Fields[i]; f.kind {
+		case plain, date:
+			if !edits.Ours.has(f.Name.Of(buf)) {
+				dst = appendField(dst, buf, f)
+			}
+		case forwardedFor:
+			if edits.ForwardedFor == PreserveForwardedFor {
+				dst = appendField(dst, buf, f)
+			}
 		}
 	}
 	if hop.Upgrade != nil {
@@ -90,6 +93,78 @@ func AppendRequest(dst, buf []byte, r *Request, hop *Hop) []byte {
 		dst = append(dst, "\r\n"...)
 	}
 	dst = appendFraming(dst, r.Body)
+	return append(dst, "\r\n"...)
+}
+
+var defaultEdits RequestEdits
+
+// appendHostLines writes Host. preserve keeps it as the client sent it: each of
+// several, and not the host of a target in absolute-form.
+func appendHostLines(dst, buf []byte, r *Request, hop *Hop, preserve bool) []byte {
+	if preserve && hop.Authority == nil {
+		start := len(dst)
+		for i := range r.Fields {
+			if f := &r.Fields[i]; f.kind == host && f.Value.Len() > 0 {
+				dst = append(dst, "Host: "...)
+				dst = append(dst, f.Value.Of(buf)...)
+				dst = append(dst, "\r\n"...)
+			}
+		}
+		if len(dst) > start {
+			return dst
+		}
+	}
+	dst = append(dst, "Host: "...)
+	switch {
+	case hop.Authority != nil:
+		dst = append(dst, hop.Authority...)
+	case r.Host.Len() == 0:
+		dst = append(dst, hop.Host...)
+	case preserve:
+		dst = append(dst, r.Host.Of(buf)...)
+	default:
+		dst = appendHost(dst, r.Host.Of(buf), hop)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// appendForwardedFor writes the addresses that the client sent, and behind them its
+// own: in one line, whatever number of lines they came in.
+func appendForwardedFor(dst, buf []byte, r *Request, client netip.AddrPort, port bool) []byte {
+	dst = append(dst, "X-Forwarded-For: "...)
+	for i := range r.Fields {
+		if f := &r.Fields[i]; f.kind == forwardedFor && f.Value.Len() > 0 {
+			dst = append(dst, f.Value.Of(buf)...)
+			dst = append(dst, ", "...)
+		}
+	}
+	addr := client.Addr().Unmap().WithZone("")
+	if port {
+		dst = netip.AddrPortFrom(addr, client.Port()).AppendTo(dst)
+	} else {
+		dst = addr.AppendTo(dst)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// trace returns the trace ID to continue, nil if there is none.
+func (r *Request) trace(buf []byte) []byte {
+	for i := range r.Fields {
+		if r.Fields[i].kind != traceID {
+			continue
+		}
+		if r.Size-int(r.Fields[0].Name.Start) > maxTraced {
+			return nil
+		}
+		return r.Fields[i].Value.Of(buf)
+	}
+	return nil
+}
+
+func appendLine(dst []byte, name, value string) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	dst = append(dst, value...)
 	return append(dst, "\r\n"...)
 }
 
@@ -152,9 +227,6 @@ func appendFraming(dst []byte, b Body) []byte {
 // listener's port where that is a protocol's own, with it where it isn't and the
 // client left it out.
 func appendHost(dst, host []byte, hop *Hop) []byte {
-	if len(host) == 0 {
-		return append(dst, hop.Host...)
-	}
 	name, port, _ := splitHost(host)
 	for _, c := range name {
 		dst = append(dst, lowerOf[c])
@@ -231,6 +303,8 @@ type Delivery struct {
 	Close bool   // the connection ends with the response
 	Date  []byte // in IMF-fixdate, for a response that has none
 
+	Edits *ResponseEdits // nil: ELB's default
+
 	// Fields are of the load balancer's own, each with its line end; no interim
 	// response has them.
 	Fields []byte
@@ -258,15 +332,20 @@ func Deliver(from Body, clientMinor int) (to Body, closes bool) {
 func AppendResponse(dst, buf []byte, r *Response, head bool, d *Delivery) []byte {
 	dst = appendStatus(dst, buf, r)
 	for i := range r.Fields {
-		if f := &r.Fields[i]; f.kind.endToEnd() {
-			dst = appendField(dst, buf, f)
+		f := &r.Fields[i]
+		if !f.kind.endToEnd() || d.Edits != nil && d.Edits.names.has(f.Name.Of(buf)) {
+			continue
 		}
+		dst = appendField(dst, buf, f)
 	}
 	if r.Interim() {
 		return append(dst, "\r\n"...)
 	}
 	if !r.hasDate {
 		dst = appendDate(dst, d.Date)
+	}
+	if d.Edits != nil {
+		dst = append(dst, d.Edits.lines...)
 	}
 	dst = append(dst, d.Fields...)
 	switch {

@@ -1,6 +1,7 @@
 package route_test
 
 import (
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -108,7 +109,7 @@ func FuzzRewrittenRequestsAreReadAsMeant(f *testing.F) {
 		if !ok {
 			return
 		}
-		sent := http1.AppendRequest(nil, buf, &r, &http1.Hop{Client: peer, Port: 80, Host: []byte("own.host"), Authority: authority, Target: path})
+		sent := http1.AppendRequest(nil, buf, &r, &http1.Hop{Client: netip.AddrPortFrom(peer, 4321), Port: 80, Host: []byte("own.host"), Authority: authority, Target: path})
 		var again http1.Request
 		n, err := again.Parse(sent)
 		if err != nil || n != len(sent) {
