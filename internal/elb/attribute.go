@@ -142,6 +142,36 @@ func headerName(v string) string {
 	return ""
 }
 
+// addedHeaderName accepts the name of a header that may be added to requests.
+func addedHeaderName(v string) string {
+	if reservedHeaders[strings.ToLower(v)] {
+		return "the name of a header without a meaning of its own"
+	}
+	return headerName(v)
+}
+
+// reservedHeaders are headers that say where a request ends or goes, or that the
+// load balancer says anyway: one of these with another meaning would mislead targets.
+var reservedHeaders = map[string]bool{
+	"host": true, "content-length": true, "transfer-encoding": true, "connection": true, "upgrade": true, "te": true, "trailer": true,
+	"keep-alive": true, "proxy-connection": true, "expect": true, "date": true,
+	"x-forwarded-for": true, "x-forwarded-proto": true, "x-forwarded-port": true, "x-amzn-trace-id": true,
+}
+
+// checkHeaderNames refuses one name for two headers.
+func checkHeaderNames(all map[string]string) error {
+	keys := map[string]string{} // by name
+	for _, h := range requestHeaders {
+		key := "routing.http.request." + h.name + ".header_name"
+		name := strings.ToLower(all[key])
+		if other, taken := keys[name]; taken && name != "" {
+			return fail(InvalidConfiguration, "The attributes '%s' and '%s' must name different headers", other, key)
+		}
+		keys[name] = key
+	}
+	return nil
+}
+
 // ModifyLoadBalancerAttributes sets attributes, all or none, and returns every
 // attribute there is.
 func (s *Service) ModifyLoadBalancerAttributes(ctx context.Context, account, region, arn string, changes map[string]string, now time.Time) (map[string]string, error) {
@@ -212,6 +242,9 @@ func (s *Service) ModifyListenerAttributes(ctx context.Context, account, region,
 			return err
 		}
 		if l.Attributes, err = listenerAttributes(l.Protocol).merge("Listener", InvalidConfiguration, l.Attributes, changes); err != nil {
+			return err
+		}
+		if err := checkHeaderNames(l.AllAttributes()); err != nil {
 			return err
 		}
 		s.listeners.Put(tx, arn, l)

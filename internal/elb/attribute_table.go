@@ -95,7 +95,7 @@ func listenerAttributes(protocol string) attributes {
 		return as
 	}
 	for _, h := range requestHeaders {
-		as = append(as, attribute{"routing.http.request." + h.name + ".header_name", h.header, headerName})
+		as = append(as, attribute{"routing.http.request." + h.name + ".header_name", h.header, addedHeaderName})
 	}
 	return as
 }

@@ -290,9 +290,13 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 		IdleTimeout:     seconds(b.Attributes["idle_timeout.timeout_seconds"], 60),
 		ClientKeepAlive: seconds(b.Attributes["client_keep_alive.seconds"], 3600),
 		CookieKey:       b.CookieKey,
+		RequestHeaders:  projectRequestHeaders(b.Attributes),
 	}
 	for _, l := range p.s.listenersByLB.Each(r, arn) {
-		out := snapshot.Listener{ARN: l.ARN, Port: l.Port, Protocol: snapshot.Protocol(l.Protocol), TLS: projectTLS(l.TLS)}
+		out := snapshot.Listener{ARN: l.ARN, Port: l.Port, Protocol: snapshot.Protocol(l.Protocol), TLS: projectTLS(l.TLS), ResponseHeaders: projectResponseHeaders(l.Attributes)}
+		if l.TLS != nil {
+			out.HeaderNames = projectHeaderNames(l.Attributes)
+		}
 		for _, c := range l.TLS.all() {
 			if part.certificates == nil {
 				part.certificates = map[string]bool{}

@@ -130,7 +130,7 @@ func (c *client) serveRequest() bool {
 	}
 	keep := c.keepsAfterAnswer(now)
 	var status int
-	*out, status = t.appendAnswer((*out)[:0], rule, head, &c.request, &at, c.delivery(keep, now))
+	*out, status = t.appendAnswer((*out)[:0], rule, head, &c.request, &at, c.delivery(t.edits, keep, now))
 	c.port.node.countAnswer(c.thread, rule, status)
 	return c.answer(t, keep, *out)
 }
@@ -214,7 +214,7 @@ func (c *client) refuse(t *table, err error, out *[]byte) {
 		return // it ended between requests, or its client did
 	}
 	c.port.node.meter.ELB(c.thread, status)
-	*out = http1.AppendPage((*out)[:0], status, false, c.delivery(false, time.Now()))
+	*out = http1.AppendPage((*out)[:0], status, false, c.delivery(t.edits, false, time.Now()))
 	if c.write(*out, t.idleTimeout) == nil {
 		c.linger()
 	}
@@ -233,8 +233,8 @@ func (c *client) keepsAfterAnswer(now time.Time) bool {
 	return !unread && c.persists(now)
 }
 
-func (c *client) delivery(keep bool, now time.Time) *http1.Delivery {
-	return &http1.Delivery{Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now)}
+func (c *client) delivery(e edits, keep bool, now time.Time) *http1.Delivery {
+	return &http1.Delivery{Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Edits: e.responses}
 }
 
 // answerPage answers with an error page of ours.
@@ -242,7 +242,7 @@ func (c *client) answerPage(t *table, head []byte, status int, out *[]byte) bool
 	now := time.Now()
 	keep := c.keepsAfterAnswer(now)
 	c.port.node.meter.ELB(c.thread, status)
-	*out = http1.AppendPage((*out)[:0], status, c.request.IsHead(head), c.delivery(keep, now))
+	*out = http1.AppendPage((*out)[:0], status, c.request.IsHead(head), c.delivery(t.edits, keep, now))
 	return c.answer(t, keep, *out)
 }
 

@@ -23,6 +23,7 @@ type arrival struct {
 type forwarding struct {
 	group    *group
 	endpoint *endpoint
+	edits    edits // of the listener, as the request met it
 
 	host, target []byte // what the rule has made of the request's, nil: as they are
 
@@ -45,7 +46,7 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 	if share < 0 {
 		return f, 503
 	}
-	f.group = t.groups[a.Shares[share].Group]
+	f.group, f.edits = t.groups[a.Shares[share].Group], t.edits
 	if f.group.version != snapshot.HTTP1 {
 		return f, 501
 	}
@@ -84,7 +85,10 @@ func (t *table) share(rule *route.Rule, head []byte, r *http1.Request, now time.
 func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.Request, at *arrival) []byte {
 	hop := http1.Hop{
 		Client: at.peer, HTTPS: at.tls != nil, Port: t.port, Host: t.host, Time: at.now.Unix(), Upgrade: r.Upgrade(head),
-		Authority: f.host, Target: f.target,
+		Authority: f.host, Target: f.target, Edits: f.edits.requests,
+	}
+	if at.tls != nil {
+		hop.TLSVersion, hop.TLSCipher = at.tls.protocol, at.tls.cipher
 	}
 	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
 	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())

@@ -257,7 +257,7 @@ func (x *exchange) fail(t *table, status int, out *[]byte) bool {
 	now := time.Now()
 	keep := c.request.Body.Empty() && c.persists(now)
 	c.port.node.meter.ELB(c.thread, status)
-	*out = http1.AppendPage((*out)[:0], status, x.isHead, c.delivery(keep, now))
+	*out = http1.AppendPage((*out)[:0], status, x.isHead, c.delivery(x.edits, keep, now))
 	if c.write(*out, x.timeout) != nil {
 		return false
 	}
@@ -281,7 +281,7 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 		}
 		now := time.Now()
 		x.fields = x.appendFields(x.fields[:0], now)
-		*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, false, &http1.Delivery{Date: c.port.proxy.dates.at(now), Fields: x.fields})
+		*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, false, &http1.Delivery{Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: x.fields})
 		target.use(n)
 		if c.write(*out, x.timeout) == nil {
 			x.tunnel()
@@ -297,7 +297,7 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 	whole := x.upload == nil || x.upload.read.Load()
 	keep := !closes && whole && c.persists(now)
 	x.fields = x.appendFields(x.fields[:0], now)
-	d := http1.Delivery{Body: to, Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Fields: x.fields}
+	d := http1.Delivery{Body: to, Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: x.fields}
 	*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, x.isHead, &d)
 	target.use(n)
 

@@ -341,10 +341,10 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 			return true
 		}
 		c.port.node.meter.ELB(l.index, status)
-		l.out = http1.AppendPage(l.out[:0], status, r.IsHead(head), c.delivery(keep, at.now))
+		l.out = http1.AppendPage(l.out[:0], status, r.IsHead(head), c.delivery(t.edits, keep, at.now))
 	} else {
 		var status int
-		l.out, status = t.appendAnswer(l.out[:0], rule, head, r, &at, c.delivery(keep, at.now))
+		l.out, status = t.appendAnswer(l.out[:0], rule, head, r, &at, c.delivery(t.edits, keep, at.now))
 		c.port.node.countAnswer(l.index, rule, status)
 	}
 	c.keepRest(data[size:])
@@ -360,8 +360,8 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 	return true
 }
 
-func (c *loopClient) delivery(keep bool, now time.Time) *http1.Delivery {
-	return &http1.Delivery{Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now)}
+func (c *loopClient) delivery(e edits, keep bool, now time.Time) *http1.Delivery {
+	return &http1.Delivery{Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Edits: e.responses}
 }
 
 // refuse ends a connection whose request can't be read.
@@ -379,7 +379,7 @@ func (c *loopClient) refuse(err error) {
 func (c *loopClient) giveUp(status int) {
 	l := c.loop
 	c.port.node.meter.ELB(l.index, status)
-	l.out = http1.AppendPage(l.out[:0], status, false, c.delivery(false, l.clock()))
+	l.out = http1.AppendPage(l.out[:0], status, false, c.delivery(c.port.table.Load().edits, false, l.clock()))
 	if c.send(l.out); c.state != dropped {
 		c.end(parting)
 	}

@@ -229,7 +229,7 @@ func (x *loopExchange) respond(data []byte, n int) {
 	to, closes := http1.Deliver(body, x.minor)
 	x.keeps = x.keeps && !closes && c.port.welcomes(c.born, c.maxAge, now)
 	c.loop.fields = x.appendFields(c.loop.fields[:0], now)
-	d := http1.Delivery{Body: to, Close: !x.keeps, Keep: x.keeps, Date: c.port.proxy.dates.at(now), Fields: c.loop.fields}
+	d := http1.Delivery{Body: to, Close: !x.keeps, Keep: x.keeps, Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: c.loop.fields}
 	x.from, x.to, x.begun = body.Framing, to.Framing, true
 	x.decoder.Reset(body)
 	out := http1.AppendResponse(c.loop.out[:0], data[:n], &x.response, x.isHead, &d)
@@ -370,7 +370,7 @@ func (x *loopExchange) fail(status int) {
 	c.port.node.meter.ELB(c.loop.index, status)
 	now := c.loop.clock()
 	keep := x.bodiless && x.keeps && c.port.welcomes(c.born, c.maxAge, now)
-	out := http1.AppendPage(c.loop.out[:0], status, x.isHead, c.delivery(keep, now))
+	out := http1.AppendPage(c.loop.out[:0], status, x.isHead, c.delivery(x.edits, keep, now))
 	c.loop.out = out[:0]
 	x.release()
 	if c.send(out); c.state == dropped {

@@ -20,6 +20,7 @@ type balancer struct {
 	nodes   []*snapshot.Node
 	rules   []*route.Table     // beside from.Listeners
 	groups  []string           // ARNs of target groups, by route.Share.Group
+	edits   []edits            // beside from.Listeners
 	sticky  *sticky            // nil: no client can be kept with one
 	secured map[string]*secure // by ARN, of the HTTPS listeners that can be served
 }
@@ -177,7 +178,7 @@ func (pl *plan) planBalancer(arn string, b *balancer) error {
 		return nil
 	}
 	if old := pl.proxy.balancers[arn]; old != nil && old.from == b.from && !slices.ContainsFunc(old.groups, pl.lost) {
-		b.rules, b.groups, b.sticky = old.rules, old.groups, old.sticky
+		b.rules, b.groups, b.edits, b.sticky = old.rules, old.groups, old.edits, old.sticky
 	} else if err := pl.compile(b); err != nil {
 		return err
 	}
@@ -235,6 +236,7 @@ func (pl *plan) compile(b *balancer) error {
 			pl.proxy.log.Warn("requests that meet the rule are answered 501", "rule", rule, "reason", why)
 		}
 		b.rules = append(b.rules, t)
+		b.edits = append(b.edits, compileEdits(b.from, &l))
 	}
 	return nil
 }
@@ -270,7 +272,7 @@ func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodeP
 			}
 		}
 		t := &table{
-			rules: b.rules[i], groups: groups, port: l.Port, host: host, tls: secure, sticky: b.sticky,
+			rules: b.rules[i], groups: groups, port: l.Port, host: host, tls: secure, sticky: b.sticky, edits: b.edits[i],
 			idleTimeout: b.from.IdleTimeout, clientKeepAlive: b.from.ClientKeepAlive,
 		}
 		for _, r := range l.Rules {

@@ -26,6 +26,7 @@ type table struct {
 	host            []byte  // for requests without a Host
 	tls             *secure // nil: clients speak in the clear
 	sticky          *sticky // nil: no client can be kept with a target group
+	edits           edits
 	idleTimeout     time.Duration
 	clientKeepAlive time.Duration
 }

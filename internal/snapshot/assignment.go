@@ -42,6 +42,8 @@ type LoadBalancer struct {
 	// rule needs one.
 	CookieKey []byte `json:",omitempty"`
 
+	RequestHeaders RequestHeaders `json:",omitzero"`
+
 	Listeners []Listener // by port
 }
 
@@ -68,6 +70,9 @@ type Listener struct {
 	Protocol Protocol
 	TLS      *TLS   `json:",omitempty"` // of HTTPS
 	Rules    []Rule // ascending priority; the last one is the default rule
+
+	HeaderNames     HeaderNames     `json:",omitzero"` // of HTTPS
+	ResponseHeaders ResponseHeaders `json:",omitzero"`
 }
 
 // Rule routes the requests that meet all its conditions.

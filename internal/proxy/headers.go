@@ -1,0 +1,47 @@
+package proxy
+
+import (
+	"cmp"
+
+	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/snapshot"
+)
+
+// edits is what a listener makes of heads, compiled. It never changes.
+type edits struct {
+	requests  *http1.RequestEdits
+	responses *http1.ResponseEdits
+}
+
+var forwardedFor = map[snapshot.ForwardedFor]http1.ForwardedFor{
+	snapshot.AppendForwardedFor:   http1.AppendForwardedFor,
+	snapshot.PreserveForwardedFor: http1.PreserveForwardedFor,
+	snapshot.RemoveForwardedFor:   http1.RemoveForwardedFor,
+}
+
+// compileEdits compiles what a listener of the load balancer makes of heads.
+func compileEdits(b *snapshot.LoadBalancer, l *snapshot.Listener) edits {
+	h, names := b.RequestHeaders, l.HeaderNames
+	requests := &http1.RequestEdits{
+		ForwardedFor: forwardedFor[h.ForwardedFor], ClientPort: h.ClientPort, PreserveHost: h.PreserveHost,
+	}
+	if l.Protocol == snapshot.HTTPS {
+		if h.TLS {
+			requests.TLSVersion = cmp.Or(names.TLSVersion, "X-Amzn-Tls-Version")
+			requests.TLSCipher = cmp.Or(names.TLSCipherSuite, "X-Amzn-Tls-Cipher-Suite")
+		}
+		for _, name := range []string{
+			names.TLSVersion, names.TLSCipherSuite, names.ClientCertificate, names.ClientLeaf,
+			names.ClientSerialNumber, names.ClientIssuer, names.ClientSubject, names.ClientValidity,
+		} {
+			if name != "" {
+				requests.Ours.Add(name)
+			}
+		}
+	}
+	responses := &http1.ResponseEdits{Anonymous: l.ResponseHeaders.Anonymous}
+	for _, set := range l.ResponseHeaders.Set {
+		responses.Set(set.Name, set.Value)
+	}
+	return edits{requests, responses}
+}
