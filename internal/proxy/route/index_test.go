@@ -47,7 +47,7 @@ func condition(c snapshot.Condition, a asked) bool {
 			if fold {
 				r = "(?i)" + r
 			}
-			if regexp.MustCompile(r).MatchString(s) {
+			if expression(r).MatchString(s) {
 				return true
 			}
 		}
@@ -97,6 +97,18 @@ func condition(c snapshot.Condition, a asked) bool {
 	return false
 }
 
+// expression compiles an expression once: that is most of what the model costs.
+func expression(text string) *regexp.Regexp {
+	r := expressions[text]
+	if r == nil {
+		r = regexp.MustCompile(text)
+		expressions[text] = r
+	}
+	return r
+}
+
+var expressions = map[string]*regexp.Regexp{}
+
 func visible(s string) string {
 	out := ""
 	for _, c := range []byte(s) {
@@ -126,7 +138,7 @@ func wildcards(value, s string, fold, escapes bool) bool {
 			text += regexp.QuoteMeta(value[i : i+1])
 		}
 	}
-	return regexp.MustCompile(text + "$").MatchString(s)
+	return expression(text + "$").MatchString(s)
 }
 
 func conditions(t *rapid.T) snapshot.Condition {
@@ -261,53 +273,77 @@ func TestRulesEvaluatedAreCountedWithoutTheDefaultRule(t *testing.T) {
 	}
 }
 
-// BenchmarkMatch is the choice of a rule by a request of a usual browser that meets
-// the last one before the default rule.
-func BenchmarkMatch(b *testing.B) {
-	value := func(f snapshot.ConditionField, format string) func(int) []snapshot.Condition {
-		return func(i int) []snapshot.Condition {
-			return []snapshot.Condition{{Field: f, Values: []string{fmt.Sprintf(format, i)}}}
+// kinds are tables of a kind: the conditions of their i-th rules.
+var kinds = []struct {
+	name string
+	of   func(i int) []snapshot.Condition
+}{
+	{"path", pathRule},
+	{"host", hostRule},
+	{"header", func(i int) []snapshot.Condition {
+		return []snapshot.Condition{{Field: snapshot.FieldHTTPHeader, Header: "X-Tenant", Values: []string{fmt.Sprintf("tenant-%d", i)}}}
+	}},
+	{"query", func(i int) []snapshot.Condition {
+		return []snapshot.Condition{{Field: snapshot.FieldQueryString, Keys: []string{"version"}, Values: []string{fmt.Sprint(i)}}}
+	}},
+	{"regex", func(i int) []snapshot.Condition {
+		return []snapshot.Condition{{Field: snapshot.FieldPathPattern, Regex: []string{fmt.Sprintf(`^/service/%d/[a-z]+`, i)}}}
+	}},
+	{"mixed", func(i int) []snapshot.Condition {
+		switch i % 4 {
+		case 0:
+			return pathRule(i)
+		case 1:
+			return hostRule(i)
+		case 2:
+			return append(append(hostRule(i), pathRule(i)...), snapshot.Condition{Field: snapshot.FieldMethod, Values: []string{"GET"}})
+		}
+		return []snapshot.Condition{{Field: snapshot.FieldPathPattern, Values: []string{fmt.Sprintf("/service/%d", i), fmt.Sprintf("/service/%d/*", i)}}, {Field: snapshot.FieldSourceIP, Values: []string{"192.0.2.0/24"}}}
+	}},
+}
+
+func pathRule(i int) []snapshot.Condition {
+	return []snapshot.Condition{{Field: snapshot.FieldPathPattern, Values: []string{fmt.Sprintf("/service/%d/*", i)}}}
+}
+
+func hostRule(i int) []snapshot.Condition {
+	return []snapshot.Condition{{Field: snapshot.FieldHostHeader, Values: []string{fmt.Sprintf("shop%d.example.com", i)}}}
+}
+
+// tableOf returns the listener of n rules of a kind, and a request of a usual
+// browser that meets the last one before the default rule.
+func tableOf(t testing.TB, conditions func(int) []snapshot.Condition, n int) (snapshot.Listener, []byte, *http1.Request) {
+	t.Helper()
+	var rules []snapshot.Rule
+	for i := range n {
+		rules = append(rules, snapshot.Rule{ARN: fmt.Sprint(i), Priority: i + 1, Conditions: conditions(i), Actions: fixed(200)})
+	}
+	buf := fmt.Appendf(nil, "GET /service/%d/products/42?color=red&version=%d HTTP/1.1\r\nHost: shop%d.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\nAccept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip, br\r\nX-Tenant: tenant-%d\r\nCookie: session=0123456789abcdef\r\n\r\n", n-1, n-1, n-1, n-1)
+	r := new(http1.Request)
+	if _, err := r.Parse(buf); err != nil {
+		t.Fatal(err)
+	}
+	return listener(rules...), buf, r
+}
+
+func TestAMatchAllocatesNothing(t *testing.T) {
+	for _, kind := range kinds {
+		l, buf, r := tableOf(t, kind.of, 100)
+		table, s := mustCompile(t, l), scratch()
+		if got := testing.AllocsPerRun(100, func() { table.Match(buf, r, peer, s) }); got != 0 {
+			t.Errorf("%s: %v allocations, want none", kind.name, got)
 		}
 	}
-	host, path := value(snapshot.FieldHostHeader, "shop%d.example.com"), value(snapshot.FieldPathPattern, "/service/%d/*")
-	kinds := map[string]func(int) []snapshot.Condition{
-		"path": path,
-		"host": host,
-		"header": func(i int) []snapshot.Condition {
-			return []snapshot.Condition{{Field: snapshot.FieldHTTPHeader, Header: "X-Tenant", Values: []string{fmt.Sprintf("tenant-%d", i)}}}
-		},
-		"query": func(i int) []snapshot.Condition {
-			return []snapshot.Condition{{Field: snapshot.FieldQueryString, Keys: []string{"version"}, Values: []string{fmt.Sprint(i)}}}
-		},
-		"regex": func(i int) []snapshot.Condition {
-			return []snapshot.Condition{{Field: snapshot.FieldPathPattern, Regex: []string{fmt.Sprintf(`^/service/%d/[a-z]+`, i)}}}
-		},
-		"mixed": func(i int) []snapshot.Condition {
-			switch i % 4 {
-			case 0:
-				return path(i)
-			case 1:
-				return host(i)
-			case 2:
-				return append(append(host(i), path(i)...), snapshot.Condition{Field: snapshot.FieldMethod, Values: []string{"GET"}})
-			}
-			return []snapshot.Condition{{Field: snapshot.FieldPathPattern, Values: []string{fmt.Sprintf("/service/%d", i), fmt.Sprintf("/service/%d/*", i)}}, {Field: snapshot.FieldSourceIP, Values: []string{"192.0.2.0/24"}}}
-		},
-	}
-	for _, kind := range []string{"path", "host", "header", "query", "regex", "mixed"} {
+}
+
+// BenchmarkMatch is the choice of the last rule before the default one.
+func BenchmarkMatch(b *testing.B) {
+	for _, kind := range kinds {
 		for _, n := range []int{1, 20, 100, 1000} {
-			b.Run(fmt.Sprintf("%s/rules=%d", kind, n), func(b *testing.B) {
-				var rules []snapshot.Rule
-				for i := range n {
-					rules = append(rules, snapshot.Rule{ARN: fmt.Sprint(i), Priority: i + 1, Conditions: kinds[kind](i), Actions: fixed(200)})
-				}
-				table, err := route.Compile(listener(rules...), noGroups)
+			b.Run(fmt.Sprintf("%s/rules=%d", kind.name, n), func(b *testing.B) {
+				l, buf, r := tableOf(b, kind.of, n)
+				table, err := route.Compile(l, noGroups)
 				if err != nil {
-					b.Fatal(err)
-				}
-				buf := fmt.Appendf(nil, "GET /service/%d/products/42?color=red&version=%d HTTP/1.1\r\nHost: shop%d.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\nAccept: text/html,application/xhtml+xml\r\nAccept-Language: en\r\nAccept-Encoding: gzip, br\r\nX-Tenant: tenant-%d\r\nCookie: session=0123456789abcdef\r\n\r\n", n-1, n-1, n-1, n-1)
-				r := new(http1.Request)
-				if _, err := r.Parse(buf); err != nil {
 					b.Fatal(err)
 				}
 				s := scratch()
@@ -319,5 +355,20 @@ func BenchmarkMatch(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkCompile is what a change of one rule costs its listener.
+func BenchmarkCompile(b *testing.B) {
+	for _, n := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
+			l, _, _ := tableOf(b, kinds[len(kinds)-1].of, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := route.Compile(l, noGroups); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
