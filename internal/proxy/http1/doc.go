@@ -12,7 +12,9 @@
 //
 // Requests come in through Request.Parse, responses through Response.Parse,
 // bodies through Decoder.Next; AppendRequest, AppendResponse, AppendPage and the
-// chunk functions write. Start reading at request.go.
+// chunk functions write, with what a listener says in RequestEdits and
+// ResponseEdits. Start reading at request.go.
 //
-// Values belong to one goroutine at a time. Functions are safe for concurrent use.
+// Values belong to one goroutine at a time, but for edits once they are made.
+// Functions are safe for concurrent use.
 package http1

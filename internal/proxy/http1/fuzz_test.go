@@ -37,6 +37,27 @@ func FuzzRequest(f *testing.F) {
 		}
 		h := hop
 		h.Upgrade = r.Upgrade(in)
+		// What a listener has edited isn't to be misread either.
+		for _, e := range []http1.RequestEdits{
+			{PreserveHost: true, ForwardedFor: http1.PreserveForwardedFor},
+			{ForwardedFor: http1.RemoveForwardedFor, TLSVersion: "X-V", TLSCipher: "X-C"},
+			{ClientPort: true},
+		} {
+			e.Ours.Add("X-V")
+			h.Edits, h.TLSVersion, h.TLSCipher = &e, "TLSv1.3", "TLS_AES_128_GCM_SHA256"
+			out := http1.AppendRequest(nil, in, &r, &h)
+			var again http1.Request
+			n, err := again.Parse(out)
+			if refusal, ok := errors.AsType[*http1.Refusal](err); ok && refusal.Status == 463 {
+				continue // our address is one too many for another of us
+			}
+			if (err != nil || n != len(out)) && len(out) < 32<<10 {
+				t.Fatalf("%q goes on as %q with %+v, which is read to %d: %v", in, out, e, n, err)
+			} else if err == nil && again.Body != r.Body {
+				t.Fatalf("%q goes on as %q with %+v, whose body is %+v", in, out, e, again.Body)
+			}
+		}
+		h.Edits = nil
 		out := http1.AppendRequest(nil, in, &r, &h)
 		other, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(out)))
 		if err != nil {
