@@ -87,6 +87,21 @@ func TestRequestsAreEditedAsTheListenerSays(t *testing.T) {
 	}
 }
 
+// What a rule has made of the host is what targets see, preserved or not.
+func TestARewrittenHostOutranksThePreservedOne(t *testing.T) {
+	buf := crlf("GET / HTTP/1.1\nHost: Example.com:80\n\n")
+	var r http1.Request
+	if _, err := r.Parse(buf); err != nil {
+		t.Fatal(err)
+	}
+	h := hop
+	h.Authority, h.Edits = []byte("Inner.example:8080"), &http1.RequestEdits{PreserveHost: true, ForwardedFor: http1.RemoveForwardedFor}
+	want := string(crlf("GET / HTTP/1.1\nHost: Inner.example:8080\nX-Forwarded-Proto: http\nX-Forwarded-Port: 80\nX-Amzn-Trace-Id: Root=" + newTrace + "\n\n"))
+	if got := string(http1.AppendRequest(nil, buf, &r, &h)); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
 const line = "GET /a/path/that/counts/for/nothing HTTP/1.1\n"
 
 // filler fills up headers of so many bytes on the wire, with their line ends.
