@@ -70,9 +70,15 @@ func TestTransforms(t *testing.T) {
 	}
 }
 
+// raceDetector says that the race detector is on.
+var raceDetector bool
+
 // A client chooses how long a path is, and with it how often it matches: what that
 // costs stays within bounds.
 func TestTransformsOfHostileRequestsAreBounded(t *testing.T) {
+	if raceDetector {
+		t.Skip("sync.Pool, which package regexp has its memory from, drops some of it at random")
+	}
 	path := "/" + strings.Repeat("a", 15<<10)
 	for name, c := range map[string]struct{ regex, replace string }{
 		"long replacements":                {"", strings.Repeat("b", 1024)},
