@@ -88,14 +88,32 @@ func newLines(r io.Reader) *bufio.Scanner {
 }
 
 func (c *Client) sign(r *http.Request, body []byte, now time.Time) {
-	cred := credential{
-		accessKeyID: c.AccessKeyID, date: now.Format("20060102"), region: c.Region, service: c.Spec.Name,
-		signedHeaders: []string{"content-type", "host", "x-amz-date"}, time: now,
-	}
-	slices.Sort(cred.signedHeaders)
+	Signer{AccessKeyID: c.AccessKeyID, Secret: c.Secret, Region: c.Region, Service: c.Spec.Name}.Sign(r, bodyHash(body), now)
+}
+
+// Signer signs requests to a service (AWS Signature Version 4).
+type Signer struct{ AccessKeyID, Secret, Region, Service string }
+
+// Sign adds what shows whose the request is. hash is that of its body, SHA-256 in
+// hexadecimal.
+func (s Signer) Sign(r *http.Request, hash string, now time.Time) {
+	now = now.UTC()
 	r.Host = r.URL.Host
 	r.Header.Set("X-Amz-Date", now.Format(timeFormat))
-	signature := sign(cred, c.Secret, canonicalRequest(r, cred, bodyHash(body)))
+	cred := credential{
+		accessKeyID: s.AccessKeyID, date: now.Format("20060102"), region: s.Region, service: s.Service,
+		signedHeaders: []string{"host", "x-amz-date"}, time: now,
+	}
+	if s.Service == serviceS3 { // which asks for it
+		r.Header.Set("X-Amz-Content-Sha256", hash)
+	}
+	for _, name := range []string{"content-type", "x-amz-content-sha256"} {
+		if r.Header.Get(name) != "" {
+			cred.signedHeaders = append(cred.signedHeaders, name)
+		}
+	}
+	slices.Sort(cred.signedHeaders)
+	signature := sign(cred, s.Secret, canonicalRequest(r, cred, hash))
 	r.Header.Set("Authorization", fmt.Sprintf("%s Credential=%s/%s/%s/%s/aws4_request, SignedHeaders=%s, Signature=%s",
 		algorithm, cred.accessKeyID, cred.date, cred.region, cred.service, strings.Join(cred.signedHeaders, ";"), signature))
 }

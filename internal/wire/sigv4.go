@@ -202,7 +202,7 @@ func canonicalRequest(r *http.Request, c credential, hash string) string {
 	var b strings.Builder
 	b.WriteString(r.Method)
 	b.WriteByte('\n')
-	b.WriteString(canonicalPath(r.URL))
+	b.WriteString(canonicalPath(r.URL, c.service))
 	b.WriteByte('\n')
 	b.WriteString(canonicalQuery(r.URL))
 	b.WriteByte('\n')
@@ -221,10 +221,16 @@ func canonicalRequest(r *http.Request, c credential, hash string) string {
 
 // canonicalPath encodes the path once more than it was sent, as every service
 // but S3 has it.
-func canonicalPath(u *url.URL) string {
+// serviceS3 is the one service whose paths aren't escaped twice in what is signed.
+const serviceS3 = "s3"
+
+func canonicalPath(u *url.URL, service string) string {
 	p := u.EscapedPath()
-	if p == "" {
+	switch {
+	case p == "":
 		return "/"
+	case service == serviceS3:
+		return escape(u.Path, true)
 	}
 	return escape(p, true)
 }
