@@ -191,9 +191,13 @@ func (p *Proxy) swapGroups(pl *plan) {
 			delete(p.groups, arn)
 		} else {
 			p.groups[arn] = next
+			p.registry.Configure(arn, next.config)
 		}
 		if old == nil {
 			continue
+		}
+		for _, s := range old.sets {
+			s.Retire()
 		}
 		for _, e := range old.endpoints {
 			if next.has(e) {

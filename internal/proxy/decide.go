@@ -27,8 +27,7 @@ type forwarding struct {
 
 	host, target []byte // what the rule has made of the request's, nil: as they are
 
-	sticky *sticky    // nil: the client need not stay with the target group
-	mark   route.Mark // of the target group, with sticky
+	stay stay
 }
 
 // forward decides where a request goes that meets a rule which forwards; or the
@@ -39,9 +38,10 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 	if a.Stickiness > 0 && t.sticky == nil {
 		return f, 501
 	}
+	v := visit{sticky: t.sticky, request: r, head: head, now: at.now}
 	share := 0
 	if !a.Single() {
-		share = t.share(rule, head, r, at.now)
+		share = t.share(rule, &v)
 	}
 	if share < 0 {
 		return f, 503
@@ -50,35 +50,56 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 	if f.group.version != snapshot.HTTP1 {
 		return f, 501
 	}
-	if a.Stickiness > 0 {
-		f.sticky, f.mark = t.sticky, a.Shares[share].Mark
-	}
 	if rule.Rewrites() {
 		var ok bool
 		if f.host, f.target, ok = rule.Rewrite(head, r); !ok {
 			return f, 500
 		}
 	}
-	i := f.group.balance.Pick()
+	mark, i := a.Shares[share].Mark, -1
+	if f.group.places != nil {
+		i = v.target(f.group, mark)
+	}
+	stayed := i >= 0
+	if !stayed {
+		i = f.group.balance.Pick(at.now)
+	}
 	if i < 0 {
 		return f, 503
 	}
 	f.endpoint = f.group.endpoints[i]
 	f.endpoint.target.Begin()
+	if a.Stickiness > 0 || f.group.places != nil {
+		f.stay = stay{sticky: t.sticky, withGroup: a.Stickiness > 0, group: mark, stayed: stayed}
+		if f.group.places != nil {
+			f.stay.with, f.stay.target = &f.group.stay, f.endpoint.ref
+			f.stay.foreign = f.group.stay.Cookie != "" && at.tls != nil && wantsSameSite(head, r)
+		}
+	}
 	return f, 0
 }
 
 // share returns which of an action's target groups a request goes to: the one that
 // its client stays with, unless no request can go there any more, or the next one
 // by weight; -1 for none.
-func (t *table) share(rule *route.Rule, head []byte, r *http1.Request, now time.Time) int {
+func (t *table) share(rule *route.Rule, v *visit) int {
 	a := &rule.Action
 	if a.Stickiness > 0 {
-		if i := t.sticky.share(a, r, head, now); i >= 0 && !t.groups[a.Shares[i].Group].balance.Empty() {
+		if i := v.share(a); i >= 0 && !t.groups[a.Shares[i].Group].balance.Empty() {
 			return i
 		}
 	}
 	return a.Choose(t.cursors[rule.Index].Add(1) - 1)
+}
+
+// answered counts a response of the target's, and failed what is answered by us
+// because there is none.
+func (f *forwarding) answered(status int) { f.endpoint.target.Ended(status >= 500) }
+
+func (f *forwarding) failed(status int) {
+	if status >= 500 { // otherwise the client has
+		f.endpoint.target.Ended(true)
+	}
 }
 
 // appendRequest appends the request's head as the target gets it.
@@ -96,10 +117,10 @@ func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.R
 }
 
 // appendFields appends what a response of the target has of the load balancer's
-// own.
-func (f *forwarding) appendFields(dst []byte, now time.Time) []byte {
-	if f.sticky != nil {
-		dst = f.sticky.appendCookies(dst, f.mark, now)
+// own. head is the response's.
+func (f *forwarding) appendFields(dst, head []byte, r *http1.Response, now time.Time) []byte {
+	if f.stay.sticky != nil {
+		dst = f.stay.appendCookies(dst, head, r, now)
 	}
 	return dst
 }

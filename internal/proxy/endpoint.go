@@ -23,6 +23,7 @@ type endpointKey struct {
 // It outlives the assignments that name the target.
 type endpoint struct {
 	key    endpointKey
+	ref    targetRef
 	target *balance.Target
 	proxy  *Proxy
 	tls    *tls.Config // nil: cleartext
@@ -43,8 +44,10 @@ type targetConn struct {
 	until    time.Time // while idle: when it is closed
 }
 
-func (p *Proxy) newEndpoint(k endpointKey) *endpoint {
-	e := &endpoint{key: k, proxy: p, target: p.registry.Target(k.Key), active: map[*targetConn]struct{}{}, pools: make([]loopPool, p.loops.count())}
+// newEndpoint makes a target's endpoint; first says that the target is among the
+// first of its group.
+func (p *Proxy) newEndpoint(k endpointKey, first bool) *endpoint {
+	e := &endpoint{key: k, ref: refOf(k.Key), proxy: p, target: p.registry.Target(k.Key, first), active: map[*targetConn]struct{}{}, pools: make([]loopPool, p.loops.count())}
 	if k.tls {
 		e.tls = &tls.Config{
 			// ALB doesn't validate the certificates of targets: they are reached

@@ -28,6 +28,9 @@ type group struct {
 	balance   *balance.Group
 	endpoints []*endpoint // beside the balance's targets
 	meter     *meter.Meter
+
+	stay   snapshot.TargetStickiness // with a target
+	places map[targetRef]int         // in endpoints; nil: clients don't stay with one
 }
 
 // exchange is one request forwarded and its response.
@@ -68,8 +71,10 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, o
 
 	n, status := x.send(out)
 	if status != 0 {
+		x.failed(status)
 		return x.fail(t, status, out)
 	}
+	x.answered(x.response.Status)
 	// From here on the head's bytes may be overwritten.
 	return x.receive(t, n, upgrade, out)
 }
@@ -280,7 +285,7 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 			return x.fail(t, 502, out)
 		}
 		now := time.Now()
-		x.fields = x.appendFields(x.fields[:0], now)
+		x.fields = x.appendFields(x.fields[:0], target.unread()[:n], &x.response, now)
 		*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, false, &http1.Delivery{Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: x.fields})
 		target.use(n)
 		if c.write(*out, x.timeout) == nil {
@@ -296,7 +301,7 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 	// next request; it learns now that there is none.
 	whole := x.upload == nil || x.upload.read.Load()
 	keep := !closes && whole && c.persists(now)
-	x.fields = x.appendFields(x.fields[:0], now)
+	x.fields = x.appendFields(x.fields[:0], target.unread()[:n], &x.response, now)
 	d := http1.Delivery{Body: to, Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: x.fields}
 	*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, x.isHead, &d)
 	target.use(n)

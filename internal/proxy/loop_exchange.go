@@ -224,11 +224,12 @@ func (x *loopExchange) respond(data []byte, n int) {
 	}
 	x.group.meter.Target(c.loop.index, x.response.Status)
 	x.group.meter.Observe(c.loop.index, c.loop.now-x.looked)
+	x.answered(x.response.Status)
 	now := c.loop.clock()
 	body := x.response.BodyTo(x.isHead)
 	to, closes := http1.Deliver(body, x.minor)
 	x.keeps = x.keeps && !closes && c.port.welcomes(c.born, c.maxAge, now)
-	c.loop.fields = x.appendFields(c.loop.fields[:0], now)
+	c.loop.fields = x.appendFields(c.loop.fields[:0], data[:n], &x.response, now)
 	d := http1.Delivery{Body: to, Close: !x.keeps, Keep: x.keeps, Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: c.loop.fields}
 	x.from, x.to, x.begun = body.Framing, to.Framing, true
 	x.decoder.Reset(body)
@@ -362,6 +363,7 @@ func (x *loopExchange) relaunch() {
 
 // fail answers a request that got no response.
 func (x *loopExchange) fail(status int) {
+	x.failed(status)
 	c := x.client
 	if t := x.target; t != nil {
 		x.target, t.x = nil, nil

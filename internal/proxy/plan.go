@@ -56,8 +56,10 @@ type targetGroup struct {
 	from      *snapshot.TargetGroup
 	endpoints []*endpoint // beside from.Targets, as the following
 	targets   []*balance.Target
-	draining  []bool
 	byAddr    map[netip.AddrPort]*endpoint
+	places    map[targetRef]int // in the above, by what cookies call them; nil where clients don't stay
+	config    balance.Config
+	sets      map[string]*balance.Set // by the zone of the nodes that use it, "" for all; guarded by Proxy.applying
 }
 
 // has says whether the endpoint is the target group's. A nil group has none.
@@ -184,6 +186,11 @@ func (pl *plan) planBalancer(arn string, b *balancer) error {
 	}
 	b.secured = map[string]*secure{}
 	pl.balancers[arn] = b
+	for _, g := range b.groups {
+		if b.sticky == nil && pl.group(g).from.Stickiness.Duration > 0 {
+			pl.proxy.log.Warn("clients don't stay with their targets: there is no key for cookies that this host can open", "load balancer", arn, "target group", g)
+		}
+	}
 	for _, n := range b.nodes {
 		if at, ok := pl.bound(n.ID); ok {
 			pl.nodes[n.ID] = pl.planNode(n, at, b)
@@ -253,7 +260,10 @@ func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodeP
 		g := pl.group(arn)
 		groups[i] = &group{
 			version: g.from.ProtocolVersion, secure: g.from.Protocol == snapshot.HTTPS, endpoints: g.endpoints, meter: np.meters[arn],
-			balance: balance.NewGroup(pl.proxy.registry, g.targets, g.draining, cursor(arn)),
+			balance: balance.NewGroup(g.set(n.Zone), cursor(arn)),
+		}
+		if b.sticky != nil {
+			groups[i].stay, groups[i].places = g.from.Stickiness, g.places
 		}
 	}
 	host := []byte(b.from.DNSName)
@@ -327,18 +337,56 @@ func (p *Proxy) planGroup(g *snapshot.TargetGroup) *targetGroup {
 		p.log.Warn("requests for the target group are answered 501: its protocol version is not spoken to targets (use one with HTTP1)",
 			"target group", g.ARN, "protocol version", g.ProtocolVersion)
 	}
-	out := &targetGroup{from: g, byAddr: make(map[netip.AddrPort]*endpoint, len(g.Targets))}
-	for _, t := range g.Targets {
+	out := &targetGroup{from: g, byAddr: make(map[netip.AddrPort]*endpoint, len(g.Targets)), config: planBalance(g.Balancing), sets: map[string]*balance.Set{}}
+	if g.Stickiness.Duration > 0 {
+		out.places = make(map[targetRef]int, len(g.Targets))
+	}
+	first := old == nil || !slices.ContainsFunc(old.from.Targets, func(t snapshot.Target) bool { return !t.Draining })
+	for i, t := range g.Targets {
 		k := endpointKey{balance.Key{Group: g.ARN, Addr: t.AddrPort()}, g.Protocol == snapshot.HTTPS}
 		var e *endpoint
 		if old != nil {
 			e = old.byAddr[k.Addr]
 		}
 		if e == nil || e.key != k {
-			e = p.newEndpoint(k)
+			e = p.newEndpoint(k, first)
 		}
 		out.byAddr[k.Addr] = e
-		out.endpoints, out.targets, out.draining = append(out.endpoints, e), append(out.targets, e.target), append(out.draining, t.Draining)
+		out.endpoints, out.targets = append(out.endpoints, e), append(out.targets, e.target)
+		if out.places != nil {
+			out.places[e.ref] = i
+		}
 	}
 	return out
+}
+
+// planBalance is how a target group's requests are shared out.
+func planBalance(b snapshot.Balancing) balance.Config {
+	c := balance.Config{Mitigation: b.AnomalyMitigation, SlowStart: b.SlowStart, Healthy: balance.Threshold(b.MinimumHealthy)}
+	switch b.Algorithm {
+	case snapshot.LeastOutstanding:
+		c.Algorithm = balance.LeastOutstanding
+	case snapshot.WeightedRandom:
+		c.Algorithm = balance.WeightedRandom
+	case snapshot.RoundRobin:
+	}
+	return c
+}
+
+// set returns what the nodes of a zone choose from: the targets that don't drain,
+// and, where the group doesn't cross zones, aren't in another one.
+func (g *targetGroup) set(zone string) *balance.Set {
+	if !g.from.Balancing.ZoneOnly {
+		zone = ""
+	}
+	s := g.sets[zone]
+	if s == nil {
+		usable := make([]bool, len(g.targets))
+		for i, t := range g.from.Targets {
+			usable[i] = !t.Draining && (zone == "" || t.Zone == zone || t.Zone == "" || t.Zone == snapshot.AnyZone)
+		}
+		s = balance.NewSet(g.targets, usable, g.config)
+		g.sets[zone] = s
+	}
+	return s
 }

@@ -146,7 +146,7 @@ func dialTCP(ctx context.Context, target netip.AddrPort) (net.Conn, error) {
 // are ignored. A target begins as snapshot.TargetInitial.
 func (p *Proxy) SetHealth(targetGroupARN string, target netip.AddrPort, state snapshot.TargetState) {
 	if t := p.registry.Lookup(balance.Key{Group: targetGroupARN, Addr: target}); t != nil {
-		t.SetEligible(state == snapshot.TargetHealthy || state == snapshot.TargetUnavailable)
+		t.SetEligible(state == snapshot.TargetHealthy || state == snapshot.TargetUnavailable, time.Now())
 	}
 }
 
@@ -156,6 +156,15 @@ func (p *Proxy) InFlight(targetGroupARN string, target netip.AddrPort) int {
 		return t.InFlight()
 	}
 	return 0
+}
+
+// Anomaly says whether requests fail at a target markedly more often than at its
+// peers, and whether it gets fewer for it.
+func (p *Proxy) Anomaly(targetGroupARN string, target netip.AddrPort) (anomalous, mitigated bool) {
+	if t := p.registry.Lookup(balance.Key{Group: targetGroupARN, Addr: target}); t != nil {
+		return t.Anomalous(), t.Mitigated()
+	}
+	return false, false
 }
 
 // Status returns the nodes that have been given to Apply with an address, and
@@ -239,14 +248,19 @@ func (p *Proxy) Close(ctx context.Context) {
 	p.wg.Wait()
 }
 
-// sweep closes what has been idle or closing for too long, until Close.
+// sweep closes what has been idle or closing for too long, and has it looked at how
+// requests end, until Close.
 func (p *Proxy) sweep() {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
+	observe := time.NewTicker(balance.ObserveInterval)
+	defer observe.Stop()
 	for {
 		select {
 		case <-p.ctx.Done():
 			return
+		case <-observe.C:
+			p.registry.Observe()
 		case now := <-tick.C:
 			endpoints, former := p.sweepable()
 			for _, e := range endpoints {

@@ -192,7 +192,45 @@ type TargetGroup struct {
 	ProtocolVersion     ProtocolVersion `json:",omitempty"`
 	DeregistrationDelay time.Duration
 	HealthCheck         HealthCheck
-	Targets             []Target // by address, then port
+	Balancing           Balancing        `json:",omitzero"`
+	Stickiness          TargetStickiness `json:",omitzero"`
+	Targets             []Target         // by address, then port
+}
+
+// Algorithm is how the target of a request is chosen (ELBv2 attribute
+// load_balancing.algorithm.type).
+type Algorithm string
+
+// The algorithms.
+const (
+	RoundRobin       Algorithm = "" // also the one of assignments that name none
+	LeastOutstanding Algorithm = "least_outstanding_requests"
+	WeightedRandom   Algorithm = "weighted_random"
+)
+
+// Balancing is how a target group's requests are shared out.
+type Balancing struct {
+	Algorithm         Algorithm     `json:",omitempty"`
+	AnomalyMitigation bool          `json:",omitempty"` // WeightedRandom: targets that fail more than others get less
+	SlowStart         time.Duration `json:",omitempty"` // RoundRobin: of targets that get healthy; 0: none
+	ZoneOnly          bool          `json:",omitempty"` // a node sends to targets of its own zone alone
+
+	// Below MinimumHealthy a node sends to all targets, healthy or not, and with
+	// none healthy in any case.
+	MinimumHealthy Threshold `json:",omitzero"`
+}
+
+// Threshold is how many targets must be healthy; a zero asks for none.
+type Threshold struct {
+	Count   int `json:",omitempty"`
+	Percent int `json:",omitempty"` // of those registered
+}
+
+// TargetStickiness is how long a client stays with a target since it was last
+// answered; the zero value: each request goes by itself.
+type TargetStickiness struct {
+	Duration time.Duration `json:",omitempty"`
+	Cookie   string        `json:",omitempty"` // of the application, which begins the stay; "": none, the first response does
 }
 
 // HealthCheck is how a target group's targets are probed (ELBv2 CreateTargetGroup).
@@ -212,9 +250,12 @@ type HealthCheck struct {
 type Target struct {
 	Addr     netip.Addr
 	Port     uint16
-	Zone     string // "" or "all": any zone
+	Zone     string // "" or AnyZone: any zone
 	Draining bool   // deregistered: finishes its requests, gets no new one
 }
+
+// AnyZone is a target's zone that stands for all.
+const AnyZone = "all"
 
 // AddrPort returns the address that a request is sent to.
 func (t Target) AddrPort() netip.AddrPort { return netip.AddrPortFrom(t.Addr, t.Port) }

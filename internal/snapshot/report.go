@@ -81,6 +81,9 @@ type TargetStatus struct {
 	Reason         string // ELBv2 TargetHealth.Reason, "" when healthy
 	Description    string // ELBv2 TargetHealth.Description
 	InFlight       int    // requests under way to it
+
+	Anomalous bool `json:",omitempty"` // requests fail at it markedly more often than at its peers
+	Mitigated bool `json:",omitempty"` // it gets fewer for it
 }
 
 // Key names the target.

@@ -3,7 +3,7 @@ package balance
 import (
 	"net/netip"
 	"sync"
-	"sync/atomic"
+	"time"
 )
 
 // Key names a target of a target group.
@@ -12,54 +12,38 @@ type Key struct {
 	Addr  netip.AddrPort
 }
 
-// Target is what is known of one target, whatever assignment names it.
-type Target struct {
-	registry *Registry
-	eligible atomic.Bool
-	inFlight atomic.Int64
-}
-
-// Eligible says whether the target may get requests: it is healthy, or not
-// checked at all.
-func (t *Target) Eligible() bool { return t.eligible.Load() }
-
-// SetEligible says whether the target may get requests.
-func (t *Target) SetEligible(eligible bool) {
-	if t.eligible.Swap(eligible) != eligible {
-		t.registry.epoch.Add(1)
-	}
-}
-
-// Begin and End count a request under way.
-func (t *Target) Begin() { t.inFlight.Add(1) }
-
-// End ends what Begin began.
-func (t *Target) End() { t.inFlight.Add(-1) }
-
-// InFlight returns how many requests are under way.
-func (t *Target) InFlight() int { return int(t.inFlight.Load()) }
-
 // Registry holds what outlives assignments.
 type Registry struct {
-	epoch atomic.Uint64 // changes with the eligibility of any target
-
-	mu      sync.Mutex // guards the following
-	targets map[Key]*Target
+	mu      sync.Mutex // guards the following; taken before a roster's
+	rosters map[string]*roster
 }
 
 // NewRegistry returns an empty registry.
-func NewRegistry() *Registry {
-	return &Registry{targets: map[Key]*Target{}}
+func NewRegistry() *Registry { return &Registry{rosters: map[string]*roster{}} }
+
+func (r *Registry) roster(group string) *roster {
+	o := r.rosters[group]
+	if o == nil {
+		o = &roster{targets: map[netip.AddrPort]*Target{}}
+		r.rosters[group] = o
+	}
+	return o
 }
 
-// Target returns the target's entry, a new one that isn't eligible if there is none.
-func (r *Registry) Target(k Key) *Target {
+// Target returns the target's entry, a new one that isn't eligible if there is
+// none. A new one that is among the first of its group, registered before there was
+// any to compare with, has no slow start when it gets healthy.
+func (r *Registry) Target(k Key, first bool) *Target {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := r.targets[k]
+	o := r.roster(k.Group)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t := o.targets[k.Addr]
 	if t == nil {
-		t = &Target{registry: r}
-		r.targets[k] = t
+		t = &Target{roster: o, first: first}
+		t.weight.Store(whole)
+		o.targets[k.Addr] = t
 	}
 	return t
 }
@@ -68,7 +52,13 @@ func (r *Registry) Target(k Key) *Target {
 func (r *Registry) Lookup(k Key) *Target {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.targets[k]
+	o := r.rosters[k.Group]
+	if o == nil {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.targets[k.Addr]
 }
 
 // Forget takes the entry of a target that no assignment names any more out, and
@@ -77,9 +67,52 @@ func (r *Registry) Lookup(k Key) *Target {
 func (r *Registry) Forget(k Key) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t := r.targets[k]; t != nil && t.InFlight() > 0 {
+	o := r.rosters[k.Group]
+	if o == nil {
+		return true
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if t := o.targets[k.Addr]; t != nil && t.InFlight() > 0 {
 		return false
 	}
-	delete(r.targets, k)
+	if delete(o.targets, k.Addr); len(o.targets) == 0 {
+		delete(r.rosters, k.Group)
+	}
 	return true
+}
+
+// Configure says how the targets of a group are treated from now on, between the
+// requests: their slow start, and what follows from anomalies.
+func (r *Registry) Configure(group string, c Config) {
+	r.mu.Lock()
+	o := r.roster(group)
+	r.mu.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mitigates = c.Mitigation && c.Algorithm == WeightedRandom
+	if o.slowStart == c.SlowStart {
+		return
+	}
+	o.slowStart = c.SlowStart
+	if c.SlowStart == 0 {
+		for _, t := range o.targets {
+			t.ramp = time.Time{}
+		}
+	}
+	o.epoch.Add(1)
+}
+
+// Observe looks at how requests have ended since it last did, at every group; it is
+// to be called each ObserveInterval.
+func (r *Registry) Observe() {
+	r.mu.Lock()
+	rosters := make([]*roster, 0, len(r.rosters))
+	for _, o := range r.rosters {
+		rosters = append(rosters, o)
+	}
+	r.mu.Unlock()
+	for _, o := range rosters {
+		o.observe()
+	}
 }
