@@ -45,10 +45,10 @@ type Access struct {
 	Actions  string // that were done: "forward"
 	Redirect []byte // Location
 
-	Error          string // why the actions couldn't be done
-	Classification string // "Ambiguous"; "" of a compliant request
-	Reason         string // of the classification
-	ConnTrace      string // joins the line to that of its connection
+	Error          string    // why the actions couldn't be done
+	Classification string    // "Ambiguous"; "" of a compliant request
+	Reason         string    // of the classification
+	ConnTrace      ConnTrace // joins the line to that of its connection
 
 	TransformedHost, TransformedURI []byte
 	TransformStatus                 string
@@ -150,7 +150,7 @@ func (a *Access) AppendTo(dst []byte) []byte {
 	dst = appendQuoted(dst, a.Classification)
 	dst = appendQuoted(dst, a.Reason)
 	dst = append(dst, ' ')
-	dst = appendWord(dst, a.ConnTrace)
+	dst = appendConnTrace(dst, a.ConnTrace)
 	dst = appendQuoted(dst, a.TransformedHost)
 	dst = appendQuoted(dst, a.TransformedURI)
 	dst = appendQuoted(dst, a.TransformStatus)

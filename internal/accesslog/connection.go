@@ -22,7 +22,7 @@ type Connection struct {
 	Serial              string
 
 	Verify    string // "Success", "Failed:" and a code
-	ConnTrace string
+	ConnTrace ConnTrace
 	ELB       string // "app/NAME/ID"
 	Node      netip.Addr
 }
@@ -61,7 +61,7 @@ func (c *Connection) AppendTo(dst []byte) []byte {
 	dst = append(dst, ' ')
 	dst = appendWord(dst, c.Verify)
 	dst = append(dst, ' ')
-	dst = appendWord(dst, c.ConnTrace)
+	dst = appendConnTrace(dst, c.ConnTrace)
 	dst = append(dst, ' ')
 	dst = appendWord(dst, c.Exchange)
 	dst = append(dst, ' ')

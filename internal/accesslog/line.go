@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"strconv"
 	"time"
@@ -43,6 +44,16 @@ func appendWord(dst []byte, s string) []byte {
 		return append(dst, '-')
 	}
 	return append(dst, s...)
+}
+
+// ConnTrace names a connection, in all that is logged of it.
+type ConnTrace [16]byte
+
+func appendConnTrace(dst []byte, t ConnTrace) []byte {
+	if t == (ConnTrace{}) {
+		return append(dst, '-')
+	}
+	return hex.AppendEncode(append(dst, "TID_"...), t[:])
 }
 
 const hexDigits = "0123456789ABCDEF"

@@ -19,6 +19,8 @@ func at(s string) time.Time {
 	return t
 }
 
+var trace = accesslog.ConnTrace{0x5f, 0x0e, 0x1d, 0x2c, 0x3b, 0x4a, 0x59, 0x68, 0x77, 0x86, 0x95, 0x84, 0x73, 0x62, 0x51, 0x40}
+
 // example is a request with all that a line can say.
 func example() accesslog.Access {
 	return accesslog.Access{
@@ -31,7 +33,7 @@ func example() accesslog.Access {
 		TargetGroup: "arn:aws:elasticloadbalancing:eu-test-1:210987654321:targetgroup/cart/1a2b3c4d5e6f7081",
 		TraceID:     []byte("Root=1-6923a1bc-0a1b2c3d4e5f60718293a4b5"), Domain: "shop.example.test",
 		Certificate: "arn:aws:acm:eu-test-1:210987654321:certificate/3f2b8c1e-0000-4000-8000-5a6b7c8d9e0f",
-		Priority:    20, Actions: "forward", ConnTrace: "TID_5f0e1d2c3b4a59687786958473625140",
+		Priority:    20, Actions: "forward", ConnTrace: trace,
 	}
 }
 
@@ -69,7 +71,7 @@ func TestConnectionLines(t *testing.T) {
 	mutual := accesslog.Connection{
 		Time: at("2026-11-22T06:04:12.690114Z"), Client: netip.MustParseAddrPort("198.51.100.24:51514"), Port: 443, Protocol: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256",
 		Latency: 12 * time.Millisecond, Subject: "CN=till-7,O=Example Shop,C=NL", NotBefore: at("2026-01-01T00:00:00Z"), NotAfter: at("2027-01-01T00:00:00Z"), Serial: "0A1B2C",
-		Verify: "Success", ConnTrace: "TID_5f0e1d2c3b4a59687786958473625140", Exchange: "X25519MLKEM768", ELB: "app/shop/0f1e2d3c4b5a6978", Node: netip.MustParseAddr("203.0.113.17"),
+		Verify: "Success", ConnTrace: trace, Exchange: "X25519MLKEM768", ELB: "app/shop/0f1e2d3c4b5a6978", Node: netip.MustParseAddr("203.0.113.17"),
 	}
 	if diff := cmp.Diff(`2026-11-22T06:04:12.690114Z 198.51.100.24 51514 443 TLSv1.3 TLS_AES_128_GCM_SHA256 0.012 "CN=till-7,O=Example Shop,C=NL" NotBefore=2026-01-01T00:00:00Z;NotAfter=2027-01-01T00:00:00Z 0A1B2C Success TID_5f0e1d2c3b4a59687786958473625140 X25519MLKEM768 app/shop/0f1e2d3c4b5a6978 203.0.113.17`+"\n", string(mutual.AppendTo(nil))); diff != "" {
 		t.Errorf("with a client's certificate (-want +got)\n%s", diff)

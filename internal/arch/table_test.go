@@ -65,8 +65,10 @@ var allowed = map[string][]string{
 	"announce":      {},
 	"attach":        {"snapshot"},
 	"dnsserver":     {"snapshot"},
+	"accesslog":     {},
+	"logship":       {},
 	"health":        {"proxy/http1", "snapshot"},
-	"proxy":         {"proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot"},
+	"proxy":         {"accesslog", "proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot"},
 	"proxy/balance": {"snapshot"},
 	"proxy/http1":   {},
 	"proxy/meter":   {},
@@ -149,6 +151,6 @@ var restrictions = []restriction{
 
 // pure packages are functions over bytes and values: they do no input or
 // output, so nothing here that opens a file or a socket.
-var pure = []string{"arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot"}
+var pure = []string{"accesslog", "arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot"}
 
 var impure = []string{"net", "net/http", "os", "os/exec", "syscall"}

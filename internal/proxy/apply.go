@@ -162,7 +162,7 @@ func (p *Proxy) open(id string, np *nodePlan) map[uint16]*port {
 func (p *Proxy) swapNode(id string, np *nodePlan, opened map[uint16]*port) {
 	n := np.node
 	p.nodes[id] = n
-	n.phase, n.states, n.cursors = np.phase, np.states, np.cursors
+	n.phase, n.states, n.cursors, n.logs = np.phase, np.states, np.cursors, np.logs
 	n.groups.Store(&np.meters)
 	n.draining.Store(np.phase == snapshot.NodeDraining)
 	for number, t := range np.tables {

@@ -88,6 +88,8 @@ func (c *carrier) splice(from, to *net.TCPConn, w waiter) error {
 	step := min(c.decoder.Left()-1, kernelStep)
 	n, err := to.ReadFrom(&io.LimitedReader{R: from, N: step})
 	c.decoder.Skip(int(n))
+	c.from.came += n
+	c.to.went += n
 	c.from.note(int(n))
 	c.to.note(int(n))
 	switch {

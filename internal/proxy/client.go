@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/accesslog"
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 )
@@ -40,7 +41,8 @@ type client struct {
 	stream
 	port   *port
 	peer   netip.AddrPort
-	thread int     // that counts
+	thread int // that counts
+	trace  accesslog.ConnTrace
 	https  bool    // as the listener was when the connection was accepted
 	tls    session // with https, once the handshake is done
 	born   time.Time
@@ -49,6 +51,7 @@ type client struct {
 	active   atomic.Int64 // when the last byte came or went, since born
 	begun    time.Time    // when the first byte of the head under way came; zero: none has
 	request  http1.Request
+	status   int // of the answer of our own to it, 0: there is none
 	scratch  route.Scratch
 	exchange exchange
 
@@ -62,6 +65,7 @@ func newClient(p *port, conn net.Conn) *client {
 		at := a.AddrPort()
 		c.peer = netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
 	}
+	c.trace = p.table.Load().logs.newConnTrace()
 	c.carried = func(n int) { p.node.countBytes(c.thread, c.peer.Addr(), n) }
 	_, c.https = conn.(*tls.Conn)
 	c.exchange.client = c
@@ -103,6 +107,7 @@ func (c *client) serveRequest() bool {
 	c.request.Reset()
 	n, err := c.readHead()
 	now := time.Now()
+	was := c.went
 	c.touch(now)
 	out := outBuffers.Get().(*[]byte)
 	defer func() {
@@ -112,26 +117,35 @@ func (c *client) serveRequest() bool {
 		}
 	}()
 	t := c.port.table.Load()
-	if err != nil {
-		c.refuse(t, err, out)
-		return false
-	}
-	head := c.unread()[:n]
-	c.use(n)
-
-	at := arrival{peer: c.peer, now: now}
+	at := arrival{peer: c.peer, trace: c.trace, now: now}
 	if c.https {
 		at.tls = &c.tls
 	}
+	if err != nil {
+		c.refuse(t, &at, err, out)
+		return false
+	}
+	start := c.came - int64(len(c.unread()))
+	head := c.unread()[:n]
+	c.use(n)
+
 	rule := t.rules.Match(head, &c.request, c.peer.Addr(), &c.scratch)
 	c.port.node.countRequest(c.thread, rule, c.peer.Addr())
+	c.status = 0
+	e := t.entry(c.thread, &at, 0)
+	e.request(t, head, &c.request, rule)
+	defer func() {
+		if e != nil {
+			e.Received = c.came - int64(len(c.unread())) - start
+			e.end(time.Now(), c.status, c.went-was)
+		}
+	}()
 	if rule != nil && rule.Action.Kind == route.Forward {
-		return c.forward(t, rule, head, &at, out)
+		return c.forward(t, rule, head, &at, out, e)
 	}
 	keep := c.keepsAfterAnswer(now)
-	var status int
-	*out, status = t.appendAnswer((*out)[:0], rule, head, &c.request, &at, c.delivery(t.edits, keep, now))
-	c.port.node.countAnswer(c.thread, rule, status)
+	*out, c.status = t.appendAnswer((*out)[:0], rule, head, &c.request, &at, c.delivery(t.edits, keep, now), e)
+	c.port.node.countAnswer(c.thread, rule, c.status)
 	return c.answer(t, keep, *out)
 }
 
@@ -203,7 +217,7 @@ func (c *client) extend(now time.Time) error {
 }
 
 // refuse ends a connection whose request can't be read.
-func (c *client) refuse(t *table, err error, out *[]byte) {
+func (c *client) refuse(t *table, at *arrival, err error, out *[]byte) {
 	status := 0
 	if refusal, ok := errors.AsType[*http1.Refusal](err); ok {
 		status = refusal.Status
@@ -215,9 +229,11 @@ func (c *client) refuse(t *table, err error, out *[]byte) {
 	}
 	c.port.node.meter.ELB(c.thread, status)
 	*out = http1.AppendPage((*out)[:0], status, false, c.delivery(t.edits, false, time.Now()))
+	was, received := c.went, len(c.unread())
 	if c.write(*out, t.idleTimeout) == nil {
 		c.linger()
 	}
+	t.unreadable(c.thread, at, status, received, c.went-was)
 }
 
 // persists says whether another request is welcome after the present one.
@@ -241,6 +257,7 @@ func (c *client) delivery(e edits, keep bool, now time.Time) *http1.Delivery {
 func (c *client) answerPage(t *table, head []byte, status int, out *[]byte) bool {
 	now := time.Now()
 	keep := c.keepsAfterAnswer(now)
+	c.status = status
 	c.port.node.meter.ELB(c.thread, status)
 	*out = http1.AppendPage((*out)[:0], status, c.request.IsHead(head), c.delivery(t.edits, keep, now))
 	return c.answer(t, keep, *out)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/accesslog"
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 	"github.com/fairlead/fairlead/internal/snapshot"
@@ -13,9 +14,10 @@ import (
 
 // arrival is how a request came to us.
 type arrival struct {
-	peer netip.AddrPort
-	tls  *session // nil: in the clear, as the listener was when the connection was accepted
-	now  time.Time
+	peer  netip.AddrPort
+	trace accesslog.ConnTrace
+	tls   *session // nil: in the clear, as the listener was when the connection was accepted
+	now   time.Time
 }
 
 // forwarding is where a request goes, and what is said about it on the way there
@@ -103,7 +105,7 @@ func (f *forwarding) failed(status int) {
 }
 
 // appendRequest appends the request's head as the target gets it.
-func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.Request, at *arrival) []byte {
+func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.Request, at *arrival, e *entry) []byte {
 	hop := http1.Hop{
 		Client: at.peer, HTTPS: at.tls != nil, Port: t.port, Host: t.host, Time: at.now.Unix(), Upgrade: r.Upgrade(head),
 		Authority: f.host, Target: f.target, Edits: f.edits.requests,
@@ -113,7 +115,9 @@ func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.R
 	}
 	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
 	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())
-	return http1.AppendRequest(dst, head, r, &hop)
+	dst = http1.AppendRequest(dst, head, r, &hop)
+	e.forwarded(f, hop.Trace.Of(dst))
+	return dst
 }
 
 // appendFields appends what a response of the target has of the load balancer's
@@ -127,7 +131,7 @@ func (f *forwarding) appendFields(dst, head []byte, r *http1.Response, now time.
 
 // appendAnswer appends what a request is answered with that isn't forwarded, and
 // returns the status. A nil rule is none.
-func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1.Request, at *arrival, d *http1.Delivery) ([]byte, int) {
+func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1.Request, at *arrival, d *http1.Delivery, e *entry) ([]byte, int) {
 	isHead := r.IsHead(head)
 	if rule == nil {
 		return http1.AppendPage(dst, 503, isHead, d), 503
@@ -139,6 +143,9 @@ func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1
 		location := a.AppendLocation(nil, head, r, route.Arrival{Host: t.host, Port: t.port, HTTPS: at.tls != nil})
 		if len(location) > route.MaxLocation {
 			return http1.AppendPage(dst, 507, isHead, d), 507
+		}
+		if e != nil {
+			e.Redirect = e.keep(location)
 		}
 		return http1.AppendRedirect(dst, a.RedirectStatus(), location, isHead, d), a.RedirectStatus()
 	case route.Forward, route.Unsupported:

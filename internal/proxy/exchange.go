@@ -44,6 +44,7 @@ type exchange struct {
 	upload   *upload // nil if the request's body went with its head
 	stopped  atomic.Bool
 	fields   []byte // room for what we add to the response
+	entry    *entry
 
 	dispatched time.Time
 
@@ -52,7 +53,7 @@ type exchange struct {
 
 // forward sends the request to a target and the response back. It returns
 // whether the client's connection goes on.
-func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, out *[]byte) bool {
+func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, out *[]byte, e *entry) bool {
 	f, status := t.forward(rule, head, &c.request, at)
 	if status != 0 {
 		return c.answerPage(t, head, status, out)
@@ -63,11 +64,12 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, o
 	x := &c.exchange
 	x.forwarding, x.timeout, x.upload = f, t.idleTimeout, nil
 	x.stopped.Store(false)
+	x.entry = e
 	x.dispatched = at.now
 	x.isHead = c.request.IsHead(head)
 	x.again = c.request.Body.Empty() && c.request.Idempotent(head)
 	upgrade := c.request.Upgrade(head) != nil
-	*out = f.appendRequest((*out)[:0], t, head, &c.request, at)
+	*out = f.appendRequest((*out)[:0], t, head, &c.request, at, e)
 
 	n, status := x.send(out)
 	if status != 0 {
@@ -101,6 +103,7 @@ func (x *exchange) send(out *[]byte) (n, status int) {
 			}
 		}
 		n, err := 0, x.sendRequest(out)
+		x.entry.dispatched(time.Now())
 		if err == nil {
 			if n, err = x.readHead(); err == nil {
 				return n, 0
@@ -261,6 +264,7 @@ func (x *exchange) fail(t *table, status int, out *[]byte) bool {
 	}
 	now := time.Now()
 	keep := c.request.Body.Empty() && c.persists(now)
+	c.status = status
 	c.port.node.meter.ELB(c.thread, status)
 	*out = http1.AppendPage((*out)[:0], status, x.isHead, c.delivery(x.edits, keep, now))
 	if c.write(*out, x.timeout) != nil {
@@ -285,6 +289,8 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 			return x.fail(t, 502, out)
 		}
 		now := time.Now()
+		x.entry.responded(now, 101)
+		x.entry.tunnelled()
 		x.fields = x.appendFields(x.fields[:0], target.unread()[:n], &x.response, now)
 		*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, false, &http1.Delivery{Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: x.fields})
 		target.use(n)
@@ -297,6 +303,7 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 	from := x.response.BodyTo(x.isHead)
 	to, closes := http1.Deliver(from, c.request.Minor)
 	now := time.Now()
+	x.entry.responded(now, x.response.Status)
 	// A client whose body hasn't been read to its end can't be told from its
 	// next request; it learns now that there is none.
 	whole := x.upload == nil || x.upload.read.Load()

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/accesslog"
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 )
@@ -36,6 +37,8 @@ type loopClient struct {
 	x      *loopExchange // the request under way
 	tls    *channel      // nil: in the clear
 	thrown int           // bytes that came while lingering
+	went   int64         // bytes that were sent, as the client has them without TLS
+	trace  accesslog.ConnTrace
 	held   int           // of the loop's memory, as of the last tally
 	stuck  time.Duration // since when the client hasn't taken all of unsent
 
@@ -79,6 +82,8 @@ func newLoopClient(p *port, fd int, peer netip.AddrPort) *loopClient {
 func (l *loop) adopt(c *loopClient) {
 	c.loop, c.active = l, l.now
 	c.timer = timer{slot: -1, owner: c}
+	t := c.port.table.Load()
+	c.trace = t.logs.newConnTrace()
 	// Nothing is asked of the descriptor before: what has come meanwhile is told.
 	if err := l.add(c.fd, c); err != nil {
 		l.proxy.log.Error("connection not carried", "error", err)
@@ -89,12 +94,13 @@ func (l *loop) adopt(c *loopClient) {
 		return
 	}
 	c.writable = true
-	if s := c.port.table.Load().tls; s != nil {
+	if s := t.tls; s != nil {
 		c.tls = newChannel(s.config, c.peer)
 		c.state = shaking
 		l.wheel.set(&c.timer, l.now+handshakeTimeout)
 		return
 	}
+	t.connected(l.index, c.peer, c.trace, nil, 0, l.clock())
 	c.await()
 	if c.port.closing.Load() {
 		c.closeIfIdle()
@@ -248,7 +254,9 @@ func (c *loopClient) gathered() ([]byte, *http1.Request, bool) {
 			return nil, nil, false
 		}
 	}
-	c.port.node.countBytes(c.loop.index, c.peer.Addr(), len(data))
+	if c.tls == nil {
+		c.port.node.countBytes(c.loop.index, c.peer.Addr(), len(data))
+	}
 	if in != nil {
 		in.bytes = append(in.bytes, data...)
 		return in.bytes, &in.request, true
@@ -325,16 +333,18 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 	}
 	size := n + int(r.Body.Length)
 	l := c.loop
-	at := arrival{peer: c.peer, now: l.clock()}
+	at := arrival{peer: c.peer, trace: c.trace, now: l.clock()}
 	if c.tls != nil {
 		at.tls = &c.tls.session
 	}
 	rule := t.rules.Match(head, r, c.peer.Addr(), &l.scratch)
 	c.port.node.countRequest(l.index, rule, c.peer.Addr())
+	e := t.entry(l.index, &at, size)
+	e.request(t, head, r, rule)
+	was, status := c.went, 0
 	keep := c.port.persists(r, c.born, c.maxAge, at.now)
 	if rule != nil && rule.Action.Kind == route.Forward {
-		status := c.forward(t, rule, data[:size], head, r, &at)
-		if status == 0 {
+		if status = c.forward(t, rule, data[:size], head, r, &at, e); status == 0 {
 			if c.state != dropped {
 				c.keepRest(data[size:])
 			}
@@ -343,12 +353,12 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 		c.port.node.meter.ELB(l.index, status)
 		l.out = http1.AppendPage(l.out[:0], status, r.IsHead(head), c.delivery(t.edits, keep, at.now))
 	} else {
-		var status int
-		l.out, status = t.appendAnswer(l.out[:0], rule, head, r, &at, c.delivery(t.edits, keep, at.now))
+		l.out, status = t.appendAnswer(l.out[:0], rule, head, r, &at, c.delivery(t.edits, keep, at.now), e)
 		c.port.node.countAnswer(l.index, rule, status)
 	}
 	c.keepRest(data[size:])
 	c.send(l.out)
+	e.end(at.now, status, c.went-was)
 	if c.state == dropped {
 		return true
 	}
@@ -379,14 +389,26 @@ func (c *loopClient) refuse(err error) {
 func (c *loopClient) giveUp(status int) {
 	l := c.loop
 	c.port.node.meter.ELB(l.index, status)
-	l.out = http1.AppendPage(l.out[:0], status, false, c.delivery(c.port.table.Load().edits, false, l.clock()))
-	if c.send(l.out); c.state != dropped {
+	t := c.port.table.Load()
+	was := c.went
+	l.out = http1.AppendPage(l.out[:0], status, false, c.delivery(t.edits, false, l.clock()))
+	c.send(l.out)
+	at, received := arrival{peer: c.peer, trace: c.trace, now: l.clock()}, 0
+	if c.tls != nil {
+		at.tls = &c.tls.session
+	}
+	if c.in != nil {
+		received = len(c.in.bytes)
+	}
+	t.unreadable(l.index, &at, status, received, c.went-was)
+	if c.state != dropped {
 		c.end(parting)
 	}
 }
 
 // send writes to the client; what it doesn't take at once goes when it can.
 func (c *loopClient) send(b []byte) {
+	c.went += int64(len(b))
 	c.port.node.countBytes(c.loop.index, c.peer.Addr(), len(b))
 	if c.tls != nil {
 		b = c.tls.seal(b, c.loop.sealed[:0])
@@ -566,7 +588,7 @@ func (c *loopClient) hand(data []byte) {
 		conn = c.tls.conn
 	}
 	s := newClient(c.port, conn)
-	s.born, s.maxAge = c.born, c.maxAge
+	s.born, s.maxAge, s.trace = c.born, c.maxAge, c.trace
 	s.buf = make([]byte, max(headBuffer, len(data)))
 	s.w = copy(s.buf, data)
 	c.release()

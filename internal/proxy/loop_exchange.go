@@ -32,7 +32,9 @@ type loopExchange struct {
 
 	response http1.Response
 	decoder  http1.Decoder
-	pipe     *pipe         // of the body, while the kernel passes it on
+	pipe     *pipe // of the body, while the kernel passes it on
+	entry    *entry
+	was      int64         // client.went, when it was begun
 	from, to http1.Framing // of the body, as it comes and as it goes on
 	begun    bool          // the response is on its way to the client
 
@@ -47,7 +49,7 @@ type loopExchange struct {
 
 // forward begins to forward a request, head and body, and returns 0, or the
 // status to answer with instead.
-func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *http1.Request, at *arrival) (status int) {
+func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *http1.Request, at *arrival, e *entry) (status int) {
 	f, status := t.forward(rule, head, r, at)
 	if status != 0 {
 		return status
@@ -56,10 +58,11 @@ func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *h
 	f.group.meter.Add(l.index, meter.Requests, 1)
 	x := l.exchange()
 	x.forwarding, x.client, x.timeout = f, c, t.idleTimeout
+	x.entry, x.was = e, c.went
 	x.isHead, x.minor, x.keeps, x.bodiless = r.IsHead(head), r.Minor, r.KeepAlive(), r.Body.Empty()
 	x.again = x.bodiless && r.Idempotent(head)
 	x.looked = l.now
-	x.request = f.appendRequest(x.request[:0], t, head, r, at)
+	x.request = f.appendRequest(x.request[:0], t, head, r, at, e)
 	x.request = append(x.request, data[len(head):]...)
 	c.x, c.state = x, answering
 	l.wheel.set(&c.timer, l.now+min(watchInterval, x.timeout))
@@ -116,6 +119,9 @@ func (x *loopExchange) proceed() {
 	}
 	if x.sent < len(x.request) {
 		x.sent = len(x.request) - len(t.write(x.request[x.sent:]))
+	}
+	if x.entry != nil && x.sent == len(x.request) {
+		x.entry.dispatched(x.client.loop.clock())
 	}
 	c := x.client
 	if x.pipe != nil && !c.writable {
@@ -226,6 +232,7 @@ func (x *loopExchange) respond(data []byte, n int) {
 	x.group.meter.Observe(c.loop.index, c.loop.now-x.looked)
 	x.answered(x.response.Status)
 	now := c.loop.clock()
+	x.entry.responded(now, x.response.Status)
 	body := x.response.BodyTo(x.isHead)
 	to, closes := http1.Deliver(body, x.minor)
 	x.keeps = x.keeps && !closes && c.port.welcomes(c.born, c.maxAge, now)
@@ -305,6 +312,7 @@ func (x *loopExchange) finish(reusable bool) {
 	}
 	c := x.client
 	keep := x.keeps
+	x.log(0)
 	x.release()
 	if !keep {
 		c.end(closing)
@@ -374,8 +382,11 @@ func (x *loopExchange) fail(status int) {
 	keep := x.bodiless && x.keeps && c.port.welcomes(c.born, c.maxAge, now)
 	out := http1.AppendPage(c.loop.out[:0], status, x.isHead, c.delivery(x.edits, keep, now))
 	c.loop.out = out[:0]
+	e, was := x.entry, x.was
 	x.release()
-	if c.send(out); c.state == dropped {
+	c.send(out)
+	e.end(now, status, c.went-was)
+	if c.state == dropped {
 		return
 	}
 	if !keep {
@@ -422,7 +433,16 @@ func (x *loopExchange) abandon() {
 		x.target, t.x = nil, nil
 		t.close()
 	}
+	x.log(0)
 	x.release()
+}
+
+// log writes the line of the exchange. status is that of an answer of our own.
+func (x *loopExchange) log(status int) {
+	if e := x.entry; e != nil {
+		x.entry = nil
+		e.end(x.client.loop.clock(), status, x.client.went-x.was)
+	}
 }
 
 // release gives the exchange back to the loop.

@@ -92,6 +92,7 @@ func (x *loopExchange) splice() bool {
 		case 0:
 			c.touch()
 			c.port.node.countBytes(c.loop.index, c.peer.Addr(), n)
+			c.went += int64(n)
 			p.held -= n
 		case syscall.EAGAIN:
 			c.writable = false

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"net"
 	"net/netip"
 	"syscall"
-	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/meter"
 )
@@ -159,94 +157,6 @@ func (ch *channel) release() {
 	}
 }
 
-// memory is the net.Conn below a channel's TLS. in is what has come, out what is
-// due. When the connection is handed over it is but a way to the one that follows.
-type memory struct {
-	in, out []byte
-	park    func() bool // during the handshake: waits for more; false: there won't be any
-	below   net.Conn    // since it was handed over
-	peer    netip.AddrPort
-}
-
-// errDry is what a Read gets while there is nothing to read.
-var errDry net.Error = dry{}
-
-type dry struct{}
-
-func (dry) Error() string   { return "nothing has come" }
-func (dry) Timeout() bool   { return true }
-func (dry) Temporary() bool { return true }
-
-func (m *memory) Read(b []byte) (int, error) {
-	for len(m.in) == 0 {
-		switch {
-		case m.below != nil:
-			return m.below.Read(b)
-		case m.park == nil:
-			return 0, errDry
-		case !m.park():
-			return 0, net.ErrClosed
-		}
-	}
-	n := copy(b, m.in)
-	m.in = m.in[n:]
-	return n, nil
-}
-
-func (m *memory) Write(b []byte) (int, error) {
-	if m.below != nil {
-		return m.below.Write(b)
-	}
-	m.out = append(m.out, b...)
-	return len(b), nil
-}
-
-// Close implements net.Conn; the loop closes its descriptor itself.
-func (m *memory) Close() error {
-	if m.below != nil {
-		return m.below.Close()
-	}
-	return nil
-}
-
-// NetConn returns what is below TLS, for what a wire can't do.
-func (m *memory) NetConn() net.Conn { return m.below }
-
-// LocalAddr implements net.Conn. Nobody asks on a loop.
-func (m *memory) LocalAddr() net.Addr {
-	if m.below != nil {
-		return m.below.LocalAddr()
-	}
-	return &net.TCPAddr{}
-}
-
-// RemoteAddr implements net.Conn.
-func (m *memory) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(m.peer) }
-
-// SetDeadline implements net.Conn. On a loop nothing waits.
-func (m *memory) SetDeadline(t time.Time) error {
-	if m.below != nil {
-		return m.below.SetDeadline(t)
-	}
-	return nil
-}
-
-// SetReadDeadline implements net.Conn.
-func (m *memory) SetReadDeadline(t time.Time) error {
-	if m.below != nil {
-		return m.below.SetReadDeadline(t)
-	}
-	return nil
-}
-
-// SetWriteDeadline implements net.Conn.
-func (m *memory) SetWriteDeadline(t time.Time) error {
-	if m.below != nil {
-		return m.below.SetWriteDeadline(t)
-	}
-	return nil
-}
-
 // shake goes on with the handshake of a client's connection; true when it is over.
 func (c *loopClient) shake() bool {
 	l := c.loop
@@ -283,6 +193,7 @@ func (c *loopClient) shake() bool {
 			return true
 		}
 		c.tls.session = sessionOf(c.tls.conn)
+		c.port.table.Load().connected(l.index, c.peer, c.trace, &c.tls.session, l.now-c.active, l.clock())
 		c.touch()
 		c.await()
 		// What has come with the handshake's end isn't on the socket any more.
@@ -300,6 +211,7 @@ func (c *loopClient) shake() bool {
 // unshaken notes why there is no connection.
 func (c *loopClient) unshaken(err error) {
 	c.port.node.meter.Add(c.loop.index, meter.TLSErrors, 1)
+	c.port.table.Load().connected(c.loop.index, c.peer, c.trace, new(session), -1, c.loop.clock())
 	c.loop.proxy.log.Debug("TLS handshake failed", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)
 }
 
@@ -324,6 +236,9 @@ func (c *loopClient) open(in []byte) ([]byte, bool) {
 	case err != nil:
 		c.drop()
 		return nil, false
+	}
+	if len(text) > 0 {
+		c.port.node.countBytes(l.index, c.peer.Addr(), len(text))
 	}
 	return text, true
 }

@@ -25,6 +25,7 @@ type node struct {
 	cursors map[string]*atomic.Uint64 // places of round robin, by ARN of target group or rule; guarded by Proxy.applying
 
 	meter  *meter.Meter
+	logs   *logs                                   // nil: nothing is logged
 	groups atomic.Pointer[map[string]*meter.Meter] // of target groups, by ARN; never changes
 
 	draining atomic.Bool    // phase, for readers without the lock

@@ -90,6 +90,7 @@ type nodePlan struct {
 	zone     string
 	cursors  map[string]*atomic.Uint64
 	meters   map[string]*meter.Meter // of target groups, by ARN
+	logs     *logs                   // nil: nothing is logged
 	node     *node                   // that it becomes
 }
 
@@ -255,6 +256,7 @@ func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodeP
 	}
 	cursor := pl.proxy.cursors(n.ID, np)
 	pl.proxy.meters(n.ID, np, b.groups)
+	np.logs = pl.proxy.openLogs(b.from, n)
 	groups := make([]*group, len(b.groups))
 	for i, arn := range b.groups {
 		g := pl.group(arn)
@@ -282,7 +284,7 @@ func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodeP
 			}
 		}
 		t := &table{
-			rules: b.rules[i], groups: groups, port: l.Port, host: host, tls: secure, sticky: b.sticky, edits: b.edits[i],
+			rules: b.rules[i], groups: groups, port: l.Port, host: host, tls: secure, sticky: b.sticky, edits: b.edits[i], logs: np.logs,
 			idleTimeout: b.from.IdleTimeout, clientKeepAlive: b.from.ClientKeepAlive,
 		}
 		for _, r := range l.Rules {

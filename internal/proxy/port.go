@@ -27,6 +27,7 @@ type table struct {
 	tls             *secure // nil: clients speak in the clear
 	sticky          *sticky // nil: no client can be kept with a target group
 	edits           edits
+	logs            *logs // nil: nothing is logged
 	idleTimeout     time.Duration
 	clientKeepAlive time.Duration
 }
@@ -144,7 +145,7 @@ func (p *port) serve(conn net.Conn) {
 		return
 	}
 	if s := p.table.Load().tls; s != nil {
-		conn = tls.Server(conn, s.config)
+		conn = tls.Server(&memory{below: conn}, s.config)
 	}
 	p.take(newClient(p, conn))
 }

@@ -58,6 +58,10 @@ type Options struct {
 	// however steadily it comes; 0: a minute. A longer idle timeout counts instead.
 	HeadTimeout time.Duration
 
+	// Logs opens a log of a node that the assignment wants kept; nil: none is. It
+	// may be asked for one again.
+	Logs func(b *snapshot.LoadBalancer, n *snapshot.Node, kind LogKind) Lines
+
 	// Changed is called when what NodeStatus returns of a node may have changed in
 	// ways that others wait for: Apply or Retry has planned it anew, or it drains or
 	// closes and has lost its last connection. It must not block, or call the proxy.
@@ -70,6 +74,7 @@ type Proxy struct {
 	dial    func(context.Context, netip.AddrPort) (net.Conn, error)
 	openKey func(subject string, sealed []byte) ([]byte, error)
 	changed func(nodeID string)
+	openLog func(b *snapshot.LoadBalancer, n *snapshot.Node, kind LogKind) Lines
 
 	registry *balance.Registry
 	dates    dates
@@ -106,6 +111,7 @@ func New(o Options) *Proxy {
 		dial:         o.Dial,
 		openKey:      o.OpenKey,
 		changed:      o.Changed,
+		openLog:      o.Logs,
 		registry:     balance.NewRegistry(),
 		balancers:    map[string]*balancer{},
 		certificates: map[string]*certificate{},

@@ -1,18 +1,50 @@
 package proxy
 
-import "crypto/tls"
+import (
+	"crypto/tls"
+	"strings"
+)
 
 // session is what a client and a listener have agreed on in TLS, in OpenSSL's
 // names, as security policies name it.
-type session struct{ protocol, cipher string }
+type session struct {
+	protocol, cipher string
+	exchange         string // how keys were agreed on
+	domain           string // that the client asked for, and was shown a certificate of
+	certificate      string // ARN, or that it has gone on with a former session
+}
+
+// reusedSession is what access logs say in place of a certificate.
+const reusedSession = "session-reused"
 
 // sessionOf returns the session of a connection whose handshake is done.
 func sessionOf(conn *tls.Conn) session {
 	s := conn.ConnectionState()
-	return session{protocol: protocolNames[s.Version], cipher: cipherNames[s.CipherSuite]}
+	out := session{protocol: protocolNames[s.Version], cipher: cipherNames[s.CipherSuite]}
+	if s.CurveID != 0 {
+		out.exchange = s.CurveID.String()
+		if name, ok := groupNames[s.CurveID]; ok {
+			out.exchange = name
+		}
+	}
+	switch m, _ := conn.NetConn().(*memory); {
+	case s.DidResume:
+		out.certificate, out.domain = reusedSession, strings.ToLower(s.ServerName)
+	case m != nil && m.chosen != nil:
+		out.certificate = m.chosen.from.ARN
+		if m.named {
+			out.domain = strings.ToLower(s.ServerName)
+		}
+	}
+	return out
 }
 
 var protocolNames, cipherNames = inverse(protocols), inverse(cipherSuites)
+
+// groupNames are those of key exchanges that OpenSSL calls by another name.
+var groupNames = map[tls.CurveID]string{
+	tls.CurveP256: "secp256r1", tls.CurveP384: "secp384r1", tls.CurveP521: "secp521r1",
+}
 
 func inverse(numbers map[string]uint16) map[uint16]string {
 	names := make(map[uint16]string, len(numbers))

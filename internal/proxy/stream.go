@@ -28,6 +28,8 @@ type stream struct {
 	lent *[bodyBuffer]byte // buf, while it is lent
 	kept []byte            // the connection's own buffer meanwhile
 
+	came, went int64 // bytes read and written
+
 	writeDeadline time.Time   // as it is set on conn
 	carried       func(n int) // told of bytes that came or went; nil: nobody wants to know
 	peeker        *peeker
@@ -89,6 +91,7 @@ func (s *stream) read(w waiter) error {
 		switch {
 		case n > 0:
 			s.w += n
+			s.came += int64(n)
 			s.note(n)
 			return nil // an error comes again
 		case err == nil:
@@ -112,6 +115,7 @@ func (s *stream) write(b []byte, timeout time.Duration) error {
 		return err
 	}
 	n, err := s.conn.Write(b)
+	s.went += int64(n)
 	s.note(n)
 	return err
 }

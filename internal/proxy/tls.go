@@ -217,8 +217,15 @@ func (s *secure) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			}
 		}
 	}
+	m, _ := hello.Conn.(*memory)
+	if m != nil {
+		m.named = best != nil
+	}
 	if best == nil {
 		best = s.certs[0]
+	}
+	if m != nil {
+		m.chosen = best
 	}
 	return &best.tls, nil
 }
@@ -244,6 +251,7 @@ func strength(key crypto.PublicKey) (kind, bits int) {
 // handshake brings a client's TLS connection up; false if that failed. Nothing has
 // a deadline afterwards.
 func (c *client) handshake(conn *tls.Conn) bool {
+	done := conn.ConnectionState().HandshakeComplete
 	err := conn.SetDeadline(time.Now().Add(handshakeTimeout))
 	if err == nil {
 		err = conn.Handshake()
@@ -253,10 +261,14 @@ func (c *client) handshake(conn *tls.Conn) bool {
 	}
 	if err != nil {
 		c.port.node.meter.Add(c.thread, meter.TLSErrors, 1)
+		c.port.table.Load().connected(c.thread, c.peer, c.trace, new(session), -1, time.Now())
 		c.port.proxy.log.Debug("TLS handshake failed", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)
 		return false
 	}
 	c.tls = sessionOf(conn)
+	if !done { // otherwise a loop has told
+		c.port.table.Load().connected(c.thread, c.peer, c.trace, &c.tls, time.Since(c.born), time.Now())
+	}
 	return true
 }
 

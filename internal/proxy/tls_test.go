@@ -34,14 +34,25 @@ func newSecureWorld(t *testing.T) *secureWorld {
 	return newSecureWorldFor(t, issuer.New(t, "Root"))
 }
 
+func newSecureWorldWith(t *testing.T, o proxy.Options) *secureWorld {
+	t.Helper()
+	return newSecureWorldOf(t, issuer.New(t, "Root"), o)
+}
+
 func newSecureWorldFor(t testing.TB, root *issuer.Issuer) *secureWorld {
 	t.Helper()
-	w := &secureWorld{newWorldFor(t, proxy.Options{OpenKey: func(_ string, sealed []byte) ([]byte, error) {
+	return newSecureWorldOf(t, root, proxy.Options{})
+}
+
+func newSecureWorldOf(t testing.TB, root *issuer.Issuer, o proxy.Options) *secureWorld {
+	t.Helper()
+	o.OpenKey = func(_ string, sealed []byte) ([]byte, error) {
 		if len(sealed) == 0 || sealed[0] != 7 {
 			return nil, errors.New("it was altered")
 		}
 		return append([]byte{}, sealed[1:]...), nil
-	}}), root}
+	}
+	w := &secureWorld{newWorldFor(t, o), root}
 	l := &w.lb().Listeners[0]
 	l.Protocol = snapshot.HTTPS
 	l.TLS = &snapshot.TLS{Protocols: []string{"TLSv1.2", "TLSv1.3"}, Ciphers: []string{

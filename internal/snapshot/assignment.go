@@ -43,6 +43,7 @@ type LoadBalancer struct {
 	CookieKey []byte `json:",omitempty"`
 
 	RequestHeaders RequestHeaders `json:",omitzero"`
+	Logs           Logs           `json:",omitzero"`
 
 	Listeners []Listener // by port
 }

@@ -25,6 +25,9 @@ type Hop struct {
 	// Target and Authority are what a rule has made of the request's path and
 	// query, and of its host; nil: as the client sent them.
 	Target, Authority []byte
+
+	// Trace is where in the request the trace ID was written, by AppendRequest.
+	Trace Span
 }
 
 // maxTraced is how large the fields of a request may be together, with their line
@@ -66,7 +69,9 @@ func AppendRequest(dst, buf []byte, r *Request, hop *Hop) []byte {
 	}
 	dst = strconv.AppendUint(dst, uint64(hop.Port), 10)
 	dst = append(dst, "\r\nX-Amzn-Trace-Id: "...)
+	hop.Trace.Start = int32(len(dst))
 	dst = appendTrace(dst, r.trace(buf), hop)
+	hop.Trace.End = int32(len(dst))
 	dst = append(dst, "\r\n"...)
 	if edits.TLSVersion != "" {
 		dst = appendLine(dst, edits.TLSVersion, hop.TLSVersion)
