@@ -278,10 +278,13 @@ func (s *Service) ModifyTargetGroupAttributes(ctx context.Context, account, regi
 		if err := checkTargetGroup(g.AllAttributes()); err != nil {
 			return err
 		}
-		if regs, _ := s.targets.Get(tx, arn); g.Attributes[crossZone] == "false" && slices.ContainsFunc(regs.Targets, func(t Target) bool { return t.Zone == anyZone }) {
+		if regs, _ := s.targets.Get(tx, arn); g.zoneOnly() && slices.ContainsFunc(regs.Targets, func(t Target) bool { return t.Zone == anyZone }) {
 			return fail(InvalidConfiguration, "Cross-zone load balancing can't be turned off while targets with the Availability Zone 'all' are registered")
 		}
 		if err := s.checkStickyGroup(tx, g); err != nil {
+			return err
+		}
+		if err := s.giveCookieKeys(tx, g); err != nil {
 			return err
 		}
 		s.groups.Put(tx, arn, g)

@@ -62,7 +62,7 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		if err := s.checkGroups(tx, b, actions); err != nil {
 			return err
 		}
-		if b, err = s.withCookieKey(b, actions); err != nil {
+		if b, err = s.withCookieKey(tx, b, actions); err != nil {
 			return err
 		}
 		// The load balancer stands for the set of its listeners and rules: written
@@ -132,7 +132,7 @@ func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listene
 			if err := s.checkGroups(tx, b, rule.Actions); err != nil {
 				return err
 			}
-			if b, err = s.withCookieKey(b, rule.Actions); err != nil {
+			if b, err = s.withCookieKey(tx, b, rule.Actions); err != nil {
 				return err
 			}
 			s.rules.Put(tx, rule.ARN, rule)

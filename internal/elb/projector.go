@@ -385,6 +385,7 @@ func (p *Projector) group(r store.Snapshot, arn string) *snapshot.TargetGroup {
 			Interval: g.HealthCheck.Interval, Timeout: g.HealthCheck.Timeout,
 			HealthyThreshold: g.HealthCheck.HealthyThreshold, UnhealthyThreshold: g.HealthCheck.UnhealthyThreshold, Matcher: g.HealthCheck.Matcher,
 		},
+		Balancing: projectBalancing(g), Stickiness: projectStickiness(g),
 	}
 	var zones []string
 	for user := range p.users[arn] {

@@ -63,7 +63,7 @@ func (s *Service) CreateRule(ctx context.Context, c CreateRule) (Rule, error) {
 		if err := s.checkGroups(tx, b, made.Actions); err != nil {
 			return err
 		}
-		if b, err = s.withCookieKey(b, made.Actions); err != nil {
+		if b, err = s.withCookieKey(tx, b, made.Actions); err != nil {
 			return err
 		}
 		s.balancers.Put(tx, b.ARN, b) // stands for the set of its listeners and rules
@@ -126,7 +126,7 @@ func (s *Service) ModifyRule(ctx context.Context, m ModifyRule) (Rule, error) {
 			if err := s.checkGroups(tx, b, r.Actions); err != nil {
 				return err
 			}
-			if b, err = s.withCookieKey(b, r.Actions); err != nil {
+			if b, err = s.withCookieKey(tx, b, r.Actions); err != nil {
 				return err
 			}
 			s.balancers.Put(tx, b.ARN, b)

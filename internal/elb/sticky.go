@@ -12,10 +12,45 @@ import (
 const cookieKeyBytes = 32
 
 // withCookieKey gives the load balancer a key for the cookies by which its nodes
-// know clients again, if the actions are the first ones that need it. It stays for
-// all time: with another one every client would be a new one.
-func (s *Service) withCookieKey(b LoadBalancer, actions []Action) (LoadBalancer, error) {
-	if len(b.CookieKey) > 0 || !sticky(actions) {
+// know clients again, if the actions, or the target groups that they name, are the
+// first ones that need it.
+func (s *Service) withCookieKey(tx *store.Tx, b LoadBalancer, actions []Action) (LoadBalancer, error) {
+	needed := sticky(actions)
+	for _, arn := range groupsOf(actions) {
+		g, _ := s.groups.Get(tx, arn)
+		needed = needed || g.stickyTargets()
+	}
+	if !needed {
+		return b, nil
+	}
+	return s.keyed(b)
+}
+
+// giveCookieKeys does so with the load balancers that use the target group, if its
+// clients stay with its targets. Whoever adds to the rules that name the group
+// writes it.
+func (s *Service) giveCookieKeys(tx *store.Tx, g TargetGroup) error {
+	if !g.stickyTargets() {
+		return nil
+	}
+	for _, arn := range s.balancersOfGroup(tx, g.ARN) {
+		b, _ := s.balancers.Get(tx, arn)
+		if len(b.CookieKey) > 0 {
+			continue
+		}
+		b, err := s.keyed(b)
+		if err != nil {
+			return err
+		}
+		s.balancers.Put(tx, arn, b)
+	}
+	return nil
+}
+
+// keyed gives the load balancer a key for cookies, if it has none. It stays for all
+// time: with another one every client would be a new one.
+func (s *Service) keyed(b LoadBalancer) (LoadBalancer, error) {
+	if len(b.CookieKey) > 0 {
 		return b, nil
 	}
 	if s.opts.Seal == nil {

@@ -31,7 +31,7 @@ func (s *Service) RegisterTargets(ctx context.Context, account, region, group st
 		regs, changed := old.clone(), false
 		for _, d := range targets {
 			t, err := s.named(g, d)
-			if err == nil && t.Zone == anyZone && g.Attributes[crossZone] == "false" {
+			if err == nil && t.Zone == anyZone && g.zoneOnly() {
 				err = fail(InvalidConfiguration, "Targets with the Availability Zone 'all' can't be registered with a target group that has cross-zone load balancing turned off")
 			}
 			if err == nil && t.InstanceID != "" {
@@ -157,6 +157,10 @@ type TargetHealth struct {
 	State           string // ELBv2 TargetHealthStateEnum
 	Reason          string
 	Description     string
+
+	// Of requests, as the host that carries them finds.
+	Anomalous bool // they fail markedly more often than at other targets
+	Mitigated bool // the target gets fewer for it
 }
 
 // TargetHealth returns the health of the targets named, or of all that are
@@ -213,7 +217,7 @@ func (t Target) enabled(zones []string) bool {
 }
 
 // anyZone is a target's zone that stands for all.
-const anyZone = "all"
+const anyZone = snapshot.AnyZone
 
 func (s *Service) healthOf(r store.Reader, g TargetGroup, t Target, inUse bool, zones []string) TargetHealth {
 	h := TargetHealth{Target: t, HealthCheckPort: healthPort(g, t)}
@@ -235,6 +239,7 @@ func (s *Service) healthOf(r store.Reader, g TargetGroup, t Target, inUse bool, 
 	if !ok || seen.State == snapshot.TargetDraining { // of its registration before, which its host hasn't got over yet
 		return is(snapshot.TargetInitial, "Elb.RegistrationInProgress", "Target registration is in progress")
 	}
+	h.Anomalous, h.Mitigated = seen.Anomalous, seen.Mitigated
 	return is(seen.State, seen.Reason, seen.Description)
 }
 
