@@ -68,7 +68,7 @@ func (c *Controller) Run(ctx context.Context) {
 
 // follow puts the load balancers that changed into the queue.
 func (c *Controller) follow(ctx context.Context) {
-	sub := c.s.store.Subscribe(c.s.balancers.Name(), c.s.nodes.Name())
+	sub := c.s.store.Subscribe(c.s.balancers.Name(), c.s.nodes.Name(), c.s.groups.Name())
 	defer sub.Close()
 	for {
 		select {
@@ -84,10 +84,17 @@ func (c *Controller) follow(ctx context.Context) {
 			}
 		}
 		for _, k := range keys {
-			if k.Collection == c.s.balancers.Name() {
+			switch k.Collection {
+			case c.s.balancers.Name():
 				c.queue.add(k.Key)
-			} else if n, ok := c.s.nodes.Get(snap, k.Key); ok {
-				c.queue.add(n.LoadBalancerARN)
+			case c.s.groups.Name(): // what is asked of its targets' health
+				for _, arn := range c.s.balancersOfGroup(snap, k.Key) {
+					c.queue.add(arn)
+				}
+			default:
+				if n, ok := c.s.nodes.Get(snap, k.Key); ok {
+					c.queue.add(n.LoadBalancerARN)
+				}
 			}
 		}
 	}
@@ -108,6 +115,9 @@ func (c *Controller) Report(_ context.Context, r *snapshot.Report) error {
 		if n, ok := c.s.spokenOf(snap, id); ok {
 			c.queue.add(n.LoadBalancerARN)
 		}
+	}
+	for _, arn := range c.s.judged(snap, news, r.GoneTargets) {
+		c.queue.add(arn)
 	}
 	// A report may be the acknowledgement that a closed node waits for.
 	for _, n := range c.s.closedByHost.Each(snap, r.Host) {
@@ -174,7 +184,7 @@ func (c *Controller) observe(r store.Snapshot, arn string) (observed, bool) {
 	if !ok {
 		return observed{}, false
 	}
-	o := observed{balancer: b, now: c.now()}
+	o := observed{balancer: b, now: c.now(), verdicts: c.s.verdicts(r, b)}
 	for _, n := range c.s.nodesByLB.Each(r, arn) {
 		on := observedNode{Node: n}
 		on.iface, _ = c.interfaces.Of(r, n.ID)
@@ -212,6 +222,10 @@ func (c *Controller) take(ctx context.Context, b LoadBalancer, st step) error {
 		return c.retire(ctx, st.nodes)
 	case suspend:
 		return c.setPhase(ctx, st.nodes[0], NodeStarting)
+	case withdraw:
+		return c.setWithdrawn(ctx, st.nodes[0], true)
+	case restore:
+		return c.setWithdrawn(ctx, st.nodes[0], false)
 	case activate:
 		return c.activate(ctx, b)
 	case drain:

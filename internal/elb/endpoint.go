@@ -9,7 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/store"
 )
 
-// Endpoint is a load balancer's name and its nodes in service.
+// Endpoint is a load balancer's name and the nodes that it stands for.
 type Endpoint struct {
 	Name  string
 	Nodes []Node
@@ -37,10 +37,18 @@ func (s *Service) Endpoint(r store.Reader, arn string) (Endpoint, bool) {
 		return Endpoint{}, false
 	}
 	e := Endpoint{Name: b.DNSName}
+	var withdrawn []Node
 	for _, n := range s.nodesByLB.Each(r, arn) {
-		if n.Phase == NodeInService {
+		switch {
+		case n.Phase != NodeInService:
+		case n.Withdrawn:
+			withdrawn = append(withdrawn, n)
+		default:
 			e.Nodes = append(e.Nodes, n)
 		}
+	}
+	if len(e.Nodes) == 0 { // a zone whose targets fail is better than none
+		e.Nodes = withdrawn
 	}
 	slices.SortFunc(e.Nodes, func(a, b Node) int { return a.Address().Compare(b.Address()) })
 	return e, true

@@ -68,7 +68,7 @@ func (s *Service) Migration(r store.Reader, account, region, arn string) (Migrat
 	v := MigrationView{LoadBalancer: b, Migration: *b.Migration}
 	keepAlive := seconds(b.Attributes["client_keep_alive.seconds"], 3600)
 	for _, n := range s.nodesByLB.Each(r, arn) {
-		x := MigratingNode{Node: n, OffPool: b.offPool(n), InDNS: n.Phase == NodeInService}
+		x := MigratingNode{Node: n, OffPool: b.offPool(n), InDNS: n.Phase == NodeInService && !n.Withdrawn}
 		if st, ok := s.NodeStatus(n); ok {
 			x.Known, x.Connections = true, st.OpenConnections
 		}

@@ -13,7 +13,8 @@ type observed struct {
 	balancer LoadBalancer
 	nodes    []observedNode
 	now      time.Time
-	room     bool // away isn't empty, and the pool has room for one of them
+	verdicts map[string]verdict // by zone; nil: all are fine
+	room     bool               // away isn't empty, and the pool has room for one of them
 }
 
 // observedNode is a node, its interface, and what its host says of it.
@@ -45,6 +46,8 @@ const (
 	place           action = "place"               // give the nodes to their host
 	serve           action = "serve"               // in service: into DNS
 	suspend         action = "suspend"             // its host says that it doesn't serve: out of DNS
+	withdraw        action = "withdraw"            // too few of its zone's targets are healthy: out of DNS
+	restore         action = "restore"             // and in again
 	takeOver        action = "take-over"           // a whole generation serves: into DNS, and those before it out
 	retire          action = "retire"              // out of DNS, serving as before
 	rebind          action = "rebind"              // its host listens on another address than recorded
@@ -117,6 +120,8 @@ func plan(o observed, ttl time.Duration) (steps []step, again time.Duration) {
 			steps = append(steps, step{action: goHome, nodes: []string{away[0].ID}})
 		}
 	}
+	names, later := planNames(o)
+	steps, again = append(steps, names...), sooner(again, later)
 	if o.leftBlocks() {
 		steps = append(steps, step{action: releaseBlocks})
 	}

@@ -193,7 +193,7 @@ func (t Target) ID() string {
 // NodePhase is how far a node has come.
 type NodePhase string
 
-// A node's life. It is in DNS in NodeInService alone.
+// A node's life. It is in DNS in NodeInService alone, unless it is Withdrawn.
 const (
 	NodeProvisioning NodePhase = "provisioning" // its interface and address are being made
 	NodeStarting     NodePhase = "starting"     // it has them, and a host carries it
@@ -216,6 +216,7 @@ type Node struct {
 	Leaving         bool      `json:",omitempty"` // another of the generation is to take its place
 	Homing          bool      `json:",omitempty"` // it takes one's place, and no address off the pool
 	NoPublicIPv4    bool      `json:",omitempty"` // clients reach it by IPv6 alone
+	Withdrawn       bool      `json:",omitempty"` // in service, and yet not in DNS: too few of its zone's targets are healthy
 	IPv6            NodeIPv6  `json:",omitzero"`  // the second address; zero: it has none
 
 	// The following are set when the node leaves NodeProvisioning.

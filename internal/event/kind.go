@@ -16,6 +16,8 @@ const (
 
 	NodeInService Kind = "node.in-service" // DNS names it {…}
 	NodeSuspended Kind = "node.suspended"  // its host says that it doesn't serve: DNS names it no more {…}
+	NodeWithdrawn Kind = "node.withdrawn"  // too few of its zone's targets are healthy: DNS names it no more {…}
+	NodeRestored  Kind = "node.restored"   // DNS names it again {…}
 	NodeRetiring  Kind = "node.retiring"   // DNS names it no more, and it serves on {…}
 	NodeDraining  Kind = "node.draining"   // its connections end {…}
 	NodeClosed    Kind = "node.closed"     // its host is to close it {…}
