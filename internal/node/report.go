@@ -68,7 +68,9 @@ func (a *Agent) begin() (*snapshot.Report, map[string]failure) {
 
 // count fills in what the prober doesn't know.
 func (a *Agent) count(t *snapshot.TargetStatus) {
-	t.InFlight = a.proxy.InFlight(t.TargetGroupARN, netip.AddrPortFrom(t.Addr, t.Port))
+	at := netip.AddrPortFrom(t.Addr, t.Port)
+	t.InFlight = a.proxy.InFlight(t.TargetGroupARN, at)
+	t.Anomalous, t.Mitigated = a.proxy.Anomaly(t.TargetGroupARN, at)
 }
 
 // status is the status of a node that isn't carried at all.

@@ -177,6 +177,18 @@ func (a *API) deregisterTargets(ctx context.Context, c *wire.Call, in *elbv2.Der
 	return &elbv2.DeregisterTargetsOutput{}, a.elb.DeregisterTargets(ctx, c.Account, c.Region, *in.TargetGroupArn, readTargets(in.Targets), c.Now)
 }
 
+// anomaly renders what is known of how requests to a target end.
+func anomaly(h elb.TargetHealth) *elbv2.AnomalyDetection {
+	d := &elbv2.AnomalyDetection{Result: elbv2.AnomalyResultEnumNormal, MitigationInEffect: elbv2.MitigationInEffectEnumNo}
+	if h.Anomalous {
+		d.Result = elbv2.AnomalyResultEnumAnomalous
+	}
+	if h.Mitigated {
+		d.MitigationInEffect = elbv2.MitigationInEffectEnumYes
+	}
+	return d
+}
+
 func (a *API) describeTargetHealth(_ context.Context, c *wire.Call, in *elbv2.DescribeTargetHealthInput) (*elbv2.DescribeTargetHealthOutput, error) {
 	health, err := a.elb.TargetHealth(a.store.Snapshot(), c.Account, c.Region, *in.TargetGroupArn, readTargets(in.Targets))
 	if err != nil {
@@ -194,9 +206,8 @@ func (a *API) describeTargetHealth(_ context.Context, c *wire.Call, in *elbv2.De
 				State: elbv2.TargetAdministrativeOverrideStateEnumNoOverride, Reason: elbv2.TargetAdministrativeOverrideReasonEnumNoOverrideEngaged,
 				Description: new("No override is currently active on target")}
 		}
-		if len(in.Include) > 0 { // every value includes it; nothing here shifts load away from anomalous targets
-			d.AnomalyDetection = &elbv2.AnomalyDetection{
-				Result: elbv2.AnomalyResultEnumNormal, MitigationInEffect: elbv2.MitigationInEffectEnumNo}
+		if len(in.Include) > 0 { // every value includes it
+			d.AnomalyDetection = anomaly(h)
 		}
 		if h.Target.Zone != "" && h.Target.InstanceID == "" { // an instance's wasn't given
 			d.Target.AvailabilityZone = &h.Target.Zone
