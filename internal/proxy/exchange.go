@@ -59,7 +59,7 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, o
 		return c.answerPage(t, head, status, out)
 	}
 	defer f.endpoint.target.End()
-	f.group.meter.Add(c.thread, meter.Requests, 1)
+	c.port.node.countForward(c.thread, &f)
 
 	x := &c.exchange
 	x.forwarding, x.timeout, x.upload = f, t.idleTimeout, nil

@@ -55,7 +55,7 @@ func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *h
 		return status
 	}
 	l := c.loop
-	f.group.meter.Add(l.index, meter.Requests, 1)
+	c.port.node.countForward(l.index, &f)
 	x := l.exchange()
 	x.forwarding, x.client, x.timeout = f, c, t.idleTimeout
 	x.entry, x.was = e, c.went

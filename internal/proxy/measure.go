@@ -91,6 +91,23 @@ func (n *node) countRequest(thread int, rule *route.Rule, peer netip.Addr) {
 	}
 }
 
+// countForward counts a request that goes to a target.
+func (n *node) countForward(thread int, f *forwarding) {
+	g := f.group
+	g.meter.Add(thread, meter.Requests, 1)
+	if g.balance.FailsOpen() {
+		g.meter.Add(thread, meter.UnhealthyRouting, 1)
+	}
+	if g.places == nil || f.stay.stayed {
+		return
+	}
+	if g.stay.Cookie == "" {
+		n.meter.Add(thread, meter.NonSticky, 1)
+	} else {
+		n.meter.Add(thread, meter.AppNonSticky, 1)
+	}
+}
+
 // countAnswer counts a response of our own to a request that met the rule.
 func (n *node) countAnswer(thread int, rule *route.Rule, status int) {
 	if rule != nil {

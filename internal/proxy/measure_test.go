@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/proxy/meter"
@@ -66,7 +67,7 @@ func TestWhatPassesIsCounted(t *testing.T) {
 		"HTTP_Fixed_Response_Count": 1, "HTTP_Redirect_Count": 1,
 		"HTTPCode_Target_2XX_Count": 2, "HTTPCode_Target_3XX_Count": 1, "HTTPCode_Target_4XX_Count": 1, "HTTPCode_Target_5XX_Count": 2,
 		"HTTPCode_ELB_3XX_Count": 1, "HTTPCode_ELB_4XX_Count": 2, "HTTPCode_ELB_5XX_Count": 1, "HTTPCode_ELB_502_Count": 1,
-		"TargetConnectionErrorCount": 1,
+		"TargetConnectionErrorCount": 1, "UnhealthyRoutingRequestCount": 7, // nobody has told of health
 	}
 	bytes := got["ProcessedBytes"]
 	delete(got, "ProcessedBytes")
@@ -131,5 +132,36 @@ func TestBytesAreCountedAsTheClientSpeaksThem(t *testing.T) {
 			}
 			return n > least
 		})
+	}
+}
+
+// What says how targets are chosen: requests that couldn't stay, new clients'
+// included, and those that went to any target.
+func TestChoicesAreCounted(t *testing.T) {
+	for _, cookie := range []string{"", "sid"} {
+		counter := map[string]string{"": "NonStickyRequestCount", "sid": "AppCookieNonStickinessCount"}[cookie]
+		w := newStayWorld(t, 2, snapshot.TargetStickiness{Duration: time.Hour, Cookie: cookie})
+		c := w.dial()
+		check := func(when string, nonSticky, unhealthy uint64) {
+			t.Helper()
+			got := w.counted()
+			if got[counter] != nonSticky || got["UnhealthyRoutingRequestCount"] != unhealthy {
+				t.Errorf("%s: %v, want %s %d, and %d requests to any target", when, got, counter, nonSticky, unhealthy)
+			}
+		}
+		c.say("GET /?sid HTTP/1.1\nHost: a\n\n")
+		resp, _ := c.hear("GET")
+		cookies := "sid=x"
+		for _, found := range resp.Cookies() {
+			cookies += "; " + found.Name + "=" + found.Value
+		}
+		check("a new client", 1, 0)
+		w.ask(c, cookies)
+		check("one that stays", 1, 0)
+		w.ask(c, "AWSALB=nonsense")
+		check("one whose cookie isn't ours", 2, 0)
+		w.health(snapshot.TargetUnhealthy)
+		w.ask(c, cookies)
+		check("one that stays with an unhealthy target", 2, 1)
 	}
 }

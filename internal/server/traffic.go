@@ -43,7 +43,7 @@ var families = []*family{
 	{name: "invalid_header_requests_total", help: "Requests with header fields of invalid names.", label: "outcome", counters: map[meter.Counter]string{
 		meter.DroppedFields: "dropped", meter.ForwardedFields: "forwarded",
 	}},
-	{name: "nonsticky_requests_total", help: "Requests whose cookie named a target that they couldn't go to.", label: "cookie", counters: map[meter.Counter]string{
+	{name: "nonsticky_requests_total", help: "Requests to target groups that clients stay with, which went to a target by choice.", label: "cookie", counters: map[meter.Counter]string{
 		meter.NonSticky: "lb", meter.AppNonSticky: "app",
 	}},
 	{name: "target_requests_total", help: "Requests that went to a target group.", counters: one(meter.Requests)},
