@@ -82,12 +82,15 @@ func (r *Registry) Forget(k Key) bool {
 	return true
 }
 
-// Configure says how the targets of a group are treated from now on, between the
-// requests: their slow start, and what follows from anomalies.
+// Configure says how the targets that a group has are treated from now on, between
+// the requests: their slow start, and what follows from anomalies.
 func (r *Registry) Configure(group string, c Config) {
 	r.mu.Lock()
-	o := r.roster(group)
+	o := r.rosters[group]
 	r.mu.Unlock()
+	if o == nil {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.mitigates = c.Mitigation && c.Algorithm == WeightedRandom
