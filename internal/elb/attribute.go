@@ -176,22 +176,28 @@ func checkHeaderNames(all map[string]string) error {
 // attribute there is.
 func (s *Service) ModifyLoadBalancerAttributes(ctx context.Context, account, region, arn string, changes map[string]string, now time.Time) (map[string]string, error) {
 	var b LoadBalancer
+	var untried []LogDelivery
+	tried := map[LogDelivery]bool{}
 	modify := func(tx *store.Tx, reserved *Block) (err error) {
 		if b, err = s.LoadBalancer(tx, account, region, arn); err != nil {
 			return err
 		}
-		had := b.Attributes[attrBlock]
-		if b.Attributes, err = loadBalancerAttributes(b.Scheme).merge("Load balancer", InvalidConfiguration, b.Attributes, changes); err != nil {
+		before := b.Attributes
+		if b.Attributes, err = loadBalancerAttributes(b.Scheme).merge("Load balancer", InvalidConfiguration, before, changes); err != nil {
 			return err
 		}
-		if err := checkLogs(b.AllAttributes()); err != nil {
+		if err := checkLogs(b.Attributes); err != nil {
 			return err
+		}
+		untried = slices.DeleteFunc(b.newDeliveries(before), func(d LogDelivery) bool { return tried[d] })
+		if len(untried) > 0 && s.opts.TryLog != nil {
+			return errUntried
 		}
 		asked, given := changes[attrBlock]
 		switch {
 		case !given:
 		case b.Block != nil && asked != "" && b.Block.is(asked):
-			b.Attributes[attrBlock] = had // a length is told as the CIDR that it became
+			b.Attributes[attrBlock] = before[attrBlock] // a length is told as the CIDR that it became
 		case reserved != nil && (reserved.PoolID != b.PoolID || !reserved.is(asked)):
 			return store.ErrConflict
 		case asked != "" && reserved == nil:
@@ -202,17 +208,24 @@ func (s *Service) ModifyLoadBalancerAttributes(ctx context.Context, account, reg
 		s.balancers.Put(tx, arn, b)
 		return nil
 	}
-	err := s.store.Update(ctx, func(tx *store.Tx) error { return modify(tx, nil) })
-	if errors.Is(err, errReserve) {
-		if b.PoolID == "" {
-			return nil, fail(InvalidConfiguration, "The attribute '%s' requires an IPAM pool", attrBlock)
+	for {
+		err := s.store.Update(ctx, func(tx *store.Tx) error { return modify(tx, nil) })
+		if errors.Is(err, errReserve) {
+			if b.PoolID == "" {
+				return nil, fail(InvalidConfiguration, "The attribute '%s' requires an IPAM pool", attrBlock)
+			}
+			err = s.reserve(ctx, b, changes[attrBlock], now, func(tx *store.Tx, k Block) error { return modify(tx, &k) })
 		}
-		err = s.reserve(ctx, b, changes[attrBlock], now, func(tx *store.Tx, k Block) error { return modify(tx, &k) })
+		if errors.Is(err, errUntried) {
+			if err = s.tryLogs(ctx, untried, tried); err == nil {
+				continue // with what is stored by now
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		return b.AllAttributes(), nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return b.AllAttributes(), nil
 }
 
 // errReserve says that a change needs a block, which only a pool's turn can take.
@@ -221,16 +234,6 @@ var errReserve = errors.New("elb: a block is to be reserved")
 // AllAttributes returns the load balancer's attributes, those with defaults, too.
 func (b LoadBalancer) AllAttributes() map[string]string {
 	return loadBalancerAttributes(b.Scheme).all(b.Attributes)
-}
-
-// checkLogs wants a bucket for logs that are turned on.
-func checkLogs(all map[string]string) error {
-	for _, kind := range logKinds {
-		if all[kind+".s3.enabled"] == "true" && all[kind+".s3.bucket"] == "" {
-			return fail(InvalidConfiguration, "The attribute '%s.s3.bucket' must name a bucket when '%s.s3.enabled' is true", kind, kind)
-		}
-	}
-	return nil
 }
 
 // ModifyListenerAttributes sets attributes, all or none, and returns every

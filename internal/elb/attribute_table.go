@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// logKinds are the kinds of logs that a load balancer can write to a bucket.
-var logKinds = []string{"access_logs", "connection_logs", "health_check_logs"}
-
 // loadBalancerAttributes are ELBv2's LoadBalancerAttributes of application load
 // balancers.
 func loadBalancerAttributes(scheme Scheme) attributes {
@@ -33,25 +30,11 @@ func loadBalancerAttributes(scheme Scheme) attributes {
 	}
 	for _, kind := range logKinds {
 		as = append(as,
-			attribute{kind + ".s3.enabled", "false", isBool},
-			attribute{kind + ".s3.bucket", "", bucketName},
-			attribute{kind + ".s3.prefix", "", logPrefix})
+			attribute{string(kind) + ".s3.enabled", "false", isBool},
+			attribute{string(kind) + ".s3.bucket", "", empty(bucketName)},
+			attribute{string(kind) + ".s3.prefix", "", empty(logPrefix)})
 	}
 	return as
-}
-
-func bucketName(v string) string {
-	if len(v) > 255 || strings.ContainsAny(v, "/ ") {
-		return "the name of a bucket"
-	}
-	return ""
-}
-
-func logPrefix(v string) string {
-	if len(v) > maxAttribute || strings.Contains(v, "AWSLogs") {
-		return "a prefix without 'AWSLogs'"
-	}
-	return ""
 }
 
 // responseHeaders are the headers that a listener can set in responses, by their

@@ -23,7 +23,10 @@ type Options struct {
 	// others'; nil: there are none.
 	TrustStores TrustStores
 	// Seal encrypts a client secret for the store; nil: none can be kept.
-	Seal   func(secret []byte, subject string) []byte
+	Seal func(secret []byte, subject string) []byte
+	// TryLog writes a test file to where a log is to go, and returns why it can't;
+	// nil: no bucket is tried.
+	TryLog func(ctx context.Context, to LogDelivery) error
 	Events *event.Log // what was decided, and why; nil: nobody asks
 }
 

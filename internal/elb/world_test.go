@@ -280,6 +280,7 @@ type world struct {
 	controller   *elb.Controller
 	events       *event.Log
 	log          *logs
+	tries        *tries
 	stop         func()
 
 	mu    sync.Mutex // guards the following
@@ -312,14 +313,14 @@ func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *worl
 	t.Helper()
 	kept := new(logs)
 	log := slog.New(slog.NewTextHandler(kept, nil))
-	w := &world{t: t, engine: engine, hold: hold, st: store.New(engine, "/test", log), log: kept}
+	w := &world{t: t, engine: engine, hold: hold, st: store.New(engine, "/test", log), log: kept, tries: new(tries)}
 	w.pools = newPools(w.st)
 	w.interfaces = newInterfaces(w.st, poolSize)
 	w.certificates = newCertificates(w.st)
 	w.instances = instances{store.NewCollection[elb.Instance](w.st, "instance", 1)}
 	w.events = event.New(w.st, event.Options{Log: log})
 	w.svc = elb.New(w.st, tags.New(w.st), network{}, w.pools, elb.Options{
-		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates, Instances: w.instances, Events: w.events, Seal: seal})
+		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates, Instances: w.instances, Events: w.events, Seal: seal, TryLog: w.tries.try})
 	if err := w.st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
