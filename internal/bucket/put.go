@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -32,13 +33,14 @@ type Writer struct {
 
 // Put writes an object, in place of one that has the key: ErrRefused, or why it
 // couldn't be written. It reads body from its present place to its end. An object in
-// a directory is there whole or not at all.
+// a directory is there whole or not at all. A key with "." or ".." between slashes
+// is refused: a server could take it for one in another bucket.
 func (w *Writer) Put(ctx context.Context, bucket, key string, body io.ReadSeeker) error {
 	place, ok := w.Set[bucket]
-	if !ok && w.Others != "" && filepath.IsLocal(bucket) && filepath.Base(bucket) == bucket {
+	if !ok && w.Others != "" && isName(bucket) {
 		place, ok = filepath.Join(w.Others, bucket), true
 	}
-	if !ok || key == "" {
+	if !ok || !fs.ValidPath(key) || key == "." {
 		return fmt.Errorf("bucket %q, key %q: %w", bucket, key, ErrRefused)
 	}
 	var err error
@@ -53,6 +55,11 @@ func (w *Writer) Put(ctx context.Context, bucket, key string, body io.ReadSeeker
 	return nil
 }
 
+// isName says whether a bucket's name is one of a directory in another.
+func isName(bucket string) bool {
+	return filepath.IsLocal(bucket) && filepath.Base(bucket) == bucket && bucket != "."
+}
+
 func putFile(dir, key string, body io.Reader) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return errors.Join(ErrRefused, err)
@@ -62,7 +69,6 @@ func putFile(dir, key string, body io.Reader) (err error) {
 		return errors.Join(ErrRefused, err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	key = path.Clean(key)
 	if err := root.MkdirAll(path.Dir(key), 0o700); err != nil {
 		return errors.Join(ErrRefused, err)
 	}

@@ -52,6 +52,9 @@ func TestObjectsArePutIntoDirectoriesAndURLs(t *testing.T) {
 		{"a link that leads out", "local", "out/x", ""},
 		{"what isn't a directory", "file", "x", ""},
 		{"no key", "local", "", ""},
+		{"the directory of all others", ".", "x", ""},
+		{"a server's other bucket", "remote", "../x", ""},
+		{"a server's other bucket, on the way", "remote", "a/../../x", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := w.Put(t.Context(), tt.bucket, tt.key, strings.NewReader("hello"))

@@ -219,11 +219,11 @@ func canonicalRequest(r *http.Request, c credential, hash string) string {
 	return b.String()
 }
 
-// canonicalPath encodes the path once more than it was sent, as every service
-// but S3 has it.
 // serviceS3 is the one service whose paths aren't escaped twice in what is signed.
 const serviceS3 = "s3"
 
+// canonicalPath encodes the path once more than it was sent, as every service
+// but S3 has it.
 func canonicalPath(u *url.URL, service string) string {
 	p := u.EscapedPath()
 	switch {
