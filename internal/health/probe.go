@@ -73,7 +73,7 @@ func (c check) probe(ctx context.Context, dial dialer, tell func(outcome)) {
 		c.fail(ctx, err, tell)
 		return
 	case c.matcher.matches(status):
-		tell(outcome{result: passed})
+		tell(outcome{result: passed, status: status})
 	default:
 		tell(outcome{result: mismatch, status: status})
 	}
@@ -86,6 +86,8 @@ func (c check) fail(ctx context.Context, err error, tell func(outcome)) {
 	case ctx.Err() != nil:
 	case isNet && netErr.Timeout() || errors.Is(err, context.DeadlineExceeded):
 		tell(outcome{result: timeout})
+	case errors.Is(err, errNoResponse):
+		tell(outcome{result: invalid})
 	default:
 		tell(outcome{result: failed})
 	}
@@ -103,6 +105,9 @@ func (c check) connect(ctx context.Context, dial dialer) (net.Conn, error) {
 	}
 	return secure, nil
 }
+
+// errNoResponse says that what a target answered can't be read.
+var errNoResponse = errors.New("the target answers what is no HTTP response")
 
 // ask sends the request and returns the status of the answer. Redirects are not
 // followed.
@@ -131,7 +136,7 @@ func (c check) ask(conn net.Conn) (int, error) {
 		case err == nil:
 			return r.Status, nil
 		case !errors.Is(err, http1.ErrIncomplete):
-			return 0, err
+			return 0, errors.Join(errNoResponse, err)
 		}
 		if len(buf) == cap(buf) {
 			buf = append(make([]byte, 0, 2*cap(buf)), buf...)

@@ -31,6 +31,10 @@ type Options struct {
 	// Removed is called, before Apply returns, for a target that isn't probed any more.
 	Removed func(targetGroupARN string, target netip.AddrPort)
 
+	// Checked is called with each probe that has an outcome, after what follows from
+	// it for the target; nil: nobody asks. It must not wait, nor call Apply or Close.
+	Checked func(Check)
+
 	// Jitter returns numbers from 0 to less than 1; nil: random ones. They spread
 	// the second probes of targets that were registered together.
 	Jitter func() float64
@@ -43,6 +47,7 @@ type Prober struct {
 	dial    dialer
 	changed func(string, netip.AddrPort, snapshot.TargetState)
 	removed func(string, netip.AddrPort)
+	checked func(Check)
 	jitter  func() float64
 
 	ctx    context.Context // ends with Close
@@ -87,7 +92,7 @@ type target struct {
 // New returns a prober without targets. Close it in the end.
 func New(o Options) *Prober {
 	p := &Prober{
-		log: o.Log, dial: o.Dial, changed: o.Changed, removed: o.Removed, jitter: o.Jitter,
+		log: o.Log, dial: o.Dial, changed: o.Changed, removed: o.Removed, checked: o.Checked, jitter: o.Jitter,
 		turns: make(chan struct{}, probesUnderWay), groups: map[string]map[netip.AddrPort]*target{},
 	}
 	if p.log == nil {
@@ -277,7 +282,7 @@ func (t *target) run() {
 
 	select {
 	case p.turns <- struct{}{}:
-		c.probe(ctx, p.dial, t.note)
+		t.probe(ctx, c)
 		<-p.turns
 	case <-ctx.Done():
 	}
@@ -289,6 +294,21 @@ func (t *target) run() {
 	}
 	t.probes.Add(1)
 	t.timer.Reset(time.Until(begun.Add(time.Duration(float64(t.check.Interval) * share))))
+}
+
+// probe makes one probe, and takes note of its outcome.
+func (t *target) probe(ctx context.Context, c check) {
+	at := time.Now()
+	c.probe(ctx, t.prober.dial, func(o outcome) {
+		took := time.Since(at)
+		t.note(o)
+		if checked := t.prober.checked; checked != nil {
+			checked(Check{
+				Key: t.key, Protocol: c.Protocol, Time: at, Latency: took,
+				Passed: o.result == passed, Status: o.status, Reason: o.reason(),
+			})
+		}
+	})
 }
 
 // note folds an outcome into the target's state.

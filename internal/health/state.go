@@ -13,14 +13,15 @@ const (
 	passed   result = iota
 	mismatch        // it answered with another status than the matcher's
 	timeout         // no whole answer in time
-	failed          // no connection, or no valid answer
+	failed          // no connection, or none that lasted
+	invalid         // it answered what is no response
 	broken          // we couldn't ask
 )
 
 // outcome is one probe's result.
 type outcome struct {
 	result result
-	status int // mismatch
+	status int // 0: it hasn't answered
 }
 
 // thresholds count consecutive results, 2 to 10 (ELBv2 CreateTargetGroup,
@@ -86,7 +87,7 @@ func (s state) describe() (st snapshot.TargetState, reason, description string) 
 			return snapshot.TargetUnhealthy, "Target.Timeout", "Request timed out"
 		case broken:
 			return snapshot.TargetUnhealthy, "Elb.InternalError", "Health checks can't be performed as configured"
-		case failed, passed:
+		case failed, invalid, passed:
 		}
 		return snapshot.TargetUnhealthy, "Target.FailedHealthChecks", "Health checks failed"
 	case initial:
