@@ -73,7 +73,7 @@ var allowed = map[string][]string{
 	"proxy/http1":   {},
 	"proxy/meter":   {},
 	"proxy/route":   {"proxy/http1", "snapshot"},
-	"node":          {"attach", "health", "proxy", "snapshot"},
+	"node":          {"accesslog", "attach", "health", "proxy", "snapshot"},
 
 	// Where it is joined.
 	"config": {},

@@ -40,6 +40,10 @@ type Options struct {
 	// PKCS #8; nil: the host can serve no HTTPS listener.
 	OpenKey func(certificateARN string, sealed []byte) ([]byte, error)
 
+	// Logs opens a log of a node that the assignment wants kept; nil: none is. It
+	// may be asked for one again.
+	Logs func(b *snapshot.LoadBalancer, n *snapshot.Node, kind proxy.LogKind) proxy.Lines
+
 	Log *slog.Logger // slog.Default when nil
 
 	ReportInterval time.Duration // between reports when nothing changes; 0: 5 s
@@ -122,7 +126,7 @@ func (a *Agent) Restored() <-chan struct{} { return a.restored }
 // requests under way end for as long as Options.ShutdownGrace says, and returns
 // when every socket is closed. An agent runs once.
 func (a *Agent) Run(ctx context.Context) {
-	p := proxy.New(proxy.Options{Log: a.log, OpenKey: a.o.OpenKey, Changed: a.nodeChanged})
+	p := proxy.New(proxy.Options{Log: a.log, OpenKey: a.o.OpenKey, Logs: a.o.Logs, Changed: a.nodeChanged})
 	h := health.New(health.Options{
 		Log: a.log,
 		Changed: func(group string, target netip.AddrPort, s snapshot.TargetState) {
@@ -130,6 +134,7 @@ func (a *Agent) Run(ctx context.Context) {
 			a.targetChanged(group, target)
 		},
 		Removed: a.targetChanged,
+		Checked: func(c health.Check) { p.LogCheck(c.Key.TargetGroupARN, checkLine(c)) },
 	})
 	a.mu.Lock()
 	a.proxy, a.prober = p, h

@@ -93,6 +93,7 @@ func (p *Proxy) swapNodes(pl *plan) error {
 		// A node that is gone, or is bound elsewhere now, is closed as a whole.
 		if next == nil || next.bound != n.bound {
 			gone = append(gone, n.retire()...)
+			p.checks.drop(n)
 			delete(p.nodes, id)
 			p.closing = append(p.closing, n)
 			continue
@@ -162,8 +163,10 @@ func (p *Proxy) open(id string, np *nodePlan) map[uint16]*port {
 func (p *Proxy) swapNode(id string, np *nodePlan, opened map[uint16]*port) {
 	n := np.node
 	p.nodes[id] = n
+	p.checks.drop(n)
 	n.phase, n.states, n.cursors, n.logs = np.phase, np.states, np.cursors, np.logs
 	n.groups.Store(&np.meters)
+	p.checks.add(n)
 	n.draining.Store(np.phase == snapshot.NodeDraining)
 	for number, t := range np.tables {
 		if port := n.ports[number]; port != nil {

@@ -77,6 +77,7 @@ type Proxy struct {
 	openLog func(b *snapshot.LoadBalancer, n *snapshot.Node, kind LogKind) Lines
 
 	registry *balance.Registry
+	checks   checkLogs
 	dates    dates
 	loops    *loops // nil: none
 	budget   budget
@@ -113,6 +114,7 @@ func New(o Options) *Proxy {
 		changed:      o.Changed,
 		openLog:      o.Logs,
 		registry:     balance.NewRegistry(),
+		checks:       checkLogs{nodes: map[string]map[string]*logs{}},
 		balancers:    map[string]*balancer{},
 		certificates: map[string]*certificate{},
 		users:        map[string]map[string]bool{},
