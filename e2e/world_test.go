@@ -129,7 +129,14 @@ func (w *world) targetGroup(name string, targets ...*testkit.Target) string {
 		w.Fatal(err)
 	}
 	arn := *g.TargetGroups[0].TargetGroupArn
-	in := &elb.RegisterTargetsInput{TargetGroupArn: &arn}
+	w.register(arn, targets...)
+	return arn
+}
+
+// register adds targets to a target group.
+func (w *world) register(group string, targets ...*testkit.Target) {
+	w.Helper()
+	in := &elb.RegisterTargetsInput{TargetGroupArn: &group}
 	for _, t := range targets {
 		in.Targets = append(in.Targets, elbtypes.TargetDescription{Id: aws.String(t.Addr.Addr().String()), Port: aws.Int32(int32(t.Addr.Port()))})
 	}
@@ -138,7 +145,6 @@ func (w *world) targetGroup(name string, targets ...*testkit.Target) string {
 			w.Fatal(err)
 		}
 	}
-	return arn
 }
 
 // balancer makes an internet-facing load balancer in the three zones, and waits
