@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -56,7 +57,7 @@ func TestLargeBodiesArriveAsTheyAre(t *testing.T) {
 			runtime.Gosched()
 		}
 		resp.Body.Close()
-		if err != io.EOF || !bytes.Equal(sum.Sum(nil), want[:]) {
+		if !errors.Is(err, io.EOF) || !bytes.Equal(sum.Sum(nil), want[:]) {
 			t.Errorf("%s: the response's body differs from what was sent: %v", path, err)
 		}
 	}
