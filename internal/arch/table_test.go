@@ -81,7 +81,7 @@ var allowed = map[string][]string{
 	"server": {
 		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "bucket", "certs", "certs/acme", "config",
 		"discovery", "dns", "dnsserver", "elb", "event", "failpoint", "fsck", "health", "history", "idempotency", "ids", "instance", "ipam", "ipam/forecast",
-		"ipam/proof", "node", "prefixlist",
+		"ipam/proof", "logship", "node", "prefixlist",
 		"prefixlist/resolver", "proxy", "proxy/meter", "snapshot", "status", "store",
 		"store/etcd", "tags", "truststore", "vpc", "wire",
 	},

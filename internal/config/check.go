@@ -81,6 +81,9 @@ func (c Config) Check() error {
 			bad("buckets", "%q must name a bucket, and its directory or URL", name)
 		}
 	}
+	if !regionName.MatchString(c.S3.Region) {
+		bad("s3.region", "%q is not the name of a region", c.S3.Region)
+	}
 	return errors.Join(errs...)
 }
 

@@ -25,6 +25,9 @@ type Config struct {
 	// bucket's name, a directory, or a URL that keys are appended to.
 	Buckets map[string]string `yaml:"buckets"`
 
+	S3   S3   `yaml:"s3"`
+	Logs Logs `yaml:"logs"`
+
 	Instances []Instance `yaml:"instances"` // the inventory's, beside those that are added while the server runs
 
 	DNS          DNS          `yaml:"dns"`
@@ -55,6 +58,19 @@ type Region struct {
 	// ProviderBlocks is where contiguous public blocks are carved from: for IPAM
 	// pools with the public IP source "amazon", and IPv6 ones for VPCs.
 	ProviderBlocks []netip.Prefix `yaml:"provider-blocks"`
+}
+
+// S3 is who the server is to servers of buckets.
+type S3 struct {
+	KeysFile string `yaml:"keys-file"` // see Keys: the one that puts are signed with; "": they aren't
+	Region   string `yaml:"region"`    // that signatures are for
+}
+
+// Logs is where logs of load balancers go.
+type Logs struct {
+	// Dir is the directory that buckets are in which Buckets doesn't name, one
+	// directory each; "": logs in the data directory.
+	Dir string `yaml:"dir"`
 }
 
 // Instance is a machine that target groups can have as a target by its id.
@@ -159,6 +175,7 @@ func Default() Config {
 		Attachment: Attachment{Driver: DriverLoopback},
 		BYOIP:      BYOIP{Verification: Verification{VerificationNone}},
 		IPAM:       IPAM{Quotas: IPAMQuotas{PoolsPerScope: 50, CIDRsPerPool: 50, AllocationsPerPool: 550_000}},
+		S3:         S3{Region: "us-east-1"},
 		Quotas:     defaultQuotas(),
 		Audit:      Audit{MaxBytes: 1 << 30, MaxAge: 366 * 24 * time.Hour},
 	}
@@ -179,6 +196,11 @@ func (c Config) QuarantineTime() time.Duration {
 // under.
 func (c Config) CertificateKeyFile() string {
 	return cmp.Or(c.Certificates.KeyFile, filepath.Join(c.DataDir, "certificates.key"))
+}
+
+// LogDir returns the directory of the buckets that aren't configured.
+func (c Config) LogDir() string {
+	return cmp.Or(c.Logs.Dir, filepath.Join(c.DataDir, "logs"))
 }
 
 // Region returns the named region's settings.

@@ -51,6 +51,6 @@ func (p *Proxy) LogCheck(targetGroupARN string, line accesslog.Health) {
 	p.checks.mu.Unlock()
 	for _, l := range users {
 		line.ELB, line.Node = l.elb, l.node
-		l.health.Line(p.threads()-1, line.AppendTo(nil))
+		l.health.Line(p.streamThread(), line.AppendTo(nil))
 	}
 }

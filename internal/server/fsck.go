@@ -148,7 +148,7 @@ func Fsck(ctx context.Context, cfg config.Config, repair bool, log *slog.Logger)
 		return out, fmt.Errorf("open store: %w", err)
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	r := build(cfg, engine, new(account.Directory), nil, nil, log)
+	r := build(cfg, engine, new(account.Directory), nil, nil, nil, log)
 	if err := r.store.Start(ctx); err != nil {
 		return out, err
 	}

@@ -45,7 +45,7 @@ func newSite(t testing.TB, engine store.Engine) *site {
 	cfg := config.Default()
 	cfg.Dev = true
 	cfg.Regions = []config.Region{{Name: home, Zones: []string{"us-east-1a", "us-east-1b"}}, {Name: abroad, Zones: []string{"eu-west-1a"}}}
-	r := build(cfg, engine, &account.Directory{}, nil, auditLog(t), log)
+	r := build(cfg, engine, &account.Directory{}, nil, auditLog(t), nil, log)
 	if err := r.store.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

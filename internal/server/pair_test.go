@@ -76,7 +76,7 @@ func newPairOver(t testing.TB, quarantine time.Duration, over func(n int, e stor
 // start starts one of the servers, until the test ends.
 func (p *pair) start(t testing.TB, n int) {
 	t.Helper()
-	r := build(p.cfg, p.over(n, p.engine), nil, p.sealer, auditLog(t), slog.New(slog.DiscardHandler))
+	r := build(p.cfg, p.over(n, p.engine), nil, p.sealer, auditLog(t), nil, slog.New(slog.DiscardHandler))
 	if err := r.store.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

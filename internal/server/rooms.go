@@ -62,7 +62,7 @@ type rooms struct {
 // hostName is the host that a server of all roles is to itself.
 const hostName = "local"
 
-func build(cfg config.Config, engine store.Engine, accounts *account.Directory, sealer *certs.Sealer, record *audit.Log, log *slog.Logger) *rooms {
+func build(cfg config.Config, engine store.Engine, accounts *account.Directory, sealer *certs.Sealer, record *audit.Log, puts *bucket.Writer, log *slog.Logger) *rooms {
 	r := &rooms{openKey: func(at string, sealed []byte) ([]byte, error) { return sealer.Open(sealed, at) }, store: store.New(engine, "/fairlead/v1", log), audit: record}
 	r.regions = newRegions(cfg, r.store)
 	r.tags = tags.New(r.store)
@@ -128,6 +128,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		Instances:            inventory{r.instances},
 		TrustStores:          trusted{r.trustStores},
 		Seal:                 sealer.Seal,
+		TryLog:               tryLog(puts, log),
 	})
 	r.projector = r.elb.NewProjector(hostName, log)
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)

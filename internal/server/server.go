@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/dns"
 	"github.com/fairlead/fairlead/internal/dnsserver"
+	"github.com/fairlead/fairlead/internal/logship"
 	"github.com/fairlead/fairlead/internal/node"
 	"github.com/fairlead/fairlead/internal/store/etcd"
 )
@@ -49,6 +50,7 @@ type Server struct {
 	sweeper *sweeper
 	dns     *dnsserver.Server
 	agent   atomic.Pointer[node.Agent]
+	shipper *logship.Shipper
 	started time.Time
 	ready   atomic.Bool
 
@@ -88,7 +90,21 @@ func Run(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return err
 	}
 	defer record.Close() // after the APIs have ended
-	s.rooms = build(cfg, engine, accounts, sealer, record, log)
+	objects, err := writer(cfg)
+	if err != nil {
+		return err
+	}
+	shipper, err := newShipper(cfg, objects, log)
+	if err != nil {
+		return err
+	}
+	defer func() { // after the hosts have ended
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		shipper.Close(ctx)
+	}()
+	s.shipper = shipper
+	s.rooms = build(cfg, engine, accounts, sealer, record, objects, log)
 	if a := s.rooms.authority; a != nil {
 		if err := a.ReadRoots(); err != nil {
 			return err
@@ -182,7 +198,9 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	tasks.Go(func() { r.projector.Run(ctx) })
 	tasks.Go(func() { r.controller.Run(ctx) })
 	link := newHost(r)
-	agent, err := node.New(node.Options{Log: s.log, Host: hostName, Dir: filepath.Join(s.cfg.DataDir, "node"), Driver: driver, ControlPlane: link, OpenKey: r.openKey})
+	agent, err := node.New(node.Options{
+		Log: s.log, Host: hostName, Dir: filepath.Join(s.cfg.DataDir, "node"), Driver: driver, ControlPlane: link, OpenKey: r.openKey, Logs: openLog(s.shipper),
+	})
 	if err != nil {
 		return err
 	}
