@@ -10,6 +10,7 @@ import (
 const (
 	wakeAt = 64 << 10
 	room   = 1 << 20
+	keep   = 4 * wakeAt // of the memory of a queue, once it is empty
 )
 
 // Log takes the lines of one destination.

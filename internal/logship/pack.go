@@ -16,7 +16,7 @@ func pack(name string) (packed *os.File, err error) {
 		return nil, err
 	}
 	defer func() { _ = from.Close() }() // it was only read
-	packed, err = os.Create(name + ".gz")
+	packed, err = os.Create(name + packedSuffix)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,27 @@ func pack(name string) (packed *os.File, err error) {
 	return packed, nil
 }
 
-// emptyBody is that of a test object.
-func emptyBody() io.ReadSeeker { return bytes.NewReader([]byte("Enable log delivery\n")) }
+// testBody is that of a test object.
+func testBody() io.ReadSeeker { return bytes.NewReader([]byte("Enable log delivery\n")) }
 
-func countLines(b []byte) int { return bytes.Count(b, []byte{'\n'}) }
+func countLines(b []byte) uint64 { return uint64(bytes.Count(b, []byte{'\n'})) }
+
+// linesOf counts the lines of a file.
+func linesOf(name string) (n uint64, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	b := make([]byte, 64<<10)
+	for {
+		read, err := f.Read(b)
+		n += countLines(b[:read])
+		switch {
+		case errors.Is(err, io.EOF):
+			return n, nil
+		case err != nil:
+			return n, err
+		}
+	}
+}

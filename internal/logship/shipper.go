@@ -1,13 +1,13 @@
 package logship
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +22,9 @@ const (
 	putPatience = 2 * time.Minute
 )
 
+// defaultMaxSpool is how many bytes the spool has at most unless told otherwise.
+const defaultMaxSpool = 1 << 30
+
 // Put puts an object into a bucket. It reads body from its present place to its end.
 type Put func(ctx context.Context, bucket, key string, body io.ReadSeeker) error
 
@@ -31,6 +34,18 @@ type Options struct {
 	Threads int    // that have lines
 	Put     Put
 	Log     *slog.Logger
+
+	// MaxSpool is how many bytes the spool may have; 0: a GiB. Then the oldest
+	// files that no bucket has taken are lost.
+	MaxSpool int64
+}
+
+// Stats is what has become of lines.
+type Stats struct {
+	DroppedLines uint64 // found no room, in memory or in the spool
+	Spooled      int64  // bytes in the spool, not compressed
+	Delivered    uint64 // objects
+	Failed       uint64 // attempts to deliver one
 }
 
 // Shipper has the logs of one host.
@@ -40,14 +55,19 @@ type Shipper struct {
 	put     Put
 	log     *slog.Logger
 
-	dropped atomic.Uint64
-	failing atomic.Bool // told of
+	maxSpool int64
+
+	dropped, delivered, failed atomic.Uint64
+	spooled                    atomic.Int64 // bytes
 
 	mu      sync.Mutex // guards the following
 	logs    map[Destination]*Log
-	waiting []*Log // with lines in memory
+	waiting []*Log          // with lines in memory
+	told    map[string]bool // failures
 
-	open    map[*Log]bool // those with a file; the writer's
+	open    map[*Log]bool   // those with a file; the writer's
+	swept   time.Time       // the writer's
+	refused map[string]bool // spool directories whose delivery failed last; the deliverer's
 	rush    chan struct{}
 	due     chan struct{} // files are closed
 	stop    chan struct{}
@@ -61,7 +81,8 @@ type Shipper struct {
 func New(o Options) (*Shipper, error) {
 	s := &Shipper{
 		dir: o.Dir, threads: max(1, o.Threads), put: o.Put, log: o.Log,
-		logs: map[Destination]*Log{}, open: map[*Log]bool{},
+		maxSpool: cmp.Or(o.MaxSpool, defaultMaxSpool),
+		logs:     map[Destination]*Log{}, open: map[*Log]bool{}, swept: time.Now(), refused: map[string]bool{}, told: map[string]bool{},
 		rush: make(chan struct{}, 1), due: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
@@ -78,7 +99,8 @@ func New(o Options) (*Shipper, error) {
 	return s, nil
 }
 
-// Log returns the log of a destination: the same one each time.
+// Log returns the log of a destination: the same one as before, if that has had
+// lines of late.
 func (s *Shipper) Log(to Destination) *Log {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,11 +117,13 @@ func (s *Shipper) Test(ctx context.Context, to Destination) error { return Test(
 
 // Test puts the object that shows that the bucket takes the log.
 func Test(ctx context.Context, put Put, to Destination) error {
-	return put(ctx, to.Bucket, to.TestKey(), emptyBody())
+	return put(ctx, to.Bucket, to.TestKey(), testBody())
 }
 
-// Dropped returns how many lines found no room.
-func (s *Shipper) Dropped() uint64 { return s.dropped.Load() }
+// Stats returns the counts since the start.
+func (s *Shipper) Stats() Stats {
+	return Stats{DroppedLines: s.dropped.Load(), Spooled: s.spooled.Load(), Delivered: s.delivered.Load(), Failed: s.failed.Load()}
+}
 
 // Close delivers what there is, until ctx ends; the rest is delivered after the
 // next New on the same directory. Lines that come meanwhile are lost.
@@ -150,10 +174,14 @@ func (s *Shipper) write() {
 				if len(lines) > 0 {
 					s.spool(l, lines)
 				}
-				spare = lines
+				if spare = lines; cap(spare) > keep {
+					spare = nil
+				}
 			}
 		}
 		s.closeFiles(last)
+		s.trim()
+		s.sweep()
 		if last {
 			return
 		}
@@ -168,14 +196,24 @@ func (s *Shipper) spool(l *Log, lines []byte) {
 			s.open[l] = true
 		}
 	}
-	n := 0
 	if err == nil {
-		n, err = l.file.Write(lines)
-		l.file.size += int64(n)
+		if err = l.file.append(lines); err == nil {
+			s.spooled.Add(int64(len(lines)))
+			return
+		}
 	}
-	if err != nil {
-		s.dropped.Add(uint64(countLines(lines[n:])))
-		s.fail("lines of logs are lost", err, "load balancer", l.to.LoadBalancer)
+	s.dropped.Add(countLines(lines))
+	s.fail("lines of logs are lost", err, "load balancer", l.to.LoadBalancer)
+}
+
+// sweep forgets logs that have no lines, once in an interval. Whoever still has one
+// may go on with it.
+func (s *Shipper) sweep() {
+	if now := time.Now(); now.Sub(s.swept) >= interval {
+		s.swept = now
+		s.mu.Lock()
+		maps.DeleteFunc(s.logs, func(_ Destination, l *Log) bool { return l.file == nil && !l.waiting.Load() })
+		s.mu.Unlock()
 	}
 }
 
@@ -202,78 +240,24 @@ func (s *Shipper) closeFiles(last bool) {
 	}
 }
 
-// deliver takes closed files to their buckets. When no more are written it tries
-// once more.
-func (s *Shipper) deliver(written <-chan struct{}) {
-	for {
-		last := false
-		select {
-		case <-s.due:
-		case <-written:
-			last = true
-		}
-		for !s.deliverAll() && !last {
-			select {
-			case <-time.After(retryAfter):
-				continue
-			case <-written:
-				last = true
-			}
-			break
-		}
-		if last {
-			s.deliverAll()
-			return
-		}
-	}
-}
-
-// deliverAll returns whether nothing is left.
-func (s *Shipper) deliverAll() bool {
-	names, err := s.closed()
-	if err != nil {
-		s.fail("the spool of logs can't be read", err)
-		return false
-	}
-	refused := map[string]bool{} // directories: what one bucket refuses must not hold others up
-	for _, name := range names {
-		if dir := filepath.Dir(name); !refused[dir] {
-			if err := s.deliverFile(name); err != nil {
-				refused[dir] = true
-				s.fail("a file of logs isn't delivered; it is tried again", err, "file", name)
-			}
-		}
-		if s.ctx.Err() != nil {
-			return false
-		}
-	}
-	if len(refused) == 0 {
-		s.failing.Store(false)
-	}
-	return len(refused) == 0
-}
-
-func (s *Shipper) deliverFile(name string) error {
-	to, end, err := describe(name)
-	if err != nil {
-		return err
-	}
-	packed, err := pack(name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = errors.Join(packed.Close(), os.Remove(packed.Name())) }() // it was only read
-	ctx, cancel := context.WithTimeout(s.ctx, putPatience)
-	defer cancel()
-	if err := s.put(ctx, to.Bucket, to.key(end, random()), packed); err != nil {
-		return err
-	}
-	return os.Remove(name)
-}
-
-// fail tells of a failure: once, until all is well again.
+// fail tells of a failure: once of each kind, until all is well again.
 func (s *Shipper) fail(what string, err error, args ...any) {
-	if !s.failing.Swap(true) {
+	s.mu.Lock()
+	told := s.told[what]
+	s.told[what] = true
+	s.mu.Unlock()
+	if !told {
 		s.log.Error(what, append(args, "error", err)...)
+	}
+}
+
+// well ends the failures that were told of.
+func (s *Shipper) well() {
+	s.mu.Lock()
+	failed := len(s.told) > 0
+	clear(s.told)
+	s.mu.Unlock()
+	if failed {
+		s.log.Info("logs are delivered again")
 	}
 }

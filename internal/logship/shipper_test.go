@@ -31,13 +31,23 @@ type bucket struct {
 	mu      sync.Mutex
 	objects map[string]string
 	refuse  error
+	answer  error                 // of those that were taken all the same
+	silent  string                // the name of one that doesn't answer
+	closed  func(key string) bool // which keys are refused
 }
 
-func (b *bucket) put(_ context.Context, name, key string, body io.ReadSeeker) error {
+func (b *bucket) put(ctx context.Context, name, key string, body io.ReadSeeker) error {
+	if name == b.silent {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refuse != nil {
 		return b.refuse
+	}
+	if b.closed != nil && b.closed(key) {
+		return errors.New("not here")
 	}
 	text, err := io.ReadAll(body)
 	if err != nil {
@@ -56,7 +66,7 @@ func (b *bucket) put(_ context.Context, name, key string, body io.ReadSeeker) er
 		b.objects = map[string]string{}
 	}
 	b.objects[name+"/"+key] = string(text)
-	return nil
+	return b.answer
 }
 
 // keys returns those of the objects, sorted, without what is random in them.
@@ -181,12 +191,124 @@ func TestWhatIsInTheSpoolOutlivesTheProcess(t *testing.T) {
 	if err := os.Rename(closed[0], strings.TrimSuffix(closed[0], ".closed")+".open"); err != nil {
 		t.Fatal(err)
 	}
+	// Another was only begun, and a third was being delivered.
+	for _, name := range []string{"1-a.open", "1-b.closed.gz"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(closed[0]), name), []byte("thr"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	b.refusing(nil)
 	s = start(t, dir, b)
-	s.Close(t.Context())
-	if got := b.all(); got != "one\ntwo\n" {
-		t.Errorf("lines: %q", got)
+	if got := s.Stats().Spooled; got > 8 {
+		t.Errorf("%d bytes are in the spool, want 8", got)
 	}
+	s.Close(t.Context())
+	if got := b.all(); got != "one\ntwo\n" || len(b.keys()) != 1 {
+		t.Errorf("lines: %q, in %v", got, b.keys())
+	}
+	left, _ := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if len(left) != 1 || filepath.Base(left[0]) != "destination.json" {
+		t.Errorf("left in the spool: %v", left)
+	}
+	if got, want := s.Stats(), (logship.Stats{Delivered: 1}); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+}
+
+// An answer may be lost on its way: the object is written again, not another one.
+func TestAFileIsOneObject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bucket{answer: errors.New("connection reset")}
+		s := start(t, t.TempDir(), b)
+		s.Log(access).Line(0, []byte("one\n"))
+		time.Sleep(10 * time.Minute)
+		s.Close(t.Context())
+		if keys := b.keys(); len(keys) != 1 || s.Stats().Failed < 2 {
+			t.Errorf("after %d attempts there are %v", s.Stats().Failed, keys)
+		}
+	})
+}
+
+func TestALogThatIsRefusedHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bucket{silent: "silent", closed: func(key string) bool { return strings.HasPrefix(key, "closed") }}
+		s := start(t, t.TempDir(), b)
+		for i := range 5 { // enough to have the bucket left alone
+			to := access
+			to.Prefix = fmt.Sprintf("closed%d", i)
+			s.Log(to).Line(0, []byte("lost\n"))
+			to.Bucket = "silent"
+			s.Log(to).Line(0, []byte("lost\n"))
+		}
+		time.Sleep(10 * time.Minute) // they are the oldest
+		to := access
+		to.Bucket = "other"
+		s.Log(to).Line(0, []byte("other\n"))
+		to.Bucket, to.Prefix = "logs", "open"
+		s.Log(to).Line(0, []byte("open\n"))
+		time.Sleep(17 * time.Minute) // an interval, and a round that waits for the silent one
+		synctest.Wait()
+		if got := b.all(); got != "open\nother\n" {
+			t.Errorf("lines: %q", got)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		s.Close(ctx)
+	})
+}
+
+// The disk is the store's, too: what no bucket takes fills it to a bound.
+func TestTheSpoolIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bucket{closed: func(key string) bool { return strings.HasPrefix(key, "closed") }}
+		dir := t.TempDir()
+		s, err := logship.New(logship.Options{Dir: dir, Threads: 1, Put: b.put, MaxSpool: 10_000, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := access
+		to.Prefix = "closed"
+		for i := range 40 {
+			s.Log(to).Line(0, fmt.Appendf(nil, "%999d\n", i))
+			s.Log(access).Line(0, []byte("x\n"))
+			time.Sleep(5 * time.Minute)
+		}
+		synctest.Wait()
+		if got := s.Stats(); got.Spooled > 10_000 || got.Spooled < 8_000 || got.DroppedLines+uint64(got.Spooled/1000) != 40 {
+			t.Errorf("counted %+v of 40 lines of 1000 bytes, and 10000 bytes of room", got)
+		}
+		b.mu.Lock()
+		b.closed = nil
+		b.mu.Unlock()
+		s.Close(t.Context())
+		all := b.all()
+		if strings.Count(all, "x\n") != 40 || strings.Contains(all, " 5\n") || !strings.Contains(all, " 39\n") {
+			t.Errorf("delivered:\n%s", all)
+		}
+		if got := s.Stats().Spooled; got != 0 {
+			t.Errorf("%d bytes are in the spool that isn't", got)
+		}
+	})
+}
+
+// A log without lines for long is forgotten, but not by who has it.
+func TestAnIdleLogGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bucket{}
+		s := start(t, t.TempDir(), b)
+		l := s.Log(access)
+		l.Line(0, []byte("one\n"))
+		time.Sleep(time.Hour)
+		if s.Log(access) == l {
+			t.Error("an idle log is kept")
+		}
+		l.Line(0, []byte("two\n"))
+		s.Log(access).Line(0, []byte("three\n"))
+		s.Close(t.Context())
+		if got := b.all(); strings.Count(got, "\n") != 3 {
+			t.Errorf("lines: %q", got)
+		}
+	})
 }
 
 func TestLinesThatFindNoRoomAreCounted(t *testing.T) {
@@ -199,7 +321,7 @@ func TestLinesThatFindNoRoomAreCounted(t *testing.T) {
 			l.Line(0, line)
 		}
 		synctest.Wait()
-		dropped := int(s.Dropped())
+		dropped := int(s.Stats().DroppedLines)
 		s.Close(t.Context())
 		if got := strings.Count(b.all(), "\n"); dropped == 0 && got != 2000 || got+dropped != 2000 {
 			t.Errorf("%d lines delivered and %d dropped of 2000", got, dropped)
@@ -252,5 +374,5 @@ func BenchmarkLine(b *testing.B) {
 	for b.Loop() {
 		l.Line(0, line)
 	}
-	b.ReportMetric(float64(s.Dropped()), "dropped")
+	b.ReportMetric(float64(s.Stats().DroppedLines), "dropped")
 }
