@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -187,6 +188,46 @@ func TestAClientStaysAsTheApplicationSays(t *testing.T) {
 	}
 	if _, set := ask("", "sid=x; AWSALBAPP-0="+token.Value); set["AWSALBAPP-0"] == nil || set["AWSALBAPP-0"].Value == token.Value {
 		t.Errorf("the response to a request with both cookies renews ours: got %v", set)
+	}
+}
+
+// ELB user guide, "Application-based stickiness": Chromium from 80 on keeps a cookie
+// from requests of other sites unless it is told that it may send it.
+func TestBrowsersThatWantToBeToldAre(t *testing.T) {
+	w := newSecureWorld(t)
+	w.certify("arn:1", w.root.Issue("shop.example"))
+	w.lb().CookieKey = append([]byte{7}, bytes.Repeat([]byte{1}, 32)...)
+	w.register(w.httpTarget(func(rw http.ResponseWriter, _ *http.Request) { http.SetCookie(rw, &http.Cookie{Name: "sid", Value: "x"}) }))
+	w.a.TargetGroups[0].Stickiness = snapshot.TargetStickiness{Duration: time.Hour, Cookie: "sid"}
+	w.apply()
+	c := w.client("shop.example")
+	for agent, want := range map[string]bool{
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/80.0.3987.0 Safari/537.36":  true,
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36":    true,
+		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/79.0.3945.88 Safari/537.36": false,
+		"Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0":                                   false,
+		"Chrome/x": false,
+		"":         false,
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.https(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("User-Agent", agent)
+		resp, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		told := false
+		for _, cookie := range resp.Cookies() {
+			if cookie.Name == "AWSALBAPP-0" {
+				told = cookie.Secure && cookie.SameSite == http.SameSiteNoneMode
+			}
+		}
+		if len(resp.Cookies()) != 2 || told != want {
+			t.Errorf("%q: %v, want it to be told %t", agent, resp.Cookies(), want)
+		}
 	}
 }
 

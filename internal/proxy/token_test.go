@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/base64"
 	"net/netip"
 	"testing"
 	"time"
@@ -39,8 +40,15 @@ func TestTokensCountAcrossEpochs(t *testing.T) {
 			}
 		}
 	}
-	if a, b := one.keys(midnight).keys[pastEpochs], one.keys(midnight).keys[pastEpochs-1]; a == b {
-		t.Error("two epochs have the same key")
+	var value [tokenText]byte
+	one.seal(&value, token{made: midnight})
+	sealed, err := base64.RawURLEncoding.DecodeString(string(value[:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed[1]-- // the day before
+	if _, ok := two.open([]byte(base64.RawURLEncoding.EncodeToString(sealed)), midnight); ok {
+		t.Error("two days have the same key")
 	}
 }
 

@@ -79,6 +79,17 @@ func TestWhoStartsSlowly(t *testing.T) {
 			t.Errorf("the first to recover gets %d of 1000, want nearly all: the second one starts slowly", counts[1])
 		}
 	})
+	t.Run("not one that was slow when all failed, and is the first to recover", func(t *testing.T) {
+		w := healthyWorld(1, slowly)
+		w.register().SetEligible(true, start)
+		w.targets[0].SetEligible(false, start)
+		w.targets[1].SetEligible(false, start)
+		w.targets[1].SetEligible(true, start.Add(time.Second))
+		w.targets[0].SetEligible(true, start.Add(2*time.Second))
+		if counts := w.counts(1000, start.Add(2*time.Second)); counts[1] < 900 {
+			t.Errorf("it gets %d of 1000, want nearly all: it has its whole share, and the next one starts slowly", counts[1])
+		}
+	})
 	t.Run("not those that are healthy when it is turned on", func(t *testing.T) {
 		w := healthyWorld(2, balance.Config{Healthy: one})
 		w.register().SetEligible(true, start)

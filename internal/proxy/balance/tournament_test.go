@@ -73,6 +73,25 @@ func TestLeastOutstandingGoesRoundAmongEquals(t *testing.T) {
 	}
 }
 
+// A set whose place others have taken is told of nothing: it would cost time with
+// each request, and memory for ever.
+func TestRetiredSetsAreForgotten(t *testing.T) {
+	w := healthyWorld(3, least)
+	for range 5 {
+		w.Pick(start)
+		w.apply()
+		w.Pick(start)
+	}
+	before := w.Group // it is retired before it has chosen
+	w.apply()
+	before.Pick(start)
+	w.Retire()
+	w.Pick(start)
+	if n := w.targets[0].Places(); n != 0 {
+		t.Errorf("a target is in %d tournaments, want none", n)
+	}
+}
+
 // After any storm of requests, health and assignments the order is right again.
 func TestTheTournamentIsRightAfterAStorm(t *testing.T) {
 	w := healthyWorld(100, least)
