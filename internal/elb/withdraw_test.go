@@ -57,6 +57,21 @@ func TestDNSLeavesOutAZoneWhoseTargetsFail(t *testing.T) {
 		if say(up, down); named() != "a" {
 			t.Fatalf("DNS names %q, want a", named())
 		}
+		zoneOf := map[string]string{}
+		for _, n := range w.nodes(b.ARN) {
+			zoneOf[n.ID] = n.Zone
+		}
+		w.report(func(r *snapshot.Report) { // all that is left
+			for i := range r.Nodes {
+				r.Nodes[i].Ready = zoneOf[r.Nodes[i].NodeID] == "local-1b"
+			}
+		})
+		if named() != "b" {
+			t.Errorf("when the node of the other zone doesn't serve, DNS names %q, want b", named())
+		}
+		if say(up, down); named() != "a" {
+			t.Fatalf("DNS names %q, want a", named())
+		}
 		if w.setGroup(web, "load_balancing.cross_zone.enabled=true"); named() != "ab" {
 			t.Errorf("across zones DNS names %q, want both", named())
 		}

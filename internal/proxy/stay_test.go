@@ -197,7 +197,9 @@ func TestBrowsersThatWantToBeToldAre(t *testing.T) {
 	w := newSecureWorld(t)
 	w.certify("arn:1", w.root.Issue("shop.example"))
 	w.lb().CookieKey = append([]byte{7}, bytes.Repeat([]byte{1}, 32)...)
-	w.register(w.httpTarget(func(rw http.ResponseWriter, _ *http.Request) { http.SetCookie(rw, &http.Cookie{Name: "sid", Value: "x"}) }))
+	w.register(w.httpTarget(func(rw http.ResponseWriter, _ *http.Request) {
+		http.SetCookie(rw, &http.Cookie{Name: "sid", Value: "x"})
+	}))
 	w.a.TargetGroups[0].Stickiness = snapshot.TargetStickiness{Duration: time.Hour, Cookie: "sid"}
 	w.apply()
 	c := w.client("shop.example")
