@@ -17,7 +17,7 @@ func TestTheShareOfASlowStartIsLinearInTime(t *testing.T) {
 			w.register().SetEligible(true, start)
 		}
 		for _, at := range []int{0, 1, 10, 25, 50, 75, 99, 100, 200} {
-			const requests = 100000
+			const requests = 30000
 			share := min(1, max(0.01, float64(at)/100))
 			want := requests * share / (3 + share*float64(newcomers))
 			counts := w.counts(requests, start.Add(time.Duration(at)*time.Second))
