@@ -126,7 +126,7 @@ func (a *Agent) Restored() <-chan struct{} { return a.restored }
 // requests under way end for as long as Options.ShutdownGrace says, and returns
 // when every socket is closed. An agent runs once.
 func (a *Agent) Run(ctx context.Context) {
-	p := proxy.New(proxy.Options{Log: a.log, OpenKey: a.o.OpenKey, Logs: a.o.Logs, Changed: a.nodeChanged})
+	p := proxy.New(proxy.Options{Log: a.log, OpenKey: a.o.OpenKey, Logs: a.o.Logs, Changed: a.nodeChanged, TargetChanged: a.targetChanged})
 	h := health.New(health.Options{
 		Log: a.log,
 		Changed: func(group string, target netip.AddrPort, s snapshot.TargetState) {

@@ -66,6 +66,10 @@ type Options struct {
 	// ways that others wait for: Apply or Retry has planned it anew, or it drains or
 	// closes and has lost its last connection. It must not block, or call the proxy.
 	Changed func(nodeID string)
+
+	// TargetChanged is called when what Anomaly returns of a target has changed. It
+	// must not block, or call the proxy.
+	TargetChanged func(targetGroupARN string, target netip.AddrPort)
 }
 
 // Proxy carries the nodes of one host.
@@ -75,6 +79,8 @@ type Proxy struct {
 	openKey func(subject string, sealed []byte) ([]byte, error)
 	changed func(nodeID string)
 	openLog func(b *snapshot.LoadBalancer, n *snapshot.Node, kind LogKind) Lines
+
+	targetChanged func(targetGroupARN string, target netip.AddrPort)
 
 	registry *balance.Registry
 	checks   checkLogs
@@ -130,6 +136,9 @@ func New(o Options) *Proxy {
 	}
 	if p.changed == nil {
 		p.changed = func(string) {}
+	}
+	if p.targetChanged = o.TargetChanged; p.targetChanged == nil {
+		p.targetChanged = func(string, netip.AddrPort) {}
 	}
 	p.headTimeout = cmp.Or(o.HeadTimeout, defaultHeadTimeout)
 	p.budget.most = int64(o.MaxConnections)
@@ -268,7 +277,9 @@ func (p *Proxy) sweep() {
 		case <-p.ctx.Done():
 			return
 		case <-observe.C:
-			p.registry.Observe()
+			for _, k := range p.registry.Observe() {
+				p.targetChanged(k.Group, k.Addr)
+			}
 		case now := <-tick.C:
 			endpoints, former := p.sweepable()
 			for _, e := range endpoints {

@@ -3,6 +3,7 @@ package balance
 import (
 	"cmp"
 	"math"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -65,10 +66,27 @@ const (
 	restoration = whole / 10
 )
 
-// observe judges every target by its peers.
-func (o *roster) observe() {
+// observe judges every target by its peers, and returns the addresses of those of
+// which something else is to be said now.
+func (o *roster) observe() (changed []netip.AddrPort) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	type said struct{ anomalous, mitigated bool }
+	before := make(map[netip.AddrPort]said, len(o.targets))
+	for at, t := range o.targets {
+		before[at] = said{t.Anomalous(), t.Mitigated()}
+	}
+	o.judge()
+	for at, t := range o.targets {
+		if now := (said{t.Anomalous(), t.Mitigated()}); now != before[at] {
+			changed = append(changed, at)
+		}
+	}
+	return changed
+}
+
+// judge is observe without an account of it. o.mu is held.
+func (o *roster) judge() {
 	var peers []*Target
 	var all failures
 	for _, t := range o.targets {

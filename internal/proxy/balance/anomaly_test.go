@@ -3,6 +3,7 @@ package balance_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
@@ -81,7 +82,11 @@ func TestAnAnomalyNeedsTenRequests(t *testing.T) {
 		for range n {
 			w.targets[2].Ended(true)
 		}
-		if w.registry.Observe(); w.targets[2].Anomalous() != anomalous {
+		changed := w.registry.Observe()
+		if again := w.registry.Observe(); slices.Contains(changed, key(2)) != anomalous || len(changed) > 1 || len(again) > 0 {
+			t.Errorf("%d failures: %v have changed, and then %v", n, changed, again)
+		}
+		if w.targets[2].Anomalous() != anomalous {
 			t.Errorf("%d failures: anomalous %t, want %t", n, !anomalous, anomalous)
 		}
 	}

@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -107,15 +108,16 @@ func (r *Registry) Configure(group string, c Config) {
 }
 
 // Observe looks at how requests have ended since it last did, at every group; it is
-// to be called each ObserveInterval.
-func (r *Registry) Observe() {
+// to be called each ObserveInterval. It returns the targets of which Anomalous or
+// Mitigated say otherwise now.
+func (r *Registry) Observe() (changed []Key) {
 	r.mu.Lock()
-	rosters := make([]*roster, 0, len(r.rosters))
-	for _, o := range r.rosters {
-		rosters = append(rosters, o)
-	}
+	rosters := maps.Clone(r.rosters)
 	r.mu.Unlock()
-	for _, o := range rosters {
-		o.observe()
+	for group, o := range rosters {
+		for _, at := range o.observe() {
+			changed = append(changed, Key{group, at})
+		}
 	}
+	return changed
 }
