@@ -28,7 +28,7 @@ func (s *Server) status() status.Report {
 		}
 		for _, n := range s.rooms.elb.Nodes(snap, b.ARN) {
 			node := status.Node{ID: n.ID, Zone: n.Zone, Public: n.Public, Private: n.Private, Bound: n.Bound, Phase: string(n.Phase),
-				Pool: n.PoolID, OffPool: b.PoolID != "" && n.PoolID != b.PoolID && n.Public.IsValid()}
+				Withdrawn: n.Withdrawn, Pool: n.PoolID, OffPool: b.PoolID != "" && n.PoolID != b.PoolID && n.Public.IsValid()}
 			node.IPv6, node.IPv6Bound = n.IPv6.Addr, n.IPv6.Bound
 			if st, ok := s.rooms.elb.NodeStatus(n); ok {
 				node.OpenConnections, node.Error = st.OpenConnections, st.Error

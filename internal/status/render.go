@@ -77,6 +77,9 @@ func (lb LoadBalancer) Render() string {
 			source = warn.Render(source + " (fallback)")
 		}
 		phase := n.Phase
+		if n.Withdrawn {
+			phase += ", " + warn.Render("out of DNS: too few of its zone's targets are healthy")
+		}
 		if n.Error != "" {
 			phase += ": " + n.Error
 		}

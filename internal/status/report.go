@@ -44,6 +44,7 @@ type Node struct {
 	Pool            string     `json:"pool"` // that Public came from; "": the provider's
 	OffPool         bool       `json:"off_pool"`
 	Phase           string     `json:"phase"`
+	Withdrawn       bool       `json:"withdrawn,omitempty"` // out of DNS: too few of its zone's targets are healthy
 	OpenConnections int        `json:"open_connections"`
 	Error           string     `json:"error,omitempty"`
 }
