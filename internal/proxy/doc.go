@@ -10,7 +10,8 @@
 // (messages), route (rules), balance (targets). This package is the shells that
 // move bytes.
 //
-// Both shells decide by decide.go. Event loops carry clients on Linux, in the clear
+// Both shells decide by decide.go, with sticky.go for the cookies that count and
+// those that are set, and token.go for what is in them. Event loops carry clients on Linux, in the clear
 // and within TLS: a thread for each, on which nothing waits. A request passes
 // through loop_listener.go, loop_client.go, loop_exchange.go and loop_target.go;
 // loop.go is what they run on, loop_tls.go how crypto/tls runs there. What may wait,
