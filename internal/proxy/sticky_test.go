@@ -239,12 +239,12 @@ func BenchmarkStickyRequest(b *testing.B) {
 	w.lb().Listeners[0].Rules[0].Actions = stickyTo(time.Hour, 1, 0)
 	w.a.TargetGroups = append(w.a.TargetGroups, &snapshot.TargetGroup{ARN: tgARN + "-2", Protocol: snapshot.HTTP})
 	w.register(w.rawTarget(func(c net.Conn, _ *bufio.Reader) {
-		buf := make([]byte, 4096)
+		buf, answer := make([]byte, 4096), []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		for {
 			if _, err := c.Read(buf); err != nil {
 				return
 			}
-			if _, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); err != nil {
+			if _, err := c.Write(answer); err != nil {
 				return
 			}
 		}
@@ -252,11 +252,11 @@ func BenchmarkStickyRequest(b *testing.B) {
 	w.apply()
 	c := w.dial()
 	_, set := w.ask(c, "")
-	request := fmt.Sprintf("GET / HTTP/1.1\r\nHost: a\r\nCookie: AWSALBTG=%s\r\n\r\n", set["AWSALBTG"].Value)
+	request := fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: a\r\nCookie: AWSALBTG=%s\r\n\r\n", set["AWSALBTG"].Value)
 	buf := make([]byte, 4096)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := io.WriteString(c, request); err != nil {
+		if _, err := c.Write(request); err != nil {
 			b.Fatal(err)
 		}
 		for n := 0; !bytes.HasSuffix(buf[:n], []byte("ok")); {
