@@ -291,7 +291,10 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 		ClientKeepAlive: seconds(b.Attributes["client_keep_alive.seconds"], 3600),
 		CookieKey:       b.CookieKey,
 		RequestHeaders:  projectRequestHeaders(b.Attributes),
-		Logs:            projectLogs(b.Attributes),
+
+		Desync:             projectDesync(b.Attributes["routing.http.desync_mitigation_mode"]),
+		DropInvalidHeaders: b.Attributes["routing.http.drop_invalid_header_fields.enabled"] == "true",
+		Logs:               projectLogs(b.Attributes),
 	}
 	for _, l := range p.s.listenersByLB.Each(r, arn) {
 		out := snapshot.Listener{ARN: l.ARN, Port: l.Port, Protocol: snapshot.Protocol(l.Protocol), TLS: projectTLS(l.TLS), ResponseHeaders: projectResponseHeaders(l.Attributes)}

@@ -56,3 +56,10 @@ func headerOf(name string) string {
 	}
 	return strings.Join(words, "-")
 }
+
+func projectDesync(mode string) snapshot.DesyncMode {
+	if mode == "defensive" {
+		return snapshot.DesyncDefensive
+	}
+	return snapshot.DesyncMode(mode)
+}

@@ -105,6 +105,7 @@ func (c *client) idleFor(now time.Time) time.Duration {
 // serveRequest answers one request; it returns whether another one may follow.
 func (c *client) serveRequest() bool {
 	c.request.Reset()
+	c.request.Policy = c.port.table.Load().policy
 	n, err := c.readHead()
 	now := time.Now()
 	was := c.went
@@ -126,11 +127,11 @@ func (c *client) serveRequest() bool {
 		return false
 	}
 	start := c.came - int64(len(c.unread()))
-	head := c.unread()[:n]
+	head := c.request.Source(c.unread()[:n])
 	c.use(n)
 
 	rule := t.rules.Match(head, &c.request, c.peer.Addr(), &c.scratch)
-	c.port.node.countRequest(c.thread, rule, c.peer.Addr())
+	c.port.node.countRequest(c.thread, rule, &c.request, c.peer.Addr())
 	c.status = 0
 	e := t.entry(c.thread, &at, 0)
 	e.request(t, head, &c.request, rule)
@@ -227,13 +228,14 @@ func (c *client) refuse(t *table, at *arrival, err error, out *[]byte) {
 	if status == 0 {
 		return // it ended between requests, or its client did
 	}
+	c.port.node.countVerdict(c.thread, &c.request)
 	c.port.node.meter.ELB(c.thread, status)
 	*out = http1.AppendPage((*out)[:0], status, false, c.delivery(t.edits, false, time.Now()))
 	was, received := c.went, len(c.unread())
 	if c.write(*out, t.idleTimeout) == nil {
 		c.linger()
 	}
-	t.unreadable(c.thread, at, status, received, c.went-was)
+	t.unreadable(c.thread, at, c.request.Verdict, status, received, c.went-was)
 }
 
 // persists says whether another request is welcome after the present one.

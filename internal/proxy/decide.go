@@ -27,6 +27,8 @@ type forwarding struct {
 	endpoint *endpoint
 	edits    edits // of the listener, as the request met it
 
+	parts bool // the target's connection ends with the request
+
 	host, target []byte // what the rule has made of the request's, nil: as they are
 
 	stay stay
@@ -52,6 +54,7 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 	if f.group.version != snapshot.HTTP1 {
 		return f, 501
 	}
+	f.parts = r.Parts()
 	if rule.Rewrites() {
 		var ok bool
 		if f.host, f.target, ok = rule.Rewrite(head, r); !ok {

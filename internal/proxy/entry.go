@@ -107,6 +107,7 @@ func (e *entry) request(t *table, head []byte, r *http1.Request, rule *route.Rul
 	if e == nil {
 		return
 	}
+	e.Classification, e.Reason = r.Verdict.Tier.String(), r.Verdict.Reason.String()
 	e.Request.Method = e.keep(r.Method.Of(head))
 	if e.Request.Host = r.HostName(head); len(e.Request.Host) == 0 {
 		e.Request.Host = t.host
@@ -208,8 +209,9 @@ func (e *entry) end(now time.Time, status int, sent int64) {
 }
 
 // unreadable writes the line of a request that couldn't be read.
-func (t *table) unreadable(thread int, at *arrival, status, received int, sent int64) {
+func (t *table) unreadable(thread int, at *arrival, v http1.Verdict, status, received int, sent int64) {
 	if e := t.entry(thread, at, received); e != nil {
+		e.Classification, e.Reason = v.Tier.String(), v.Reason.String()
 		e.Request.Host = e.keep(t.host)
 		e.end(at.now, status, sent)
 	}

@@ -327,7 +327,7 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 		<-u.done
 		uploaded = uploaded && u.err == nil
 	}
-	if b.err == nil && uploaded && from.Framing != http1.UntilClose && x.response.KeepAlive() && len(target.unread()) == 0 {
+	if b.err == nil && uploaded && from.Framing != http1.UntilClose && x.response.KeepAlive() && len(target.unread()) == 0 && !x.parts {
 		e.keep(target, x.timeout)
 	} else {
 		e.discard(target)

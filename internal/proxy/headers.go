@@ -45,3 +45,16 @@ func compileEdits(b *snapshot.LoadBalancer, l *snapshot.Listener) edits {
 	}
 	return edits{requests, responses}
 }
+
+// policyOf is how the load balancer's requests are read.
+func policyOf(b *snapshot.LoadBalancer) http1.Policy {
+	p := http1.Policy{DropInvalid: b.DropInvalidHeaders}
+	switch b.Desync {
+	case snapshot.DesyncMonitor:
+		p.Mode = http1.Monitor
+	case snapshot.DesyncStrictest:
+		p.Mode = http1.Strictest
+	case snapshot.DesyncDefensive:
+	}
+	return p
+}

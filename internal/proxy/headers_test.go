@@ -181,7 +181,7 @@ func TestResponsesHaveTheHeadersThatTheAttributesSay(t *testing.T) {
 			"GET /redirect HTTP/1.1\nHost: a\n\n": 301,
 			"GET /none HTTP/1.1\nHost: a\n\n":     503,
 			"GET /refuses HTTP/1.1\nHost: a\n\n":  502,
-			"GET /bad\x01 HTTP/1.1\nHost: a\n\n":  400,
+			"GET /bad\x00 HTTP/1.1\nHost: a\n\n":  400,
 		} {
 			c := w.dial()
 			c.say("%s", request)

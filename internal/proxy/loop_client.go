@@ -192,13 +192,14 @@ func (c *loopClient) readRequest() bool {
 			}
 			return c.begin(data, request, request.Size)
 		}
+		request.Policy = c.port.table.Load().policy
 		n, err := request.Parse(data)
 		if errors.Is(err, http1.ErrIncomplete) {
 			c.hold(data, request)
 			continue
 		}
 		if err != nil {
-			c.refuse(err)
+			c.refuse(err, request)
 			return true
 		}
 		body := request.Body
@@ -325,7 +326,7 @@ func (c *loopClient) recycle(in *inbound) {
 // begin answers a request, or has it answered. data begins with its head of n
 // bytes. False: the connection isn't the loop's any more.
 func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
-	head := data[:n]
+	head := r.Source(data[:n])
 	t := c.port.table.Load()
 	if !r.Body.Empty() && !c.gathers(r) || r.Upgrade(head) != nil {
 		c.hand(data)
@@ -338,13 +339,13 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 		at.tls = &c.tls.session
 	}
 	rule := t.rules.Match(head, r, c.peer.Addr(), &l.scratch)
-	c.port.node.countRequest(l.index, rule, c.peer.Addr())
+	c.port.node.countRequest(l.index, rule, r, c.peer.Addr())
 	e := t.entry(l.index, &at, size)
 	e.request(t, head, r, rule)
 	was, status := c.went, 0
 	keep := c.port.persists(r, c.born, c.maxAge, at.now)
 	if rule != nil && rule.Action.Kind == route.Forward {
-		if status = c.forward(t, rule, data[:size], head, r, &at, e); status == 0 {
+		if status = c.forward(t, rule, data[n:size], head, r, &at, e); status == 0 {
 			if c.state != dropped {
 				c.keepRest(data[size:])
 			}
@@ -375,18 +376,22 @@ func (c *loopClient) delivery(e edits, keep bool, now time.Time) *http1.Delivery
 }
 
 // refuse ends a connection whose request can't be read.
-func (c *loopClient) refuse(err error) {
+func (c *loopClient) refuse(err error, r *http1.Request) {
 	refusal, ok := errors.AsType[*http1.Refusal](err)
 	if !ok {
 		c.drop()
 		return
 	}
-	c.giveUp(refusal.Status)
+	c.port.node.countVerdict(c.loop.index, r)
+	c.giveUpFor(refusal.Status, r.Verdict)
 }
 
 // giveUp answers with an error page and ends the connection, on which there may
 // be more to come.
-func (c *loopClient) giveUp(status int) {
+func (c *loopClient) giveUp(status int) { c.giveUpFor(status, http1.Verdict{}) }
+
+// giveUpFor is giveUp for what the request was found to be.
+func (c *loopClient) giveUpFor(status int, v http1.Verdict) {
 	l := c.loop
 	c.port.node.meter.ELB(l.index, status)
 	t := c.port.table.Load()
@@ -400,7 +405,7 @@ func (c *loopClient) giveUp(status int) {
 	if c.in != nil {
 		received = len(c.in.bytes)
 	}
-	t.unreadable(l.index, &at, status, received, c.went-was)
+	t.unreadable(l.index, &at, v, status, received, c.went-was)
 	if c.state != dropped {
 		c.end(parting)
 	}

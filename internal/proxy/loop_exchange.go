@@ -47,9 +47,9 @@ type loopExchange struct {
 	looked   time.Duration
 }
 
-// forward begins to forward a request, head and body, and returns 0, or the
+// forward begins to forward a request with its body, and returns 0, or the
 // status to answer with instead.
-func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *http1.Request, at *arrival, e *entry) (status int) {
+func (c *loopClient) forward(t *table, rule *route.Rule, body, head []byte, r *http1.Request, at *arrival, e *entry) (status int) {
 	f, status := t.forward(rule, head, r, at)
 	if status != 0 {
 		return status
@@ -63,7 +63,7 @@ func (c *loopClient) forward(t *table, rule *route.Rule, data, head []byte, r *h
 	x.again = x.bodiless && r.Idempotent(head)
 	x.looked = l.now
 	x.request = f.appendRequest(x.request[:0], t, head, r, at, e)
-	x.request = append(x.request, data[len(head):]...)
+	x.request = append(x.request, body...)
 	c.x, c.state = x, answering
 	l.wheel.set(&c.timer, l.now+min(watchInterval, x.timeout))
 	x.launch()
@@ -304,7 +304,7 @@ func (x *loopExchange) delivered() bool {
 func (x *loopExchange) finish(reusable bool) {
 	t := x.target
 	x.target = nil
-	if reusable {
+	if reusable && !x.parts {
 		t.keep(x.timeout)
 	} else {
 		t.x = nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/meter"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 )
@@ -82,7 +83,14 @@ func (p *Proxy) threads() int { return p.loops.count() + 1 }
 func (p *Proxy) streamThread() int { return p.loops.count() }
 
 // countRequest counts a request whose rule is known; a nil rule is none.
-func (n *node) countRequest(thread int, rule *route.Rule, peer netip.Addr) {
+func (n *node) countRequest(thread int, rule *route.Rule, r *http1.Request, peer netip.Addr) {
+	n.countVerdict(thread, r)
+	if r.Drops > 0 {
+		n.meter.Add(thread, meter.DroppedFields, 1)
+	}
+	if r.Odd > 0 {
+		n.meter.Add(thread, meter.ForwardedFields, 1)
+	}
 	if rule != nil && rule.Evaluated > 0 {
 		n.meter.Add(thread, meter.RuleEvaluations, rule.Evaluated)
 	}
@@ -105,6 +113,13 @@ func (n *node) countForward(thread int, f *forwarding) {
 		n.meter.Add(thread, meter.NonSticky, 1)
 	} else {
 		n.meter.Add(thread, meter.AppNonSticky, 1)
+	}
+}
+
+// countVerdict counts a request that doesn't comply with the RFCs.
+func (n *node) countVerdict(thread int, r *http1.Request) {
+	if r.Verdict.Tier > http1.Compliant {
+		n.meter.Add(thread, meter.NonCompliant, 1)
 	}
 }
 

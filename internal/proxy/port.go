@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 )
 
@@ -27,6 +28,7 @@ type table struct {
 	tls             *secure // nil: clients speak in the clear
 	sticky          *sticky // nil: no client can be kept with a target group
 	edits           edits
+	policy          http1.Policy
 	logs            *logs // nil: nothing is logged
 	idleTimeout     time.Duration
 	clientKeepAlive time.Duration

@@ -42,6 +42,12 @@ type LoadBalancer struct {
 	// rule needs one.
 	CookieKey []byte `json:",omitempty"`
 
+	// Desync is what is done about requests that parsers could read differently, and
+	// DropInvalidHeaders leaves out header fields whose names have anything but
+	// letters, digits and hyphens.
+	Desync             DesyncMode `json:",omitempty"`
+	DropInvalidHeaders bool       `json:",omitempty"`
+
 	RequestHeaders RequestHeaders `json:",omitzero"`
 	Logs           Logs           `json:",omitzero"`
 
@@ -54,6 +60,16 @@ func (b *LoadBalancer) CookieSubject() string { return CookieSubject(b.ARN) }
 // CookieSubject returns what the CookieKey of a load balancer is encrypted for: it
 // isn't worth anything as another secret of the load balancer's.
 func CookieSubject(arn string) string { return arn + "#cookies" }
+
+// DesyncMode is ELBv2's attribute routing.http.desync_mitigation_mode.
+type DesyncMode string
+
+// The modes.
+const (
+	DesyncDefensive DesyncMode = "" // also that of assignments that name none
+	DesyncMonitor   DesyncMode = "monitor"
+	DesyncStrictest DesyncMode = "strictest"
+)
 
 // Protocol is a listener's or a target group's protocol.
 type Protocol string

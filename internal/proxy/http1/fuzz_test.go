@@ -25,16 +25,25 @@ func FuzzRequest(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		var r http1.Request
-		n, err := r.Parse(in)
-		bn, berr := parseBytewise(in)
+	for _, v := range vectors {
+		f.Add([]byte(v.in))
+	}
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		r := http1.Request{Policy: http1.Policy{Mode: http1.Monitor}} // lets most through
+		n, err := r.Parse(sent)
+		bn, berr := parseBytewise(http1.Monitor, sent)
+		in := sent
 		if len(in) > 0 && (n != bn || !errors.Is(berr, err)) {
 			t.Fatalf("at once %d, %v; byte by byte %d, %v", n, err, bn, berr)
 		}
 		if err != nil {
 			return
 		}
+		// Whoever looks closely finds the same as who has a glance.
+		if v := http1.Examine(sent[leading(string(sent)):n]); v != r.Verdict {
+			t.Fatalf("%q is %+v, and on a closer look %+v", sent[:n], r.Verdict, v)
+		}
+		in = r.Source(sent[:n])
 		h := hop
 		h.Upgrade = r.Upgrade(in)
 		// What a listener has edited isn't to be misread either.
@@ -77,6 +86,11 @@ func FuzzRequest(f *testing.F) {
 		var again http1.Request
 		if m, err := again.Parse(out); err != nil || m != len(out) {
 			t.Errorf("%q goes on as %q, which isn't accepted itself: %v", in, out, err)
+		}
+		switch again.Verdict.Reason {
+		case http1.NoReason, http1.NonCompliantHeader, http1.GetHeadZeroContentLength, http1.UndefinedContentLengthSemantics, http1.UndefinedTransferEncodingSemantics:
+		default:
+			t.Errorf("%q goes on as %q, which is %s", in, out, again.Verdict.Reason)
 		}
 	})
 }

@@ -69,6 +69,8 @@ func (s Span) Len() int { return int(s.End - s.Start) }
 type Field struct {
 	Name, Value Span // Value without white space around it
 	kind        kind
+	odd         bool // the name has more than letters, digits and hyphens
+	high        bool // the value has bytes beyond ASCII
 }
 
 // kind is what the proxy knows of a field's meaning.
@@ -88,6 +90,7 @@ const (
 	traceID                      // X-Amzn-Trace-Id
 	ours                         // what only a load balancer may say: X-Amzn-Tls-…, X-Amzn-Mtls-…, X-Amzn-Oidc-…
 	date                         // Date
+	dropped                      // left out, as its name isn't valid
 )
 
 // classify returns what a field of this name means.
@@ -176,27 +179,6 @@ func is(b []byte, lower string) bool {
 	return true
 }
 
-// lookalike says whether a name that isn't Content-Length or Transfer-Encoding
-// reads like one of them once everything but letters and digits is left out, as
-// gateways do that turn names into variables.
-func lookalike(name []byte) bool {
-	return len(name) >= 13 && (reduces(name, "contentlength") || reduces(name, "transferencoding"))
-}
-
-func reduces(name []byte, letters string) bool {
-	i := 0
-	for _, c := range name {
-		if !alphanumeric[c] {
-			continue
-		}
-		if i == len(letters) || lowerOf[c] != letters[i] {
-			return false
-		}
-		i++
-	}
-	return i == len(letters)
-}
-
 // head is what requests and responses have in common while they are parsed.
 type head struct {
 	Fields []Field
@@ -210,8 +192,9 @@ type head struct {
 	begun   bool
 	options int // named in Connection, without close, keep-alive and upgrade
 
-	lengths, codings int  // fields of the kind seen
-	chunked          bool // the last coding is chunked
+	lengths, codings int   // fields of the kind seen
+	length           int64 // the last one
+	chunked          bool  // the last coding is chunked
 	close, keepAlive bool
 	upgrades         bool // Connection: upgrade
 	upgrade          Span // Upgrade's value
@@ -288,8 +271,9 @@ func parseField(line []byte, start int) (Field, error) {
 	if line[0] == ' ' || line[0] == '\t' {
 		return Field{}, errFold
 	}
-	n := 0
-	for n < len(line) && token[line[n]] {
+	n, names := 0, inToken|inPlainName
+	for n < len(line) && nameByte[line[n]]&inToken != 0 {
+		names &= nameByte[line[n]]
 		n++
 	}
 	switch {
@@ -305,17 +289,21 @@ func parseField(line []byte, start int) (Field, error) {
 	for to > from && blank(line[to-1]) {
 		to--
 	}
+	high := byte(0)
 	for _, c := range line[from:to] {
 		if !fieldValue[c] {
 			return Field{}, errFieldValue
 		}
+		high |= c
 	}
 	f := Field{
 		Name:  Span{int32(start), int32(start + n)},
 		Value: Span{int32(start + from), int32(start + to)},
 		kind:  classify(line[:n]),
+		odd:   names&inPlainName == 0,
+		high:  high >= 0x80,
 	}
-	if f.kind == plain && lookalike(line[:n]) {
+	if f.kind == plain && suspicious(line[:n]) {
 		return Field{}, errLookalike
 	}
 	return f, nil
@@ -334,6 +322,7 @@ func (h *head) note(buf []byte, f Field) error {
 			return errLengthDiffers
 		}
 		h.lengths++
+		h.length = n
 		h.Body = Body{Framing: ByLength, Length: n}
 	case transferEncoding:
 		return h.noteCodings(value)
@@ -472,10 +461,17 @@ func equalFold(a, b []byte) bool {
 
 func blank(c byte) bool { return c == ' ' || c == '\t' }
 
+// What a byte in a name can be, in nameByte.
+const (
+	inToken     uint8 = 1 << iota // tchar, RFC 9110 §5.6.2
+	inPlainName                   // letter, digit or hyphen
+)
+
 // Classes of bytes.
 var (
 	alphanumeric [256]bool
 	token        [256]bool // tchar, RFC 9110 §5.6.2
+	nameByte     [256]uint8
 	fieldValue   [256]bool // VCHAR, obs-text, SP and HTAB, RFC 9110 §5.5
 	targetByte   [256]bool // in a request target: visible, not a fragment's mark
 	hostByte     [256]bool // reg-name and IP-literal, RFC 3986 §3.2.2
@@ -491,6 +487,12 @@ func init() {
 		}
 		alphanumeric[i] = '0' <= c && c <= '9' || 'a' <= lowerOf[i] && lowerOf[i] <= 'z'
 		token[i] = alphanumeric[i] || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
+		if token[i] {
+			nameByte[i] = inToken
+		}
+		if alphanumeric[i] || c == '-' {
+			nameByte[i] |= inPlainName
+		}
 		fieldValue[i] = c >= 0x20 && c != 0x7f || c == '\t'
 		targetByte[i] = c > 0x20 && c != 0x7f && c != '#'
 		hostByte[i] = alphanumeric[i] || bytes.IndexByte([]byte("-._~%!$&'()*+;="), c) >= 0

@@ -3,7 +3,7 @@ package http1
 import "strconv"
 
 // titles are the status lines of the responses that a load balancer makes
-// itself, where they differ from the registered reasons or are often used.
+// itself, where they differ from the registered phrases or are often used.
 var titles = map[int]string{
 	301: "301 Moved Permanently",
 	302: "302 Found",
@@ -27,8 +27,8 @@ var titles = map[int]string{
 	507: "507 Insufficient Storage",
 }
 
-// reasons are those of the statuses that a fixed response has most often.
-var reasons = map[int]string{
+// phrases are those of the statuses that a fixed response has most often.
+var phrases = map[int]string{
 	200: "OK", 201: "Created", 202: "Accepted", 203: "Non-Authoritative Information", 204: "No Content",
 	205: "Reset Content", 206: "Partial Content",
 	400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
@@ -103,7 +103,7 @@ func AppendFixed(dst []byte, status int, contentType, body string, head bool, d 
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(status), 10)
 	dst = append(dst, ' ')
-	dst = append(dst, reasons[status]...)
+	dst = append(dst, phrases[status]...)
 	dst = appendOwn(append(dst, "\r\n"...), d)
 	if contentType != "" {
 		dst = append(dst, "Content-Type: "...)

@@ -1,6 +1,9 @@
 package http1
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+)
 
 // maxForwardedFor is how many addresses X-Forwarded-For may have.
 const maxForwardedFor = 30
@@ -37,25 +40,134 @@ type Request struct {
 	// Expect100: the client waits for 100 Continue before it sends the body.
 	Expect100 bool
 
-	hasQuery    bool // "?" with nothing behind it is passed on too
-	absolute    bool // absolute-form: its authority outranks Host
-	asterisk    bool // OPTIONS *
-	started     bool // the request line is parsed
-	forwardedBy int  // addresses in X-Forwarded-For
+	// Policy is how the request is to be read. Reset keeps it.
+	Policy Policy
+
+	// Verdict is what the request has been found to be, Drops and Odd how many
+	// fields with invalid names it had that were left out, and that go on.
+	Verdict    Verdict
+	Drops, Odd int
+
+	repaired    []byte // the head as it is to be read; nil: as it came
+	repairing   bool   // it isn't plainly compliant
+	hasQuery    bool   // "?" with nothing behind it is passed on too
+	absolute    bool   // absolute-form: its authority outranks Host
+	asterisk    bool   // OPTIONS *
+	getHead     bool   // GET or HEAD
+	first       int    // where the request line begins
+	started     bool   // the request line is parsed
+	forwardedBy int    // addresses in X-Forwarded-For
 }
 
 // Reset prepares for the next request.
 func (r *Request) Reset() {
 	h := r.head
 	h.reset()
-	*r = Request{head: h}
+	*r = Request{head: h, Policy: r.Policy, repaired: r.repaired[:0]}
+}
+
+// Source returns what the spans point into, given the head's bytes: those, or what
+// was written anew in their place.
+func (r *Request) Source(head []byte) []byte {
+	if r.repairing {
+		return r.repaired
+	}
+	return head
+}
+
+// Parts says whether both connections end with the request: parsers could have
+// differed about where it ends.
+func (r *Request) Parts() bool {
+	return r.Verdict.Tier >= Ambiguous && r.Policy.Mode == Defensive
 }
 
 // Parse parses the head at the start of buf and returns its length. While the
 // head isn't complete it returns ErrIncomplete, and goes on from there when it
 // is called again with the same bytes and more. Any other error is a *Refusal;
-// the connection can't be used for another request after it.
+// the connection can't be used for another request after it. After it, Source tells
+// what the request's spans point into.
 func (r *Request) Parse(buf []byte) (n int, err error) {
+	if !r.repairing {
+		n, err = r.parse(buf)
+		switch refusal, refused := err.(*Refusal); {
+		case err == nil:
+			return n, r.judge()
+		case !refused || !r.repairable(buf, refusal):
+			return 0, err
+		}
+		r.repairing = true
+	}
+	return r.repair(buf)
+}
+
+// repairable says whether a head that was refused may be one that only isn't
+// compliant.
+func (r *Request) repairable(buf []byte, refusal *Refusal) bool {
+	switch refusal {
+	case errTrace, errConnect, errRequestTooBig, errHeadSize, errFieldSize, errForwardedFor, errExpectation, errOptions, errEmptyLines:
+		return false
+	}
+	return r.begun && token[buf[r.first]]
+}
+
+// repair reads a head that isn't plainly compliant, once all of it is there.
+func (r *Request) repair(buf []byte) (n int, err error) {
+	raw := buf[r.first:]
+	size := headEnd(raw)
+	if size == 0 || size > maxRequestHead {
+		if len(raw) > maxRequestHead {
+			return 0, errHeadSize
+		}
+		return 0, ErrIncomplete
+	}
+	v := Verdict{}
+	repaired, refusal := repair(r.repaired[:0], raw[:size], &v)
+	if refusal != nil {
+		if r.Verdict = v; r.Policy.Mode.refuses(v.Tier) && refusal != errVersion {
+			refusal = &refusals[v.Reason]
+		}
+		return 0, refusal
+	}
+	n = int(r.first) + size
+	r.Reset()
+	r.repairing, r.repaired, r.Verdict = true, repaired, v
+	if _, err := r.parse(repaired); err != nil {
+		if errors.Is(err, ErrIncomplete) {
+			err = errRequestLine
+		}
+		return 0, err
+	}
+	r.Size = n
+	return n, r.judge()
+}
+
+// judge classifies a request that could be read, and refuses it if the mode does.
+func (r *Request) judge() error {
+	for i := range r.Fields {
+		f := &r.Fields[i]
+		if f.high {
+			r.Verdict.raise(NonCompliantHeader)
+		}
+		if !f.odd {
+			continue
+		}
+		if r.Policy.DropInvalid {
+			f.kind = dropped
+			r.Drops++
+		} else {
+			r.Odd++
+		}
+	}
+	if r.lengths > 0 || r.codings > 0 {
+		classifyFraming(&r.Verdict, r.getHead, r.Minor, r.lengths, r.length, r.codings > 0)
+	}
+	if r.Policy.Mode.refuses(r.Verdict.Tier) {
+		return &refusals[r.Verdict.Reason]
+	}
+	return nil
+}
+
+func (r *Request) parse(buf []byte) (n int, err error) {
 	if !r.started {
 		if err := r.parseStart(buf); err != nil {
 			return 0, err
@@ -94,6 +206,7 @@ func (r *Request) parseStart(buf []byte) error {
 				return errEmptyLines
 			}
 			r.line, r.seen = 2, 2
+			r.first = 2
 		}
 		r.begun = true
 		if !token[buf[r.line]] { // for example a TLS ClientHello
@@ -131,6 +244,8 @@ func (r *Request) parseLine(line []byte, start int) error {
 	r.Minor = minor
 	r.Method = Span{int32(start), int32(start + method)}
 	switch m := line[:method]; {
+	case bytes.Equal(m, getMethod), bytes.Equal(m, headMethod):
+		r.getHead = true
 	case bytes.Equal(m, traceMethod):
 		return errTrace
 	case bytes.Equal(m, connectMethod):
@@ -261,7 +376,7 @@ func splitHost(b []byte) (name, port []byte, hasPort bool) {
 
 // check decides what only the whole head of a request tells.
 func (r *Request) check(buf []byte) error {
-	if r.codings > 0 && r.Minor == 0 {
+	if r.codings > 0 && r.Minor == 0 && !r.repairing {
 		return errCodingVersion
 	}
 	var first Span
@@ -318,7 +433,7 @@ func (r *Request) Idempotent(buf []byte) bool {
 // KeepAlive says whether the client wants to use the connection again
 // (RFC 9112 §9.3).
 func (r *Request) KeepAlive() bool {
-	return !r.close && (r.Minor == 1 || r.keepAlive)
+	return !r.close && !r.Parts() && (r.Minor == 1 || r.keepAlive)
 }
 
 // HostName returns the host without its port.
@@ -348,7 +463,7 @@ func (r *Request) Upgrade(buf []byte) []byte {
 func (r *Request) Header(buf []byte, name string) func(yield func([]byte) bool) {
 	return func(yield func([]byte) bool) {
 		for i := range r.Fields {
-			if f := &r.Fields[i]; is(f.Name.Of(buf), name) && !yield(f.Value.Of(buf)) {
+			if f := &r.Fields[i]; f.kind != dropped && is(f.Name.Of(buf), name) && !yield(f.Value.Of(buf)) {
 				return
 			}
 		}
