@@ -81,6 +81,9 @@ func (c Config) Check() error {
 			bad("buckets", "%q must name a bucket, and its directory or URL", name)
 		}
 	}
+	if c.Logs.MaxSpool < 1<<20 {
+		bad("logs.max-spool-bytes", "%d is less than %d, a MiB", c.Logs.MaxSpool, 1<<20)
+	}
 	if !regionName.MatchString(c.S3.Region) {
 		bad("s3.region", "%q is not the name of a region", c.S3.Region)
 	}

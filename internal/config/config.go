@@ -71,6 +71,9 @@ type Logs struct {
 	// Dir is the directory that buckets are in which Buckets doesn't name, one
 	// directory each; "": logs in the data directory.
 	Dir string `yaml:"dir"`
+
+	// MaxSpool is how many bytes may wait for their buckets; the oldest go first.
+	MaxSpool int64 `yaml:"max-spool-bytes"`
 }
 
 // Instance is a machine that target groups can have as a target by its id.
@@ -176,6 +179,7 @@ func Default() Config {
 		BYOIP:      BYOIP{Verification: Verification{VerificationNone}},
 		IPAM:       IPAM{Quotas: IPAMQuotas{PoolsPerScope: 50, CIDRsPerPool: 50, AllocationsPerPool: 550_000}},
 		S3:         S3{Region: "us-east-1"},
+		Logs:       Logs{MaxSpool: 1 << 30},
 		Quotas:     defaultQuotas(),
 		Audit:      Audit{MaxBytes: 1 << 30, MaxAge: 366 * 24 * time.Hour},
 	}

@@ -40,7 +40,7 @@ func writer(cfg config.Config) (*bucket.Writer, error) {
 // newShipper starts what takes the logs of the process's hosts to their buckets.
 func newShipper(cfg config.Config, w *bucket.Writer, log *slog.Logger) (*logship.Shipper, error) {
 	return logship.New(logship.Options{
-		Dir: filepath.Join(cfg.DataDir, "node", "logs"), Threads: runtime.GOMAXPROCS(0) + 1, Put: w.Put, Log: log,
+		Dir: filepath.Join(cfg.DataDir, "node", "logs"), Threads: runtime.GOMAXPROCS(0) + 1, Put: w.Put, MaxSpool: cfg.Logs.MaxSpool, Log: log,
 	})
 }
 

@@ -12,6 +12,9 @@ var (
 	auditDesc     = prometheus.NewDesc("fairlead_audit_records_lost_total", "Records that the audit log couldn't take.", nil, nil)
 	balancersDesc = prometheus.NewDesc("fairlead_load_balancers", "Load balancers by state.", []string{"state"}, nil)
 	plannedDesc   = prometheus.NewDesc("fairlead_node_load_balancers_applied_total", "Load balancers that this host has compiled anew, because something of theirs changed.", nil, nil)
+	linesLostDesc = prometheus.NewDesc("fairlead_log_lines_lost_total", "Lines of load balancers' logs that found no room.", nil, nil)
+	spoolDesc     = prometheus.NewDesc("fairlead_log_spool_bytes", "Lines of load balancers' logs that wait for their buckets.", nil, nil)
+	deliveryDesc  = prometheus.NewDesc("fairlead_log_deliveries_total", "Attempts to take a file of lines to its bucket.", []string{"outcome"}, nil)
 	expiryDesc    = prometheus.NewDesc("fairlead_certificate_expiry_timestamp_seconds", "When a certificate that listeners use is no longer valid.", []string{"certificate", "domain"}, nil)
 )
 
@@ -21,7 +24,7 @@ func (s *Server) metrics() prometheus.Collector { return collector{s} }
 type collector struct{ s *Server }
 
 func (collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, auditDesc, balancersDesc, plannedDesc, expiryDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, auditDesc, balancersDesc, plannedDesc, linesLostDesc, spoolDesc, deliveryDesc, expiryDesc} {
 		ch <- d
 	}
 }
@@ -41,6 +44,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if agent := c.s.agent.Load(); agent != nil {
 		ch <- prometheus.MustNewConstMetric(plannedDesc, prometheus.CounterValue, float64(agent.Planned()))
+	}
+	if c.s.shipper != nil {
+		logs := c.s.shipper.Stats()
+		ch <- prometheus.MustNewConstMetric(linesLostDesc, prometheus.CounterValue, float64(logs.DroppedLines))
+		ch <- prometheus.MustNewConstMetric(spoolDesc, prometheus.GaugeValue, float64(logs.Spooled))
+		ch <- prometheus.MustNewConstMetric(deliveryDesc, prometheus.CounterValue, float64(logs.Delivered), "delivered")
+		ch <- prometheus.MustNewConstMetric(deliveryDesc, prometheus.CounterValue, float64(logs.Failed), "failed")
 	}
 	states := map[string]int{}
 	for _, b := range r.elb.All(snap) {
