@@ -46,7 +46,7 @@ func (c *Connection) AppendTo(dst []byte) []byte {
 	} else {
 		dst = appendSeconds(dst, c.Latency)
 	}
-	dst = appendQuoted(dst, c.Subject)
+	dst = appendQuotedString(dst, c.Subject)
 	dst = append(dst, ' ')
 	if c.NotAfter.IsZero() {
 		dst = append(dst, '-')

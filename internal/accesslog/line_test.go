@@ -1,6 +1,8 @@
 package accesslog_test
 
 import (
+	"bytes"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -127,6 +129,58 @@ func FuzzAccess(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A client's words are told byte for byte as they were, wherever in eight of them
+// one is that can't be written as it is.
+func TestWordsAreEscapedByteByByte(t *testing.T) {
+	escaped := func(word []byte) string {
+		var b strings.Builder
+		for _, c := range word {
+			if c < ' ' || c > '~' || c == '"' || c == '\\' {
+				fmt.Fprintf(&b, "\\x%02X", c)
+			} else {
+				b.WriteByte(c)
+			}
+		}
+		return b.String()
+	}
+	for at := range 19 {
+		for c := range 256 {
+			for _, other := range []byte{'x', 0x1f, 0x80, 0xff, ' ', '~'} {
+				word := bytes.Repeat([]byte{'a'}, 19)
+				word[at], word[(at+3)%19] = byte(c), other
+				a := example()
+				a.UserAgent, a.Domain = word, string(word)
+				want := `"` + escaped(word) + `"`
+				if line := string(a.AppendTo(nil)); strings.Count(line, want) != 2 {
+					t.Fatalf("%q, twice, is written as %s, want %s", word, line, want)
+				}
+			}
+		}
+	}
+}
+
+func TestTimes(t *testing.T) {
+	for _, tt := range []struct {
+		time    string
+		took    time.Duration
+		written string
+		seconds string
+	}{
+		{"1970-01-01T00:00:00Z", 0, "1970-01-01T00:00:00.000000Z", "0.000"},
+		{"2028-02-29T23:59:59.9999999Z", 499 * time.Microsecond, "2028-02-29T23:59:59.999999Z", "0.000"},
+		{"2026-11-22T01:30:00.000001+02:00", 500 * time.Microsecond, "2026-11-21T23:30:00.000001Z", "0.001"},
+		{"0001-01-01T00:00:00Z", 61*time.Second + 40*time.Millisecond, "0001-01-01T00:00:00.000000Z", "61.040"},
+		{"9999-12-31T23:59:59Z", 999999999 * time.Nanosecond, "9999-12-31T23:59:59.000000Z", "1.000"},
+	} {
+		a := example()
+		a.Time, a.RequestTime = at(tt.time), tt.took
+		got := strings.Fields(string(a.AppendTo(nil)))
+		if got[1] != tt.written || got[5] != tt.seconds {
+			t.Errorf("%s, %v: got %s, %s, want %s, %s", tt.time, tt.took, got[1], got[5], tt.written, tt.seconds)
+		}
+	}
 }
 
 func BenchmarkAccess(b *testing.B) {

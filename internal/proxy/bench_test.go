@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fairlead/fairlead/internal/proxy"
+	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
 // BenchmarkRequest is one small request on kept connections, from a client and
@@ -16,12 +17,25 @@ import (
 // they allocate nothing.
 func BenchmarkRequest(b *testing.B) {
 	for _, size := range []int{128, 10 << 10} {
-		b.Run(strings.TrimSpace(slog.IntValue(size).String()+"B"), func(b *testing.B) { benchmark(b, size) })
+		b.Run(strings.TrimSpace(slog.IntValue(size).String()+"B"), func(b *testing.B) { benchmark(b, newWorldFor(b, proxy.Options{}), size) })
 	}
+	b.Run("128B,logged", func(b *testing.B) {
+		var kept []byte
+		w := newWorldFor(b, proxy.Options{Logs: func(*snapshot.LoadBalancer, *snapshot.Node, proxy.LogKind) proxy.Lines {
+			return lines(func(line []byte) { kept = append(kept[:0], line...) })
+		}})
+		w.lb().Logs.Access.Name = "logs"
+		benchmark(b, w, 128)
+		b.ReportMetric(float64(len(kept)), "B/line")
+	})
 }
 
-func benchmark(b *testing.B, size int) {
-	w := newWorldFor(b, proxy.Options{})
+// lines has each line of a log.
+type lines func(line []byte)
+
+func (l lines) Line(_ int, line []byte) { l(line) }
+
+func benchmark(b *testing.B, w *world, size int) {
 	answer := []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: " + slog.IntValue(size).String() + "\r\n\r\n" + strings.Repeat("x", size))
 	w.register(w.rawTarget(func(c net.Conn, _ *bufio.Reader) {
 		buf := make([]byte, 4096)
