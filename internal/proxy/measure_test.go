@@ -67,7 +67,7 @@ func TestWhatPassesIsCounted(t *testing.T) {
 		"HTTP_Fixed_Response_Count": 1, "HTTP_Redirect_Count": 1,
 		"HTTPCode_Target_2XX_Count": 2, "HTTPCode_Target_3XX_Count": 1, "HTTPCode_Target_4XX_Count": 1, "HTTPCode_Target_5XX_Count": 2,
 		"HTTPCode_ELB_3XX_Count": 1, "HTTPCode_ELB_4XX_Count": 2, "HTTPCode_ELB_5XX_Count": 1, "HTTPCode_ELB_502_Count": 1,
-		"TargetConnectionErrorCount": 1, "DesyncMitigationMode_NonCompliant_Request_Count": 1,
+		"TargetConnectionErrorCount": 1, "UnhealthyRoutingRequestCount": 7, "DesyncMitigationMode_NonCompliant_Request_Count": 1,
 	}
 	bytes := got["ProcessedBytes"]
 	delete(got, "ProcessedBytes")

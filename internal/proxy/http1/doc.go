@@ -6,9 +6,9 @@
 // It decides what is a valid message and where it ends, and how the message
 // reads that goes on to the other side. A head is never passed on as it came:
 // it is parsed into fields and written anew, so what a target parses is what
-// the rules saw. It is strict for the same reason: where two parsers could
-// disagree about a message it is refused, with the status in Refusal. It doesn't
-// decide where a request goes.
+// the rules saw. A request that parsers could disagree about is classified
+// (desync.go) and written anew in the one form that they can't (repair.go), or
+// refused, with the status in Refusal. It doesn't decide where a request goes.
 //
 // Requests come in through Request.Parse, responses through Response.Parse,
 // bodies through Decoder.Next; AppendRequest, AppendResponse, AppendPage and the
