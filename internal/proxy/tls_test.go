@@ -1,7 +1,9 @@
 package proxy_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -12,6 +14,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -154,6 +157,10 @@ func TestClientsChooseACertificateByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	longer, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	named := func(names ...string) func(*x509.Certificate) {
 		return func(c *x509.Certificate) { c.DNSNames = names }
 	}
@@ -166,9 +173,14 @@ func TestClientsChooseACertificateByName(t *testing.T) {
 	w.certify("arn:later", w.root.IssueFor(issuer.Key(t), func(c *x509.Certificate) {
 		c.DNSNames, c.NotAfter = []string{"api.shop.example"}, time.Now().Add(48*time.Hour)
 	}))
+	w.certify("arn:long", w.root.IssueFor(longer, named("api.shop.example")))
+	w.certify("arn:both", w.root.Issue("both.example", "*.both.example"))
 	w.apply()
 	rsaOnly := func(c *tls.Config) {
 		c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+	}
+	p256Only := func(c *tls.Config) {
+		c.MaxVersion, c.CurvePreferences = tls.VersionTLS12, []tls.CurveID{tls.CurveP256}
 	}
 	for name, c := range map[string]struct {
 		host string
@@ -183,8 +195,11 @@ func TestClientsChooseACertificateByName(t *testing.T) {
 		"two have it, the client knows RSA":   {"shop.example", rsaOnly, "arn:shop-rsa"},
 		"a wildcard":                          {"cart.shop.example", nil, "arn:wild"},
 		"a wildcard is one label":             {"a.cart.shop.example", nil, "arn:default"},
-		"a wildcard and a name: valid longer": {"api.shop.example", nil, "arn:later"},
+		"three have it: the longer key":       {"api.shop.example", nil, "arn:long"},
+		"a wildcard and a name: valid longer": {"api.shop.example", p256Only, "arn:later"},
 		"a name and a wildcard: valid longer": {"www.shop.example", nil, "arn:shop"},
+		"a name and a wildcard of one":        {"www.both.example", nil, "arn:both"},
+		"a wildcard isn't for no label":       {".shop.example", nil, "arn:default"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := &tls.Config{ServerName: c.host, InsecureSkipVerify: true}
@@ -202,6 +217,69 @@ func TestClientsChooseACertificateByName(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A name that only one certificate has is that one's, whether the client supports it
+// or not: with another one it would be led to a site that isn't what it asked for.
+func TestTheOnlyCertificateWithANameIsShown(t *testing.T) {
+	w := newSecureWorld(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.certify("arn:default", w.root.IssueFor(key, func(c *x509.Certificate) { c.DNSNames = []string{"default.example"} }))
+	w.certify("arn:shop", w.root.Issue("shop.example"))
+	w.apply()
+	for host, want := range map[string]bool{"default.example": true, "other.example": true, "shop.example": false} {
+		_, err := w.shake(&tls.Config{ServerName: host, InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12,
+			CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}})
+		if got := err == nil; got != want {
+			t.Errorf("%s, from a client that knows RSA alone: got %v, want a handshake: %v", host, err, want)
+		}
+	}
+}
+
+// Clients of TLS 1.3 say what they support by signature algorithms, which Go's can't
+// choose.
+func TestClientsChooseACertificateBySignatureAlgorithms(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("needs openssl (Debian: openssl)")
+	}
+	w := newSecureWorld(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	longer, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.certify("arn:default", w.root.Issue("default.example"))
+	for arn, key := range map[string]crypto.Signer{"arn:rsa": key, "arn:p256": issuer.Key(t), "arn:p384": longer} {
+		w.certify(arn, w.root.IssueFor(key, func(c *x509.Certificate) { c.DNSNames = []string{arn, "shop.example"} }))
+	}
+	w.apply()
+	for _, c := range []struct{ algorithms, version, want string }{
+		{"ecdsa_secp384r1_sha384:rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256", "-tls1_3", "arn:p384"},
+		{"rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256", "-tls1_3", "arn:p256"},
+		{"rsa_pss_rsae_sha256", "-tls1_3", "arn:rsa"},
+		{"rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256", "-tls1_2", "arn:p384"}, // of any curve (RFC 8422 §5.1.3)
+		{"rsa_pss_rsae_sha256", "-tls1_2", "arn:rsa"},
+	} {
+		out, err := exec.CommandContext(t.Context(), openssl, "s_client", "-connect", w.address(), "-servername", "shop.example", c.version, "-sigalgs", c.algorithms).CombinedOutput()
+		shown, _ := pem.Decode(out)
+		if err != nil || shown == nil {
+			t.Fatalf("%s: %v: %s", c.algorithms, err, out)
+		}
+		leaf, err := x509.ParseCertificate(shown.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := leaf.DNSNames[0]; got != c.want {
+			t.Errorf("%s with %s: got %s, want %s", c.version, c.algorithms, got, c.want)
+		}
 	}
 }
 
