@@ -65,6 +65,9 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		if b, err = s.withCookieKey(tx, b, actions); err != nil {
 			return err
 		}
+		if b, err = s.withTicketKey(b, secure); err != nil {
+			return err
+		}
 		// The load balancer stands for the set of its listeners and rules: written
 		// anew, it makes others that count them at the same time count again.
 		s.balancers.Put(tx, b.ARN, b)
@@ -143,6 +146,9 @@ func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listene
 					return err
 				}
 			}
+		}
+		if b, err = s.withTicketKey(b, l.TLS); err != nil {
+			return err
 		}
 		s.balancers.Put(tx, b.ARN, b) // stands for the set of its listeners and rules
 		s.listeners.Put(tx, l.ARN, l)

@@ -52,8 +52,9 @@ type LoadBalancer struct {
 	Block     *Block      `json:",omitempty"` // reserved in PoolID; nil: none
 	Leaving   []Block     `json:",omitempty"` // blocks to be given back once nothing of them is in use
 
-	// CookieKey is the key of the cookies by which nodes know clients again, sealed
-	// for snapshot.CookieSubject; none before a rule needs it.
+	// CookieKey is the key of the cookies and TLS tickets by which nodes know clients
+	// again, sealed for snapshot.CookieSubject; none before a rule or a listener
+	// needs it.
 	CookieKey []byte `json:",omitempty"`
 
 	// Deleted: the API doesn't know it any more, its nodes drain.

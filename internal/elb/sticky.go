@@ -47,8 +47,17 @@ func (s *Service) giveCookieKeys(tx *store.Tx, g TargetGroup) error {
 	return nil
 }
 
-// keyed gives the load balancer a key for cookies, if it has none. It stays for all
-// time: with another one every client would be a new one.
+// withTicketKey gives the load balancer a key, if a listener has TLS: its nodes seal
+// the tickets of sessions with what they derive from it.
+func (s *Service) withTicketKey(b LoadBalancer, t *ListenerTLS) (LoadBalancer, error) {
+	if t == nil {
+		return b, nil
+	}
+	return s.keyed(b)
+}
+
+// keyed gives the load balancer a key, if it has none. It stays for all time: with
+// another one every client would be a new one.
 func (s *Service) keyed(b LoadBalancer) (LoadBalancer, error) {
 	if len(b.CookieKey) > 0 {
 		return b, nil

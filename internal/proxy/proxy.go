@@ -41,7 +41,7 @@ type Options struct {
 	Loops int
 
 	// OpenKey decrypts a key in an assignment: a certificate's, to PKCS #8, by its
-	// ARN, and a load balancer's for cookies, by its CookieSubject. nil: this host
+	// ARN, and a load balancer's for cookies and tickets, by its CookieSubject. nil: this host
 	// can serve no HTTPS listener, and no rule that clients stay by.
 	OpenKey func(subject string, sealed []byte) ([]byte, error)
 
@@ -265,13 +265,14 @@ func (p *Proxy) Close(ctx context.Context) {
 	p.wg.Wait()
 }
 
-// sweep closes what has been idle or closing for too long, and has it looked at how
-// requests end, until Close.
+// sweep closes what has been idle or closing for too long, has it looked at how
+// requests end, and tickets sealed with the keys of the time, until Close.
 func (p *Proxy) sweep() {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
 	observe := time.NewTicker(balance.ObserveInterval)
 	defer observe.Stop()
+	epoch := ticketEpochAt(time.Now())
 	for {
 		select {
 		case <-p.ctx.Done():
@@ -289,6 +290,9 @@ func (p *Proxy) sweep() {
 				if port.overdue(now) {
 					port.cut()
 				}
+			}
+			if next := ticketEpochAt(now); next != epoch && p.renewTickets(now) {
+				epoch = next
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,12 +18,17 @@ import (
 // nothing of it; this is what it gives targets for theirs.
 const handshakeTimeout = 10 * time.Second
 
-// secure is how a listener speaks TLS, compiled. It never changes.
+// secure is how a listener speaks TLS, compiled. It never changes, but that tickets
+// get new keys.
 type secure struct {
-	config *tls.Config
-	from   *snapshot.TLS
-	certs  []*certificate // in the order of from.Certificates, those that can be served
-	names  directory      // of certs
+	config   *tls.Config
+	listener string // ARN
+	from     *snapshot.TLS
+	certs    []*certificate // in the order of from.Certificates, those that can be served
+	names    directory      // of certs
+
+	secret []byte // that keys for tickets come from; nil: each node has its own
+	epoch  int64  // of the key that seals tickets; guarded by Proxy.applying
 }
 
 // planTLS compiles a listener's TLS. It is the former one if nothing of it has
@@ -35,7 +41,10 @@ func (pl *plan) planTLS(b *balancer, l *snapshot.Listener) (*secure, error) {
 	if s := b.secured[l.ARN]; s != nil {
 		return s, nil // another node's
 	}
-	s := &secure{from: l.TLS}
+	s := &secure{listener: l.ARN, from: l.TLS}
+	if b.sticky != nil {
+		s.secret = b.sticky.key
+	}
 	leftOut := map[string]error{}
 	for i, arn := range l.TLS.Certificates {
 		c := pl.certificate(arn)
@@ -56,11 +65,14 @@ func (pl *plan) planTLS(b *balancer, l *snapshot.Listener) (*secure, error) {
 	if was := pl.proxy.balancers[b.from.ARN]; was != nil {
 		old = was.secured[l.ARN]
 	}
-	if old != nil && reflect.DeepEqual(old.from, s.from) && slices.Equal(old.certs, s.certs) {
+	if old != nil && reflect.DeepEqual(old.from, s.from) && slices.Equal(old.certs, s.certs) && bytes.Equal(old.secret, s.secret) {
 		s = old
 	} else if err := s.compile(); err != nil {
 		return nil, err
 	} else {
+		if s.secret == nil && len(b.from.CookieKey) > 0 {
+			pl.proxy.log.Warn("clients don't go on with their sessions at other nodes: this host can't open the load balancer's key", "listener", l.ARN)
+		}
 		for arn, err := range leftOut { // not again with each change of something else
 			pl.proxy.log.Error("certificate left out", "listener", l.ARN, "certificate", arn, "error", err)
 		}
@@ -79,8 +91,13 @@ func (s *secure) compile() error {
 		// A record costs more than the moments that a client would have the first
 		// bytes of a large one sooner.
 		DynamicRecordSizingDisabled: true,
+		SessionTicketsDisabled:      s.from.NoResumption,
 	}
-	return obey(s.config, s.from)
+	if err := obey(s.config, s.from); err != nil {
+		return err
+	}
+	s.renew(time.Now())
+	return nil
 }
 
 // handshake brings a client's TLS connection up; false if that failed. Nothing has

@@ -37,9 +37,9 @@ type LoadBalancer struct {
 	IdleTimeout     time.Duration // both sides of a connection; 1 s to 4000 s
 	ClientKeepAlive time.Duration // largest age of a client connection, frozen at accept
 
-	// CookieKey is the key of the cookies by which all nodes know clients again,
-	// encrypted for CookieSubject: an assignment is written to disk. Empty while no
-	// rule needs one.
+	// CookieKey is what all nodes derive the keys of the cookies and TLS tickets from
+	// by which they know clients again, encrypted for CookieSubject: an assignment is
+	// written to disk. Empty while no rule and no listener needs one.
 	CookieKey []byte `json:",omitempty"`
 
 	// Desync is what is done about requests that parsers could read differently, and
