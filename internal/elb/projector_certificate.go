@@ -13,7 +13,7 @@ func projectTLS(t *ListenerTLS) *snapshot.TLS {
 		return nil
 	}
 	p := sslPolicies[t.Policy]
-	return &snapshot.TLS{Protocols: p.Protocols, Ciphers: p.Ciphers, PostQuantum: p.PostQuantum, NoResumption: t.Mutual != nil, Certificates: t.all()}
+	return &snapshot.TLS{Protocols: p.Protocols, Ciphers: p.Ciphers, PostQuantum: p.PostQuantum, FIPS: p.FIPS, NoResumption: t.Mutual != nil, Certificates: t.all()}
 }
 
 // collections are those that an assignment is made of.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/fips140"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,7 +10,8 @@ import (
 )
 
 // protocols and cipherSuites are what policies name. The suites of TLS 1.3 can't
-// be chosen from (crypto/tls has all three), and no policy leaves any out.
+// be chosen from (crypto/tls has all three), and no policy leaves any out but those
+// of FIPS, whose mode does so by itself.
 var protocols = map[string]uint16{
 	"TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13,
 }
@@ -52,6 +54,9 @@ func groups(postQuantum bool) []tls.CurveID {
 // obey has a listener negotiate by its security policy. An error says why it can't,
 // with the remedy.
 func obey(c *tls.Config, policy *snapshot.TLS) error {
+	if policy.FIPS && !fips140.Enabled() {
+		return errors.New("the listener's security policy is one of FIPS 140-3, and this host doesn't run in that mode (start it with GODEBUG=fips140=on, or choose another policy)")
+	}
 	for _, name := range policy.Protocols {
 		v, ok := protocols[name]
 		if !ok {

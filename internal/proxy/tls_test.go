@@ -404,6 +404,7 @@ func TestACertificateThatCantBeServedIsTold(t *testing.T) {
 		"none":                     {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.Certificates = nil }, "need a certificate"},
 		"a cipher of later times":  {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.Ciphers = append(l.TLS.Ciphers, "X") }, `cipher "X"`},
 		"a version of later times": {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.Protocols = []string{"TLSv1.4"} }, `protocol "TLSv1.4"`},
+		"FIPS":                     {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.FIPS = true }, "start it with GODEBUG=fips140=on"},
 		"no version":               {func(l *snapshot.Listener, _ []*snapshot.Certificate) { l.TLS.Protocols = nil }, "no protocols"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -46,41 +47,45 @@ var suites = map[string]suite{
 
 var versions = map[string]uint16{"TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
 
-// What DescribeSSLPolicies tells of a policy is what a client meets, no less and no
-// more: every version and, up to TLS 1.2, every cipher is tried by itself.
-func TestSSLPoliciesAreServedAsTheyAreTold(t *testing.T) {
-	root := issuer.New(t, "Root")
+// policyServer is a node that has a listener for each policy, with a certificate for
+// rsa.example, the default one, and one for ecdsa.example.
+type policyServer struct {
+	root     *issuer.Issuer
+	node     netip.Addr
+	policies []elb.SSLPolicy
+}
+
+// at returns the address of the listener of policies[i].
+func (s *policyServer) at(i int) string { return netip.AddrPortFrom(s.node, 29000+uint16(i)).String() }
+
+func servePolicies(t *testing.T, node string) *policyServer {
+	t.Helper()
+	s := &policyServer{root: issuer.New(t, "Root"), node: netip.MustParseAddr(node), policies: elb.SSLPolicies()}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := func(name string) func(*x509.Certificate) {
-		return func(c *x509.Certificate) { c.DNSNames = []string{name} }
-	}
 	p := proxy.New(proxy.Options{OpenKey: func(_ string, sealed []byte) ([]byte, error) { return append([]byte{}, sealed...), nil }})
-	defer p.Close(context.Background())
-
-	at := netip.MustParseAddr("127.95.1.1")
-	policies := elb.SSLPolicies()
+	t.Cleanup(func() { p.Close(context.Background()) })
 	lb := &snapshot.LoadBalancer{ARN: "lb", IdleTimeout: time.Minute, ClientKeepAlive: time.Minute}
-	for i, policy := range policies {
+	for i, policy := range s.policies {
 		lb.Listeners = append(lb.Listeners, snapshot.Listener{
 			ARN: policy.Name, Port: 29000 + uint16(i), Protocol: snapshot.HTTPS,
-			TLS:   &snapshot.TLS{Protocols: policy.Protocols, Ciphers: policy.Ciphers, PostQuantum: policy.PostQuantum, Certificates: []string{"rsa", "ecdsa"}},
+			TLS:   &snapshot.TLS{Protocols: policy.Protocols, Ciphers: policy.Ciphers, PostQuantum: policy.PostQuantum, FIPS: policy.FIPS, Certificates: []string{"rsa", "ecdsa"}},
 			Rules: []snapshot.Rule{{ARN: "default", Actions: []snapshot.Action{{Type: snapshot.ActionFixedResponse, FixedResponse: &snapshot.FixedResponse{StatusCode: 200}}}}},
 		})
 	}
 	a := &snapshot.Assignment{Version: snapshot.Version, Revision: 1, LoadBalancers: []*snapshot.LoadBalancer{lb},
-		Nodes: []*snapshot.Node{{ID: "node", LoadBalancerARN: "lb", Private: at, Phase: snapshot.NodeServing}}}
+		Nodes: []*snapshot.Node{{ID: "node", LoadBalancerARN: "lb", Private: s.node, Phase: snapshot.NodeServing}}}
 	for _, c := range []struct {
-		name string
-		pair issuer.Pair
-	}{{"ecdsa", root.IssueFor(issuer.Key(t), named("ecdsa.example"))}, {"rsa", root.IssueFor(key, named("rsa.example"))}} {
-		pair := c.pair
+		arn string
+		key crypto.Signer
+	}{{"ecdsa", issuer.Key(t)}, {"rsa", key}} {
+		pair := s.root.IssueFor(c.key, func(x *x509.Certificate) { x.DNSNames = []string{c.arn + ".example"} })
 		block, _ := pem.Decode(pair.Key)
-		a.Certificates = append(a.Certificates, &snapshot.Certificate{ARN: c.name, Hosts: pair.Leaf.DNSNames, PEM: string(pair.Certificate), Key: block.Bytes})
+		a.Certificates = append(a.Certificates, &snapshot.Certificate{ARN: c.arn, Hosts: pair.Leaf.DNSNames, PEM: string(pair.Certificate), Key: block.Bytes})
 	}
-	if err := p.Apply(a, func(string) (netip.Addr, bool) { return at, true }); err != nil {
+	if err := p.Apply(a, func(string) (netip.Addr, bool) { return s.node, true }); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range p.Status()[0].Listeners {
@@ -88,11 +93,17 @@ func TestSSLPoliciesAreServedAsTheyAreTold(t *testing.T) {
 			t.Fatalf("%s: %s", l.ARN, l.Error)
 		}
 	}
+	return s
+}
 
-	for i, policy := range policies {
+// What DescribeSSLPolicies tells of a policy is what a client meets, no less and no
+// more: every version and, up to TLS 1.2, every cipher is tried by itself.
+func TestSSLPoliciesAreServedAsTheyAreTold(t *testing.T) {
+	s := servePolicies(t, "127.95.1.1")
+	for i, policy := range s.policies {
 		try := func(cfg *tls.Config) (tls.ConnectionState, bool) {
-			cfg.RootCAs = root.Pool()
-			conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", netip.AddrPortFrom(at, 29000+uint16(i)).String(), cfg)
+			cfg.RootCAs = s.root.Pool()
+			conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", s.at(i), cfg)
 			if err != nil {
 				return tls.ConnectionState{}, false
 			}
@@ -110,15 +121,15 @@ func TestSSLPoliciesAreServedAsTheyAreTold(t *testing.T) {
 				}
 				continue
 			}
-			for name, s := range suites {
-				if version != "TLSv1.2" && !s.old {
+			for name, suite := range suites {
+				if version != "TLSv1.2" && !suite.old {
 					continue
 				}
 				host := "rsa.example"
-				if s.ecdsa {
+				if suite.ecdsa {
 					host = "ecdsa.example"
 				}
-				_, ok := try(&tls.Config{ServerName: host, MinVersion: id, MaxVersion: id, CipherSuites: []uint16{s.id}})
+				_, ok := try(&tls.Config{ServerName: host, MinVersion: id, MaxVersion: id, CipherSuites: []uint16{suite.id}})
 				if want := told[version] && told[name]; ok != want {
 					t.Errorf("%s: %s with %s: got %v, want %v", policy.Name, version, name, ok, want)
 				}

@@ -5,6 +5,7 @@ type TLS struct {
 	Protocols    []string // "TLSv1.2", oldest first, without gaps
 	Ciphers      []string // OpenSSL names, of all protocols
 	PostQuantum  bool     `json:",omitempty"` // ML-KEM hybrids are offered for key exchange too
+	FIPS         bool     `json:",omitempty"` // the host must run in the mode of FIPS 140-3
 	NoResumption bool     `json:",omitempty"` // every connection shakes hands in whole, as where clients authenticate themselves
 	Certificates []string // ARNs, each once; the first is the default one
 }

@@ -186,6 +186,8 @@ func TestTLSRefusals(t *testing.T) {
 		"a short key":                   {having("short"), "UnsupportedCertificate", unsupported},
 		"a weak signature":              {having("weak"), "UnsupportedCertificate", unsupported},
 		"an unknown policy":             {create(func(in *sdk.CreateListenerInput) { in.SslPolicy = new("ELBSecurityPolicy-FIPS-2023-04") }), "SSLPolicyNotFound", "SSL policy 'ELBSecurityPolicy-FIPS-2023-04' not found"},
+		"a policy of FIPS":              {create(func(in *sdk.CreateListenerInput) { in.SslPolicy = new("ELBSecurityPolicy-TLS13-1-3-FIPS-2023-04") }), "SSLPolicyNotFound", "'ELBSecurityPolicy-TLS13-1-3-FIPS-2023-04' is not supported by this installation: it promises"},
+		"modify: a policy of RFC 9151":  {modify(https, sdk.ModifyListenerInput{SslPolicy: new("ELBSecurityPolicy-TLS13-1-3-RFC9151-FIPS-2023-07")}), "SSLPolicyNotFound", "leaves out ciphers"},
 		"ALPN":                          {create(func(in *sdk.CreateListenerInput) { in.AlpnPolicy = []string{"HTTP2Only"} }), "ValidationError", "ALPN"},
 		"client certificates":           {mutual(types.MutualAuthenticationAttributes{Mode: new("verify"), TrustStoreArn: new("arn:x")}), "TrustStoreNotFound", "Trust store 'arn:x' not found"},
 		"client certificates of nobody": {mutual(types.MutualAuthenticationAttributes{Mode: new("verify")}), "ValidationError", "A trust store must be specified with the mutual authentication mode 'verify'"},
