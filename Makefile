@@ -125,7 +125,8 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 	done
 
 .PHONY: soak
-soak: ## tests under the race detector, in random order, again and again for SOAK seconds (1800)
+soak: ## odd requests, clients that come and go, then tests under the race detector again and again for SOAK seconds (1800)
+	FAIRLEAD_ODD_REQUESTS=50000 FAIRLEAD_SOAK=10m $(GO) test -count=1 -v -timeout 40m ./internal/proxy/conformance
 	@end=$$((SECONDS + $(SOAK))); round=0; \
 	while ((SECONDS < end)); do \
 		round=$$((round + 1)); echo "soak: round $$round"; \

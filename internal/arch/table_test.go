@@ -62,18 +62,19 @@ var allowed = map[string][]string{
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
 
 	// What carries traffic.
-	"announce":      {},
-	"attach":        {"snapshot"},
-	"dnsserver":     {"snapshot"},
-	"accesslog":     {},
-	"logship":       {},
-	"health":        {"proxy/http1", "snapshot"},
-	"proxy":         {"accesslog", "proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot"},
-	"proxy/balance": {"snapshot"},
-	"proxy/http1":   {},
-	"proxy/meter":   {},
-	"proxy/route":   {"proxy/http1", "snapshot"},
-	"node":          {"accesslog", "attach", "health", "proxy", "snapshot"},
+	"announce":          {},
+	"attach":            {"snapshot"},
+	"dnsserver":         {"snapshot"},
+	"accesslog":         {},
+	"logship":           {},
+	"health":            {"proxy/http1", "snapshot"},
+	"proxy":             {"accesslog", "proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot"},
+	"proxy/balance":     {"snapshot"},
+	"proxy/conformance": {},
+	"proxy/http1":       {},
+	"proxy/meter":       {},
+	"proxy/route":       {"proxy/http1", "snapshot"},
+	"node":              {"accesslog", "attach", "health", "proxy", "snapshot"},
 
 	// Where it is joined.
 	"config": {},
@@ -109,7 +110,8 @@ var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/stor
 
 // allowedInTests adds what the tests of a package may import beyond that.
 var allowedInTests = map[string][]string{
-	"wire": {"shapes/acm", "shapes/ec2", "shapes/elbv2", "shapes/sts"}, // the codec is held against real shapes
+	"proxy/conformance": {"proxy", "proxy/http1", "snapshot"},
+	"wire":              {"shapes/acm", "shapes/ec2", "shapes/elbv2", "shapes/sts"}, // the codec is held against real shapes
 }
 
 // A restriction says who may import a library that brings a border with it.
