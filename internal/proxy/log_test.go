@@ -7,10 +7,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -216,5 +219,94 @@ func TestConnectionsAreLogged(t *testing.T) {
 	_, _ = io.ReadAll(c.r)
 	if got, want := book.take(t, w.world, proxy.ConnectionLog), `TIME CLIENT 28080 - - - "-" - - Failed:UnmappedConnectionError TID - app/web/0123456789abcdef NODE`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// reset ends the connection at once, for the other side to notice.
+func (c *wire) reset() {
+	_ = c.Conn.(*net.TCPConn).SetLinger(0)
+	c.Close()
+}
+
+// A request is logged however it ends, once.
+func TestRequestsThatGoWrongAreLogged(t *testing.T) {
+	book := &logBook{}
+	w := newWorldWith(t, proxy.Options{Logs: book.open})
+	w.lb().Logs.Access.Name = "logs"
+	w.lb().IdleTimeout = 300 * time.Millisecond
+	asked := make(chan struct{}, 1)
+	w.register(w.rawTarget(func(c net.Conn, r *bufio.Reader) {
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			return
+		}
+		asked <- struct{}{}
+		switch req.URL.Path {
+		case "/silent":
+			_, _ = io.Copy(io.Discard, r)
+		case "/garbage":
+			_, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.9\r\n\r\n")
+		case "/endless":
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+			_, _ = io.Copy(io.Discard, r)
+		case "/early":
+			_, _ = io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+		}
+	}))
+	w.apply()
+	onLoops := runtime.GOOS == "linux" && os.Getenv(shell) != "streams"
+	line := func(name, processing, statuses, request string) {
+		t.Helper()
+		got := book.take(t, w, proxy.AccessLog)
+		if !strings.Contains(got, ` CLIENT TARGET0 `+processing+` `+statuses+` `) || !strings.Contains(got, ` "`+request+` HTTP/1.1" `) {
+			t.Errorf("%s: got %s\nwant %s, %s, %s", name, got, processing, statuses, request)
+		}
+		if !strings.Contains(got, ` 0 TIME "forward" `) || !strings.HasSuffix(got, ` TID "-" "-" "-" NODE`) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	ask := func(head string) *wire {
+		c := w.dial()
+		c.say("%s", head)
+		<-asked
+		return c
+	}
+	if onLoops { // which are told of it; others find out when they write
+		c := ask("GET /silent HTTP/1.1\nHost: a\n\n")
+		c.reset()
+		line("a client that went away", "SECONDS -1 -1", "460 -", "GET http://a:28080/silent")
+	}
+	c := ask("GET /silent HTTP/1.1\nHost: a\n\n")
+	c.hear("GET")
+	line("a target that doesn't answer", "SECONDS -1 -1", "504 -", "GET http://a:28080/silent")
+	c = ask("GET /garbage HTTP/1.1\nHost: a\n\n")
+	c.hear("GET")
+	line("a target that doesn't speak HTTP", "SECONDS -1 -1", "502 -", "GET http://a:28080/garbage")
+	c = ask("GET /endless HTTP/1.1\nHost: a\n\n")
+	if _, err := c.r.ReadString('x'); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	line("a client that went away amid the response", "SECONDS SECONDS SECONDS", "200 200", "GET http://a:28080/endless")
+	c = ask("GET /endless HTTP/1.1\nHost: a\n\n")
+	_, _ = io.ReadAll(c.r)
+	line("a target that stops amid the response", "SECONDS SECONDS SECONDS", "200 200", "GET http://a:28080/endless")
+	c = ask("POST /silent HTTP/1.1\nHost: a\nContent-Length: 1000000\n\n" + strings.Repeat("x", 100_000))
+	c.reset()
+	line("a client that went away amid the request", "SECONDS -1 -1", "460 -", "POST http://a:28080/silent")
+	c = ask("POST /early HTTP/1.1\nHost: a\nContent-Length: 1000000\n\n" + strings.Repeat("x", 100_000))
+	c.hear("POST")
+	line("a target that doesn't wait for the request", "SECONDS SECONDS SECONDS", "403 403", "POST http://a:28080/early")
+	c = ask("GET /silent HTTP/1.1\nHost: a\n\n")
+	w.a.LoadBalancers[0].Logs = snapshot.Logs{}
+	w.apply()
+	c.hear("GET")
+	line("one that was begun while the log was on", "SECONDS -1 -1", "504 -", "GET http://a:28080/silent")
+	c = ask("GET /garbage HTTP/1.1\nHost: a\n\n")
+	c.hear("GET")
+	book.mu.Lock()
+	defer book.mu.Unlock()
+	if left := book.lines[proxy.AccessLog]; len(left) > 0 {
+		t.Errorf("more lines: %q", left)
 	}
 }

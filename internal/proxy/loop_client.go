@@ -109,6 +109,10 @@ func (l *loop) adopt(c *loopClient) {
 
 // happened implements sock.
 func (c *loopClient) happened(events uint32) {
+	if c.state == answering && events&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+		c.drop() // it was reset: nobody waits for the response
+		return
+	}
 	if events&^syscall.EPOLLOUT != 0 {
 		c.readable = true
 	}
