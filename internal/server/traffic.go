@@ -102,6 +102,7 @@ func (traffic) Describe(ch chan<- *prometheus.Desc) {
 	}
 	ch <- openDesc
 	ch <- timesDesc
+	ch <- targetsDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -110,6 +111,7 @@ func (t traffic) Collect(ch chan<- prometheus.Metric) {
 	if agent == nil {
 		return
 	}
+	collectTargets(ch, agent.Report().Targets)
 	byZone := map[[2]string]*proxy.Measurement{} // of several nodes, as during a migration
 	for _, m := range agent.Measurements() {
 		k := [2]string{dimensionOf(m.LoadBalancerARN), m.Zone}
