@@ -62,13 +62,14 @@ var allowed = map[string][]string{
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
 
 	// What carries traffic.
+	"accesslog":         {},
 	"announce":          {},
 	"attach":            {"snapshot"},
 	"dnsserver":         {"snapshot"},
-	"accesslog":         {},
 	"logship":           {},
-	"health":            {"proxy/http1", "snapshot"},
-	"proxy":             {"accesslog", "proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot"},
+	"health":            {"proxy/http1", "snapshot", "targettls"},
+	"targettls":         {"snapshot"},
+	"proxy":             {"accesslog", "proxy/balance", "proxy/http1", "proxy/meter", "proxy/route", "snapshot", "targettls"},
 	"proxy/balance":     {"snapshot"},
 	"proxy/conformance": {},
 	"proxy/http1":       {},

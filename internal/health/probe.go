@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/snapshot"
+	"github.com/fairlead/fairlead/internal/targettls"
 )
 
 // maxDrain is how much of an answer's body is read before the connection is
@@ -20,14 +22,15 @@ const maxDrain = 64 << 10
 // check is how one target is asked: its target group's health check, made ready.
 type check struct {
 	snapshot.HealthCheck
+	tls     snapshot.TargetTLS
 	at      netip.AddrPort
 	matcher matcher // nil: it can't be read, and nothing passes
 }
 
-func newCheck(h snapshot.HealthCheck, m matcher, t snapshot.Target) check {
-	c := check{HealthCheck: h, at: t.AddrPort(), matcher: m}
-	if h.Port != 0 {
-		c.at = netip.AddrPortFrom(t.Addr, h.Port)
+func newCheck(g *snapshot.TargetGroup, m matcher, t snapshot.Target) check {
+	c := check{HealthCheck: g.HealthCheck, tls: g.TLS, at: t.AddrPort(), matcher: m}
+	if c.Port != 0 {
+		c.at = netip.AddrPortFrom(t.Addr, c.Port)
 	}
 	if c.Interval <= 0 {
 		c.Interval = defaultInterval
@@ -47,17 +50,23 @@ const (
 // dialer connects to a target.
 type dialer func(context.Context, netip.AddrPort) (net.Conn, error)
 
+// network is how targets are reached.
+type network struct {
+	dial  dialer
+	roots *x509.CertPool // believed where targets are verified; nil: the system's
+}
+
 // probe asks the target once, on a connection of its own. tell gets the outcome
 // as soon as it is known; afterwards the rest of the answer is read and thrown
 // away. Nothing is told if ctx ends before.
-func (c check) probe(ctx context.Context, dial dialer, tell func(outcome)) {
+func (c check) probe(ctx context.Context, n network, tell func(outcome)) {
 	if c.matcher == nil {
 		tell(outcome{result: broken})
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	conn, err := c.connect(limited, dial)
+	conn, err := c.connect(limited, n)
 	if err != nil {
 		c.fail(ctx, err, tell)
 		return
@@ -93,13 +102,12 @@ func (c check) fail(ctx context.Context, err error, tell func(outcome)) {
 	}
 }
 
-func (c check) connect(ctx context.Context, dial dialer) (net.Conn, error) {
-	conn, err := dial(ctx, c.at)
+func (c check) connect(ctx context.Context, n network) (net.Conn, error) {
+	conn, err := n.dial(ctx, c.at)
 	if err != nil || c.Protocol != snapshot.HTTPS {
 		return conn, err
 	}
-	// The certificates of targets are never validated (ALB user guide).
-	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	secure := tls.Client(conn, targettls.ProbeConfig(c.tls, n.roots))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

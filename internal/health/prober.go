@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -22,6 +23,10 @@ type Options struct {
 
 	// Dial connects to a target; nil: TCP.
 	Dial func(ctx context.Context, target netip.AddrPort) (net.Conn, error)
+
+	// TargetRoots are believed where the certificates of targets are verified; nil:
+	// those of the system.
+	TargetRoots *x509.CertPool
 
 	// Changed is called with each change of what Status tells of a target, in
 	// order, the first included: before Apply returns for what Apply changes,
@@ -44,7 +49,7 @@ type Options struct {
 // only those being asked right now have a goroutine and a connection.
 type Prober struct {
 	log     *slog.Logger
-	dial    dialer
+	network network
 	changed func(string, netip.AddrPort, snapshot.TargetState)
 	removed func(string, netip.AddrPort)
 	checked func(Check)
@@ -92,14 +97,14 @@ type target struct {
 // New returns a prober without targets. Close it in the end.
 func New(o Options) *Prober {
 	p := &Prober{
-		log: o.Log, dial: o.Dial, changed: o.Changed, removed: o.Removed, checked: o.Checked, jitter: o.Jitter,
+		log: o.Log, network: network{o.Dial, o.TargetRoots}, changed: o.Changed, removed: o.Removed, checked: o.Checked, jitter: o.Jitter,
 		turns: make(chan struct{}, probesUnderWay), groups: map[string]map[netip.AddrPort]*target{},
 	}
 	if p.log == nil {
 		p.log = slog.Default()
 	}
-	if p.dial == nil {
-		p.dial = func(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+	if p.network.dial == nil {
+		p.network.dial = func(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", at.String())
 		}
 	}
@@ -209,7 +214,7 @@ func (p *Prober) wanted(g *snapshot.TargetGroup) map[netip.AddrPort]*target {
 		if g.ProtocolVersion != snapshot.HTTP1 {
 			w.unspoken = g.ProtocolVersion
 		} else {
-			w.check, w.enabled = newCheck(g.HealthCheck, m, t), g.HealthCheck.Enabled
+			w.check, w.enabled = newCheck(g, m, t), g.HealthCheck.Enabled
 		}
 		out[w.key.Addr] = w
 	}
@@ -299,7 +304,7 @@ func (t *target) run() {
 // probe makes one probe, and takes note of its outcome.
 func (t *target) probe(ctx context.Context, c check) {
 	at := time.Now()
-	c.probe(ctx, t.prober.dial, func(o outcome) {
+	c.probe(ctx, t.prober.network, func(o outcome) {
 		took := time.Since(at)
 		t.note(o)
 		if checked := t.prober.checked; checked != nil {

@@ -1,22 +1,33 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
+	"github.com/fairlead/fairlead/internal/snapshot"
+	"github.com/fairlead/fairlead/internal/targettls"
 )
 
-// maxIdlePerTarget bounds the connections kept for one target.
+// maxIdlePerTarget bounds the connections kept for one target. One more takes the
+// place of the one that hasn't been used for the longest.
 const maxIdlePerTarget = 1024
+
+// maxLooked bounds the idle connections that are looked at for one that asked for the
+// right name.
+const maxLooked = 128
 
 // endpointKey names a target of a target group as one connects to it.
 type endpointKey struct {
 	balance.Key
-	tls bool
+	https bool
+	tls   snapshot.TargetTLS // of https
 }
 
 // endpoint is a target as one connects to it, with the connections that it has.
@@ -27,6 +38,8 @@ type endpoint struct {
 	target *balance.Target
 	proxy  *Proxy
 	tls    *tls.Config // nil: cleartext
+
+	distrusted atomic.Bool // its certificate was told of
 
 	retired atomic.Bool // no assignment names it: nothing is kept
 	pools   []loopPool  // connections of the loops, by loop
@@ -40,6 +53,7 @@ type endpoint struct {
 type targetConn struct {
 	stream
 	endpoint *endpoint
+	name     string    // that it asked the target for; "": of one that asks for none, or for the same always
 	reused   bool      // it has answered a request before
 	until    time.Time // while idle: when it is closed
 }
@@ -48,30 +62,62 @@ type targetConn struct {
 // first of its group.
 func (p *Proxy) newEndpoint(k endpointKey, first bool) *endpoint {
 	e := &endpoint{key: k, ref: refOf(k.Key), proxy: p, target: p.registry.Target(k.Key, first), active: map[*targetConn]struct{}{}, pools: make([]loopPool, p.loops.count())}
-	if k.tls {
-		e.tls = &tls.Config{
-			// ALB doesn't validate the certificates of targets: they are reached
-			// by address, and trusted for being registered.
-			InsecureSkipVerify: true,
-			ClientSessionCache: tls.NewLRUClientSessionCache(16),
-			NextProtos:         []string{"http/1.1"},
-		}
+	if k.https {
+		e.tls = targettls.Config(k.tls, p.targetRoots)
 	}
 	return e
 }
 
-// take returns the idle connection that was used last, nil if there is none. The
-// older ones get to rest and are closed in time.
-func (e *endpoint) take() *targetConn {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	n := len(e.idle) - 1
-	if n < 0 {
+// serverName returns the name that a connection must have asked the target for to
+// carry the request, whose head is written: the host that this is for. It is empty
+// where any connection will do.
+func (e *endpoint) serverName(request []byte) []byte {
+	if e.tls == nil || e.key.tls.ServerName != "" {
 		return nil
 	}
-	t := e.idle[n]
-	e.idle[n] = nil
-	e.idle = e.idle[:n]
+	_, rest, _ := bytes.Cut(request, hostField) // the first field
+	host, _, _ := bytes.Cut(rest, crlf)
+	if len(host) > 0 && host[0] == '[' {
+		host, _, _ = bytes.Cut(host[1:], []byte{']'})
+		return host
+	}
+	host, _, _ = bytes.Cut(host, []byte{':'})
+	return host
+}
+
+var hostField, crlf = []byte("\r\nHost: "), []byte("\r\n")
+
+// config returns how a connection that asks for the name is begun.
+func (e *endpoint) config(name []byte) *tls.Config {
+	if len(name) == 0 {
+		return e.tls
+	}
+	c := e.tls.Clone()
+	c.ServerName = string(name)
+	return c
+}
+
+// distrust tells once if the target's certificate is why there is no connection.
+func (e *endpoint) distrust(err error) {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && !e.distrusted.Swap(true) {
+		e.proxy.log.Warn("target not believed: requests for it fail (see the target group's fairlead.target_tls attributes)",
+			"target group", e.key.Group, "target", e.key.Addr, "error", err)
+	}
+}
+
+// take returns the idle connection for the name that was used last, nil if there is
+// none. The older ones get to rest and are closed in time.
+func (e *endpoint) take(name []byte) *targetConn {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := len(e.idle) - 1
+	for last := max(0, i-maxLooked); i >= last && e.idle[i].name != string(name); i-- {
+	}
+	if i < 0 || e.idle[i].name != string(name) {
+		return nil
+	}
+	t := e.idle[i]
+	e.idle = slices.Delete(e.idle, i, i+1)
 	e.active[t] = struct{}{}
 	t.reused = true
 	return t
@@ -79,9 +125,9 @@ func (e *endpoint) take() *targetConn {
 
 // takeLive is take for a request that can't be sent twice: it leaves out
 // connections that are seen to be dead.
-func (e *endpoint) takeLive() *targetConn {
+func (e *endpoint) takeLive(name []byte) *targetConn {
 	for {
-		t := e.take()
+		t := e.take(name)
 		if t == nil || t.peek() == quiet {
 			return t
 		}
@@ -89,8 +135,8 @@ func (e *endpoint) takeLive() *targetConn {
 	}
 }
 
-// connect opens a connection.
-func (e *endpoint) connect() (*targetConn, error) {
+// connect opens a connection, on which the target is asked for the name.
+func (e *endpoint) connect(name []byte) (*targetConn, error) {
 	ctx, cancel := context.WithTimeout(e.proxy.ctx, connectTimeout)
 	defer cancel()
 	conn, err := e.proxy.dial(ctx, e.key.Addr)
@@ -98,11 +144,12 @@ func (e *endpoint) connect() (*targetConn, error) {
 		return nil, err
 	}
 	if e.tls != nil {
-		secure := tls.Client(conn, e.tls)
+		secure := tls.Client(conn, e.config(name))
 		hctx, cancel := context.WithTimeout(e.proxy.ctx, connectTimeout)
 		defer cancel()
 		if err := secure.HandshakeContext(hctx); err != nil {
 			_ = conn.Close() // the handshake's error says more
+			e.distrust(err)
 			return nil, &handshakeError{err}
 		}
 		conn = secure
@@ -112,7 +159,7 @@ func (e *endpoint) connect() (*targetConn, error) {
 		_ = conn.Close()
 		return nil, err
 	}
-	t := &targetConn{stream: newStream(conn), endpoint: e}
+	t := &targetConn{stream: newStream(conn), endpoint: e, name: string(name)}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.active[t] = struct{}{}
@@ -129,14 +176,19 @@ func (e *handshakeError) Unwrap() error { return e.cause }
 func (e *endpoint) keep(t *targetConn, idleTimeout time.Duration) {
 	e.mu.Lock()
 	delete(e.active, t)
-	kept := !e.retired.Load() && len(e.idle) < maxIdlePerTarget
-	if kept {
+	var over *targetConn // that isn't kept
+	if e.retired.Load() {
+		over = t
+	} else {
 		t.until = time.Now().Add(idleTimeout)
-		e.idle = append(e.idle, t)
+		if e.idle = append(e.idle, t); len(e.idle) > maxIdlePerTarget {
+			over = e.idle[0]
+			e.idle = slices.Delete(e.idle, 0, 1)
+		}
 	}
 	e.mu.Unlock()
-	if !kept {
-		t.close()
+	if over != nil {
+		over.close()
 	}
 }
 

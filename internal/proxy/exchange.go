@@ -86,11 +86,12 @@ func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, o
 // none because the client is gone.
 func (x *exchange) send(out *[]byte) (n, status int) {
 	e := x.endpoint
-	x.target = e.takeLive()
+	name := e.serverName(*out)
+	x.target = e.takeLive(name)
 	for {
 		if x.target == nil {
 			var err error
-			if x.target, err = e.connect(); err != nil {
+			if x.target, err = e.connect(name); err != nil {
 				c := meter.TargetConnectionErrors
 				if _, shaking := errors.AsType[*handshakeError](err); shaking {
 					c = meter.TargetTLSErrors

@@ -84,10 +84,11 @@ func (l *loop) exchange() *loopExchange {
 // launch gets the exchange a connection.
 func (x *loopExchange) launch() {
 	l := x.client.loop
-	t := l.takeIdle(x.endpoint)
+	name := x.endpoint.serverName(x.request)
+	t := l.takeIdle(x.endpoint, name)
 	if t == nil {
 		var err error
-		if t, err = l.connect(x.endpoint); err != nil {
+		if t, err = l.connect(x.endpoint, name); err != nil {
 			x.group.meter.Add(l.index, meter.TargetConnectionErrors, 1)
 			x.fail(502)
 			return
@@ -357,7 +358,7 @@ func (x *loopExchange) lost(err error) {
 
 // relaunch connects anew.
 func (x *loopExchange) relaunch() {
-	t, err := x.client.loop.connect(x.endpoint)
+	t, err := x.client.loop.connect(x.endpoint, x.endpoint.serverName(x.request))
 	if err != nil {
 		x.group.meter.Add(x.client.loop.index, meter.TargetConnectionErrors, 1)
 		x.fail(502)

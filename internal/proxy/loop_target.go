@@ -18,6 +18,7 @@ type loopTarget struct {
 	place    int           // in the pool, while idle
 
 	tls    *channel      // nil: in the clear
+	name   string        // with tls, that it asked the target for; "": of one that asks for none, or for the same always
 	unsent []byte        // with tls: what the target hasn't taken yet
 	since  time.Duration // when the connection, or its handshake, was begun
 
@@ -36,24 +37,36 @@ type loopPool struct{ idle []*loopTarget }
 // pool returns the endpoint's connections on a loop.
 func (e *endpoint) pool(l *loop) *loopPool { return &e.pools[l.index] }
 
-// takeIdle returns the idle connection that was used last, nil if there is none.
-// One that the target has closed isn't there any more, as that is told.
-func (l *loop) takeIdle(e *endpoint) *loopTarget {
+// takeIdle returns the idle connection for the name that was used last, nil if there
+// is none. One that the target has closed isn't there any more, as that is told.
+func (l *loop) takeIdle(e *endpoint, name []byte) *loopTarget {
 	p := e.pool(l)
-	n := len(p.idle) - 1
-	if n < 0 {
+	i := len(p.idle) - 1
+	for last := max(0, i-maxLooked); i >= last && p.idle[i].name != string(name); i-- {
+	}
+	if i < 0 || p.idle[i].name != string(name) {
 		return nil
 	}
-	t := p.idle[n]
-	p.idle[n] = nil
-	p.idle = p.idle[:n]
+	t := p.idle[i]
+	p.remove(i)
 	l.wheel.remove(&t.timer)
 	t.reused = true
 	return t
 }
 
-// connect begins a connection to a target.
-func (l *loop) connect(e *endpoint) (*loopTarget, error) {
+// remove takes out the connection at a place.
+func (p *loopPool) remove(place int) {
+	copy(p.idle[place:], p.idle[place+1:])
+	last := len(p.idle) - 1
+	p.idle[last] = nil
+	p.idle = p.idle[:last]
+	for i := place; i < last; i++ {
+		p.idle[i].place = i
+	}
+}
+
+// connect begins a connection to a target, which is asked for the name.
+func (l *loop) connect(e *endpoint, name []byte) (*loopTarget, error) {
 	fd, connected, err := dialFD(e.key.Addr)
 	if (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && l.reclaim() {
 		fd, connected, err = dialFD(e.key.Addr)
@@ -63,7 +76,7 @@ func (l *loop) connect(e *endpoint) (*loopTarget, error) {
 	}
 	t := &loopTarget{loop: l, endpoint: e, fd: fd, connecting: !connected, writable: connected, since: l.now}
 	if e.tls != nil {
-		t.tls = newTargetChannel(e.tls, e.key.Addr)
+		t.tls, t.name = newTargetChannel(e.config(name), e.key.Addr), string(name)
 	}
 	t.timer = timer{slot: -1, owner: t}
 	if err := l.add(fd, t); err != nil {
@@ -135,9 +148,12 @@ func (t *loopTarget) keep(idleTimeout time.Duration) {
 	l, e := t.loop, t.endpoint
 	p := e.pool(l)
 	t.x = nil
-	if e.retired.Load() || len(p.idle) >= maxIdlePerTarget || !t.quiet() {
+	if e.retired.Load() || !t.quiet() {
 		t.close()
 		return
+	}
+	if len(p.idle) == maxIdlePerTarget {
+		p.idle[0].close()
 	}
 	t.readable, t.over = false, false
 	t.place = len(p.idle)
@@ -158,12 +174,7 @@ func (t *loopTarget) close() {
 	l := t.loop
 	l.wheel.remove(&t.timer)
 	if p := t.endpoint.pool(l); t.x == nil && t.place < len(p.idle) && p.idle[t.place] == t {
-		copy(p.idle[t.place:], p.idle[t.place+1:])
-		p.idle[len(p.idle)-1] = nil
-		p.idle = p.idle[:len(p.idle)-1]
-		for i := t.place; i < len(p.idle); i++ {
-			p.idle[i].place = i
-		}
+		p.remove(t.place)
 	}
 	t.x = nil
 	l.close(t.fd)

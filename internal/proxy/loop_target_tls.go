@@ -38,6 +38,7 @@ func (x *loopExchange) shake() bool {
 		t.send(sealed)
 		switch {
 		case err != nil:
+			t.endpoint.distrust(err)
 			x.failTLS()
 			return false
 		case over:

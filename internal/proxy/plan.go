@@ -345,7 +345,7 @@ func (p *Proxy) planGroup(g *snapshot.TargetGroup) *targetGroup {
 	}
 	first := old == nil || !slices.ContainsFunc(old.from.Targets, func(t snapshot.Target) bool { return !t.Draining })
 	for i, t := range g.Targets {
-		k := endpointKey{balance.Key{Group: g.ARN, Addr: t.AddrPort()}, g.Protocol == snapshot.HTTPS}
+		k := endpointKey{balance.Key{Group: g.ARN, Addr: t.AddrPort()}, g.Protocol == snapshot.HTTPS, g.TLS}
 		var e *endpoint
 		if old != nil {
 			e = old.byAddr[k.Addr]

@@ -3,6 +3,7 @@ package proxy
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -45,6 +46,10 @@ type Options struct {
 	// can serve no HTTPS listener, and no rule that clients stay by.
 	OpenKey func(subject string, sealed []byte) ([]byte, error)
 
+	// TargetRoots are believed where the certificates of targets are verified; nil:
+	// those of the system.
+	TargetRoots *x509.CertPool
+
 	// MaxConnections is how many clients may be connected at a time; 0: half of the
 	// descriptors that the process may have, as each may need one to a target. Of
 	// several nodes none gets more than half of them.
@@ -81,6 +86,8 @@ type Proxy struct {
 	openLog func(b *snapshot.LoadBalancer, n *snapshot.Node, kind LogKind) Lines
 
 	targetChanged func(targetGroupARN string, target netip.AddrPort)
+
+	targetRoots *x509.CertPool
 
 	registry *balance.Registry
 	checks   checkLogs
@@ -119,6 +126,7 @@ func New(o Options) *Proxy {
 		openKey:      o.OpenKey,
 		changed:      o.Changed,
 		openLog:      o.Logs,
+		targetRoots:  o.TargetRoots,
 		registry:     balance.NewRegistry(),
 		checks:       checkLogs{nodes: map[string]map[string]*logs{}},
 		balancers:    map[string]*balancer{},

@@ -207,6 +207,7 @@ type TargetGroup struct {
 	ARN                 string
 	Protocol            Protocol
 	ProtocolVersion     ProtocolVersion `json:",omitempty"`
+	TLS                 TargetTLS       `json:",omitzero"` // of HTTPS, and of health checks by it
 	DeregistrationDelay time.Duration
 	HealthCheck         HealthCheck
 	Balancing           Balancing        `json:",omitzero"`

@@ -10,6 +10,14 @@ type TLS struct {
 	Certificates []string // ARNs, each once; the first is the default one
 }
 
+// TargetTLS is how the targets of a group are spoken to within TLS. The zero value
+// believes any target.
+type TargetTLS struct {
+	Verify      bool   `json:",omitempty"` // by the certification authorities that the host believes
+	ServerName  string `json:",omitempty"` // that targets are asked for, and verified as; "": the host that a request is for
+	PostQuantum bool   `json:",omitempty"` // ML-KEM hybrids are offered for key exchange too
+}
+
 // Certificate is what a listener shows to clients, and the key that proves it.
 type Certificate struct {
 	ARN   string
