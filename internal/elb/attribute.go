@@ -275,7 +275,10 @@ func (s *Service) ModifyTargetGroupAttributes(ctx context.Context, account, regi
 		if changes["stickiness.type"] == "source_ip" { // of network load balancers
 			return fail(InvalidConfiguration, "Stickiness type 'source_ip' is not supported for target groups with the %s protocol", g.Protocol)
 		}
-		if g.Attributes, err = targetGroupAttributes.merge("Target group", Invalid, g.Attributes, changes); err != nil {
+		if err := g.checkTargetTLS(changes); err != nil {
+			return err
+		}
+		if g.Attributes, err = g.table().merge("Target group", Invalid, g.Attributes, changes); err != nil {
 			return err
 		}
 		if err := checkTargetGroup(g.AllAttributes()); err != nil {
@@ -301,7 +304,15 @@ func (s *Service) ModifyTargetGroupAttributes(ctx context.Context, account, regi
 
 // AllAttributes returns the target group's attributes, those with defaults, too.
 func (g TargetGroup) AllAttributes() map[string]string {
-	return targetGroupAttributes.all(g.Attributes)
+	return g.table().all(g.Attributes)
+}
+
+// table returns the attributes that the target group has.
+func (g TargetGroup) table() attributes {
+	if g.Protocol == "HTTPS" {
+		return httpsTargetGroupAttributes
+	}
+	return targetGroupAttributes
 }
 
 // checkTargetGroup refuses attributes that exclude each other.

@@ -1,6 +1,7 @@
 package elb
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -115,6 +116,9 @@ var targetGroupAttributes = attributes{
 	{"target_group_health.unhealthy_state_routing.minimum_healthy_targets.count", "1", number(1, maxHealthy)},
 	{"target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage", "off", or(number(1, 100), "off")},
 }
+
+// httpsTargetGroupAttributes are those of groups with the protocol HTTPS.
+var httpsTargetGroupAttributes = slices.Concat(targetGroupAttributes, targetTLSAttributes)
 
 // applicationCookie accepts a cookie's name (RFC 6265 §4.1.1) that isn't one of
 // the load balancer's own.

@@ -12,7 +12,7 @@ func (g TargetGroup) attribute(key string) string {
 	if v, ok := g.Attributes[key]; ok {
 		return v
 	}
-	for _, a := range targetGroupAttributes {
+	for _, a := range g.table() {
 		if a.key == key {
 			return a.deflt
 		}

@@ -392,9 +392,12 @@ func (p *Projector) group(r store.Snapshot, arn string) *snapshot.TargetGroup {
 		Balancing: projectBalancing(g), Stickiness: projectStickiness(g),
 	}
 	var zones []string
+	hybrid := false
 	for user := range p.users[arn] {
 		zones = append(zones, p.balancers[user].zones...)
+		hybrid = hybrid || forwardsHybrid(p.balancers[user].balancer, arn)
 	}
+	out.TLS = projectTargetTLS(g, hybrid)
 	regs, _ := p.s.targets.Get(r, g.ARN)
 	for _, t := range regs.Targets {
 		if !t.enabled(zones) || !p.s.running(r, g, t) {
