@@ -30,7 +30,12 @@ func BenchmarkHTTP(b *testing.B) {
 	}
 }
 
-// BenchmarkHTTPS is the same within TLS 1.3.
+// BenchmarkLogged is the same with an access log each.
+func BenchmarkLogged(b *testing.B) {
+	scenario{size: 128, connections: 64, logged: true}.run(b)
+}
+
+// BenchmarkHTTPS is HTTP/1.1 within TLS 1.3.
 func BenchmarkHTTPS(b *testing.B) {
 	for _, s := range []scenario{
 		{name: "128B-64", size: 128, connections: 64, tls: true},
@@ -74,6 +79,7 @@ type scenario struct {
 	connections int
 	tls         bool
 	anew        bool      // a connection for each request
+	logged      bool      // each request is
 	rate        int       // requests a second; 0: all that can be had
 	against     []starter // nil: HAProxy and nginx
 }
@@ -82,6 +88,7 @@ type scenario struct {
 type setup struct {
 	server string // address of the server behind it
 	tls    *certificate
+	logs   string // a directory for access logs; "": there are none
 }
 
 // starter starts a proxy.
@@ -142,6 +149,9 @@ func (s scenario) start(b *testing.B) []*contestant {
 	to := setup{server: startServer(b, s.size)}
 	if s.tls {
 		to.tls = newCertificate(b)
+	}
+	if s.logged {
+		to.logs = b.TempDir()
 	}
 	against := s.against
 	if against == nil {

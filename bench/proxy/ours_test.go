@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/bucket"
+	"github.com/fairlead/fairlead/internal/logship"
 	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
@@ -27,6 +30,7 @@ const (
 	envAddr   = "FAIRLEAD_BENCH_PROXY"
 	envServer = "FAIRLEAD_BENCH_SERVER"
 	envLoops  = "FAIRLEAD_BENCH_LOOPS" // "-1": goroutines
+	envLogs   = "FAIRLEAD_BENCH_LOGS"  // a directory for access logs
 	envSwap   = "FAIRLEAD_BENCH_SWAP"  // how often another assignment comes
 	envCert   = "FAIRLEAD_BENCH_CERT"  // a file with certificate and key: HTTPS
 )
@@ -84,6 +88,9 @@ func startSelf(b *testing.B, name string, to setup, env ...string) *contestant {
 	if to.tls != nil {
 		env = append(env, envCert+"="+to.tls.path)
 	}
+	if to.logs != "" {
+		env = append(env, envLogs+"="+to.logs)
+	}
 	return &contestant{name: name, addr: addr, ours: true, pid: start(b, 0, addr, env, os.Args[0])}
 }
 
@@ -101,8 +108,12 @@ func serve(addr, server string) error {
 	if err != nil {
 		loops = 1
 	}
+	openLog, err := keepLogs(os.Getenv(envLogs))
+	if err != nil {
+		return err
+	}
 	p := proxy.New(proxy.Options{
-		Loops: loops, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Logs: openLog, Loops: loops, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		OpenKey: func(_ string, key []byte) ([]byte, error) { return bytes.Clone(key), nil },
 	})
 	forward := []snapshot.Action{{Type: snapshot.ActionForward, Forward: &snapshot.Forward{TargetGroups: []snapshot.WeightedTargetGroup{{ARN: "tg", Weight: 1}}}}}
@@ -114,9 +125,12 @@ func serve(addr, server string) error {
 	l.Rules = append(l.Rules, snapshot.Rule{ARN: "default", Actions: forward})
 	a := &snapshot.Assignment{
 		Version: snapshot.Version, Revision: 1,
-		LoadBalancers: []*snapshot.LoadBalancer{{ARN: "lb", Name: "lb", ID: "app/lb/1", IdleTimeout: time.Minute, ClientKeepAlive: time.Hour, Listeners: []snapshot.Listener{l}}},
-		TargetGroups:  []*snapshot.TargetGroup{{ARN: "tg", Protocol: snapshot.HTTP, Targets: []snapshot.Target{{Addr: target.Addr(), Port: target.Port()}}}},
+		LoadBalancers: []*snapshot.LoadBalancer{{ARN: "lb", Name: "lb", ID: "app/lb/1", IdleTimeout: time.Minute, ClientKeepAlive: time.Hour, CookieKey: make([]byte, 32), Listeners: []snapshot.Listener{l}}},
+		TargetGroups:  []*snapshot.TargetGroup{{ARN: "tg", Protocol: snapshot.HTTP, Stickiness: snapshot.TargetStickiness{Duration: time.Hour}, Targets: []snapshot.Target{{Addr: target.Addr(), Port: target.Port()}}}},
 		Nodes:         []*snapshot.Node{{ID: "node", LoadBalancerARN: "lb", Zone: "a", Private: at.Addr(), Phase: snapshot.NodeServing}},
+	}
+	if openLog != nil {
+		a.LoadBalancers[0].Logs.Access.Name = "logs"
 	}
 	if path := os.Getenv(envCert); path != "" {
 		c, err := readCertificate(path)
@@ -173,4 +187,20 @@ func changed(a **snapshot.Assignment) *snapshot.Assignment {
 	next.LoadBalancers = []*snapshot.LoadBalancer{&lb}
 	*a = &next
 	return &next
+}
+
+// keepLogs keeps access logs as a server does: in a spool, from which they go to a
+// directory. With no directory there are none.
+func keepLogs(dir string) (func(*snapshot.LoadBalancer, *snapshot.Node, proxy.LogKind) proxy.Lines, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	buckets := &bucket.Writer{Others: dir}
+	s, err := logship.New(logship.Options{Dir: filepath.Join(dir, "spool"), Threads: 2, Put: buckets.Put, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		return nil, err
+	}
+	return func(b *snapshot.LoadBalancer, n *snapshot.Node, _ proxy.LogKind) proxy.Lines {
+		return s.Log(logship.Destination{Kind: logship.Access, Bucket: "logs", Account: "1", Region: "r", LoadBalancer: b.ID, Node: n.Address()})
+	}, nil
 }

@@ -25,19 +25,22 @@ func freeAddr(b *testing.B) string {
 // nginx is what all configurations of it begin with.
 const nginx = `daemon off; master_process off; pid %s/pid; error_log %s/error.log; worker_processes 1; worker_rlimit_nofile 16384;
 events { worker_connections 8192; }
-http { access_log off; keepalive_requests 1000000000; keepalive_timeout 3600;
+http { %s keepalive_requests 1000000000; keepalive_timeout 3600;
 `
 
-func nginxConf(b *testing.B, rest string) string {
+func nginxConf(b *testing.B, log, rest string) string {
 	dir := b.TempDir()
-	return write(b, "nginx.conf", fmt.Sprintf(nginx, dir, dir)+rest)
+	if log == "" {
+		log = "off"
+	}
+	return write(b, "nginx.conf", fmt.Sprintf(nginx, dir, dir, "access_log "+log+";")+rest)
 }
 
 // startServer starts what is behind the proxies, and returns its address.
 func startServer(b *testing.B, size int) string {
 	addr := freeAddr(b)
 	body := write(b, "body", strings.Repeat("x", size))
-	conf := nginxConf(b, fmt.Sprintf("open_file_cache max=10; sendfile on; server { listen %s; location / { default_type text/plain; root %s; try_files /body =404; } } }\n", addr, filepath.Dir(body)))
+	conf := nginxConf(b, "", fmt.Sprintf("open_file_cache max=10; sendfile on; server { listen %s; location / { default_type text/plain; root %s; try_files /body =404; } } }\n", addr, filepath.Dir(body)))
 	start(b, 1, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))
 	return addr
 }
@@ -49,6 +52,10 @@ func startHAProxy(b *testing.B, to setup) *contestant {
 	if to.tls != nil {
 		bind, proto = addr+" ssl crt "+to.tls.path+" alpn http/1.1", "https"
 	}
+	log := ""
+	if to.logs != "" {
+		log = "  log " + startSyslog(b) + " local0\n  option httplog\n"
+	}
 	var rules strings.Builder
 	for i := range rules20 - 1 {
 		fmt.Fprintf(&rules, "  use_backend servers if { path_beg /rule-%d/ }\n", i)
@@ -58,7 +65,7 @@ func startHAProxy(b *testing.B, to setup) *contestant {
   maxconn 9600
 defaults
   mode http
-  http-reuse always
+%s  http-reuse always
   timeout client 60s
   timeout server 60s
   timeout connect 10s
@@ -69,8 +76,9 @@ frontend web
   http-request set-header X-Forwarded-Port %%[dst_port]
 %s  default_backend servers
 backend servers
-  server one %s
-`, bind, proto, rules.String(), to.server))
+  cookie SERVER insert indirect nocache
+  server one %s cookie one
+`, log, bind, proto, rules.String(), to.server))
 	return &contestant{name: "haproxy", addr: addr, pid: start(b, 0, addr, nil, "haproxy", "-db", "-f", conf)}
 }
 
@@ -83,10 +91,25 @@ func startNginx(b *testing.B, to setup) *contestant {
 	for i := range rules20 - 1 {
 		fmt.Fprintf(&rules, "location /rule-%d/ { %s }\n", i, pass)
 	}
+	log := ""
+	if to.logs != "" {
+		log = filepath.Join(to.logs, "nginx") + " combined buffer=64k flush=1s"
+	}
 	listen := addr + ";"
 	if to.tls != nil {
 		listen = fmt.Sprintf("%s ssl; ssl_certificate %s; ssl_certificate_key %s; ssl_protocols TLSv1.2 TLSv1.3;", addr, to.tls.path, to.tls.path)
 	}
-	conf := nginxConf(b, fmt.Sprintf("upstream servers { server %s; keepalive 512; keepalive_requests 1000000000; }\nserver { listen %s %slocation / { %s } } }\n", to.server, listen, rules.String(), pass))
+	conf := nginxConf(b, log, fmt.Sprintf("upstream servers { server %s; keepalive 512; keepalive_requests 1000000000; }\nserver { listen %s %slocation / { %s } } }\n", to.server, listen, rules.String(), pass))
 	return &contestant{name: "nginx", addr: addr, pid: start(b, 0, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))}
+}
+
+// startSyslog takes the lines of HAProxy, which writes none itself, and throws them
+// away.
+func startSyslog(b *testing.B) (addr string) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = conn.Close() })
+	return conn.LocalAddr().String()
 }
