@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -45,11 +46,8 @@ func (r *recorder) serve(c net.Conn) {
 	var buf []byte
 	for {
 		var request http1.Request
-		n, err := 0, error(http1.ErrIncomplete)
-		for {
-			if n, err = request.Parse(buf); err != http1.ErrIncomplete { //nolint:errorlint // it is never wrapped
-				break
-			}
+		n, err := request.Parse(buf)
+		for ; errors.Is(err, http1.ErrIncomplete); n, err = request.Parse(buf) {
 			if !more(c, &buf) {
 				return
 			}

@@ -88,11 +88,10 @@ func (r *Request) Parts() bool {
 // what the request's spans point into.
 func (r *Request) Parse(buf []byte) (n int, err error) {
 	if !r.repairing {
-		n, err = r.parse(buf)
-		switch refusal, refused := err.(*Refusal); {
-		case err == nil:
+		if n, err = r.parse(buf); err == nil {
 			return n, r.judge()
-		case !refused || !r.repairable(buf, refusal):
+		}
+		if refusal, refused := errors.AsType[*Refusal](err); !refused || !r.repairable(buf, refusal) {
 			return 0, err
 		}
 		r.repairing = true
