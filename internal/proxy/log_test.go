@@ -310,3 +310,38 @@ func TestRequestsThatGoWrongAreLogged(t *testing.T) {
 		t.Errorf("more lines: %q", left)
 	}
 }
+
+// A connection in the clear is logged once it is made, with the name that its
+// requests have.
+func TestConnectionsInTheClearAreLogged(t *testing.T) {
+	book := &logBook{}
+	w := newWorldWith(t, proxy.Options{Logs: book.open})
+	w.lb().Logs.Connections.Name, w.lb().Logs.Access.Name = "logs", "logs"
+	w.apply()
+	c := w.dial()
+	raw := func(kind proxy.LogKind) (line string) {
+		eventually(t, "a line", func() bool {
+			book.mu.Lock()
+			defer book.mu.Unlock()
+			if len(book.lines[kind]) == 0 {
+				return false
+			}
+			line, book.lines[kind] = book.lines[kind][0], book.lines[kind][1:]
+			return true
+		})
+		return line
+	}
+	made := raw(proxy.ConnectionLog)
+	trace := tids.FindString(made)
+	want := fmt.Sprintf(` 127.0.0.1 %d 28080 - - - "-" - - - %s - app/web/0123456789abcdef %s`, c.LocalAddr().(*net.TCPAddr).Port, trace, w.bound["node-1"])
+	if trace == "" || !strings.HasSuffix(made, want) {
+		t.Errorf("got %s\nwant %s", made, want)
+	}
+	for range 2 {
+		c.say("GET / HTTP/1.1\nHost: a\n\n")
+		c.hear("GET")
+		if line := raw(proxy.AccessLog); !strings.Contains(line, " "+trace+" ") {
+			t.Errorf("a request of the connection %s: %s", trace, line)
+		}
+	}
+}

@@ -146,10 +146,15 @@ func (p *port) serve(conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	if s := p.table.Load().tls; s != nil {
-		conn = tls.Server(&memory{below: conn}, s.config)
+	t := p.table.Load()
+	if t.tls != nil {
+		conn = tls.Server(&memory{below: conn}, t.tls.config)
 	}
-	p.take(newClient(p, conn))
+	c := newClient(p, conn)
+	if t.tls == nil { // of others the handshake tells
+		t.connected(c.thread, c.peer, c.trace, nil, 0, c.born)
+	}
+	p.take(c)
 }
 
 // enter puts a connection on the books; false if the port closes, or there are
