@@ -83,11 +83,10 @@ func openFile(_ context.Context, dir, key, version string) (io.ReadCloser, error
 }
 
 func openURL(ctx context.Context, base, key, version string) (io.ReadCloser, error) {
-	u, err := url.Parse(base)
+	u, err := objectURL(base, key)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(ErrNotFound, err)
 	}
-	u = u.JoinPath(key)
 	if version != "" {
 		u.RawQuery = url.Values{"versionId": {version}}.Encode()
 	}

@@ -28,6 +28,10 @@ func TestObjectsComeFromDirectoriesAndURLs(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.EscapedPath() == "/base/100%2525%20%3F" {
+			_, _ = io.WriteString(w, "odd")
+			return
+		}
 		if r.URL.Path != "/base/a" {
 			http.NotFound(w, r)
 			return
@@ -55,6 +59,8 @@ func TestObjectsComeFromDirectoriesAndURLs(t *testing.T) {
 		{"a rooted name", "local", filepath.Join(dir, "secret"), "", 10, "", nil},
 		{"an object", "remote", "a", "", 10, "remote", nil},
 		{"a version of an object", "remote", "a", "7", 10, "remote7", nil},
+		{"an object beside the bucket", "remote", "../base/a", "", 10, "", bucket.ErrNotFound},
+		{"an object with an odd name", "remote", "100%25 ?", "", 20, "odd", nil},
 		{"no such object", "remote", "c", "", 10, "", bucket.ErrNotFound},
 		{"no such bucket", "other", "a", "", 10, "", bucket.ErrNotFound},
 		{"a directory that isn't there", "gone", "a", "", 10, "", nil},

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -40,7 +38,7 @@ func (w *Writer) Put(ctx context.Context, bucket, key string, body io.ReadSeeker
 	if !ok && w.Others != "" && isName(bucket) {
 		place, ok = filepath.Join(w.Others, bucket), true
 	}
-	if !ok || !fs.ValidPath(key) || key == "." {
+	if !ok || key == "" {
 		return fmt.Errorf("bucket %q, key %q: %w", bucket, key, ErrRefused)
 	}
 	var err error
@@ -69,6 +67,7 @@ func putFile(dir, key string, body io.Reader) (err error) {
 		return errors.Join(ErrRefused, err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
+	key = path.Clean(key)
 	if err := root.MkdirAll(path.Dir(key), 0o700); err != nil {
 		return errors.Join(ErrRefused, err)
 	}
@@ -87,9 +86,9 @@ func putFile(dir, key string, body io.Reader) (err error) {
 }
 
 func (w *Writer) putURL(ctx context.Context, base, key string, body io.ReadSeeker) error {
-	u, err := url.Parse(base)
+	u, err := objectURL(base, key)
 	if err != nil {
-		return err
+		return errors.Join(ErrRefused, err)
 	}
 	start, err := body.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -105,7 +104,7 @@ func (w *Writer) putURL(ctx context.Context, base, key string, body io.ReadSeeke
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.JoinPath(key).String(), io.NopCloser(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, u.String(), io.NopCloser(body))
 	if err != nil {
 		return err
 	}

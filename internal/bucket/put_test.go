@@ -70,8 +70,10 @@ func TestObjectsArePutIntoDirectoriesAndURLs(t *testing.T) {
 			}
 		})
 	}
-	if err := w.Put(t.Context(), "remote", "p x/y", strings.NewReader("hello")); err != nil || got["PUT /base/p%20x/y"] != "hello" {
-		t.Errorf("a URL: %v; the server got %v", err, got)
+	for key, path := range map[string]string{"p x/y": "p%20x/y", "100%25/+=(a)?b#c": "100%2525/%2B%3D%28a%29%3Fb%23c", "a//b": "a//b", "ü": "%C3%BC"} {
+		if err := w.Put(t.Context(), "remote", key, strings.NewReader("hello")); err != nil || got["PUT /base/"+path] != "hello" {
+			t.Errorf("a URL and the key %s: %v; the server got %v", key, err, got)
+		}
 	}
 	w.Sign = nil
 	if err := w.Put(t.Context(), "remote", "z", strings.NewReader("hello")); !errors.Is(err, bucket.ErrRefused) {
