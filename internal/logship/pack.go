@@ -2,10 +2,11 @@ package logship
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"os"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // pack returns a compressed copy of a file, at its beginning, which the caller
