@@ -18,7 +18,7 @@ type carrier struct {
 	decoder  http1.Decoder
 	chunked  bool          // how the receiver gets it
 	timeout  time.Duration // of a write
-	client   *client       // whose connection is not idle when bytes move
+	active   *activity     // of the client, which is not idle when bytes move
 
 	read atomic.Bool // the body has been read to its end
 	lost atomic.Bool // it can't be read to its end
@@ -50,7 +50,7 @@ func (c *carrier) carry(out *[]byte, w waiter) {
 			c.lost.Store(!c.refused)
 			return
 		}
-		c.client.touch(time.Now())
+		c.active.touch(time.Now())
 	}
 }
 
@@ -104,7 +104,7 @@ func (c *carrier) splice(from, to *net.TCPConn, w waiter) error {
 		c.refused = true
 		return err
 	case n > 0:
-		c.client.touch(time.Now())
+		c.active.touch(time.Now())
 	}
 	return w.extend(time.Now())
 }
@@ -150,7 +150,7 @@ func (c *carrier) write(b []byte) error {
 		c.refused = true
 		return err
 	}
-	c.client.touch(time.Now())
+	c.active.touch(time.Now())
 	return nil
 }
 

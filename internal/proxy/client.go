@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/accesslog"
@@ -45,22 +44,23 @@ type client struct {
 	trace  accesslog.ConnTrace
 	https  bool    // as the listener was when the connection was accepted
 	tls    session // with https, once the handshake is done
-	born   time.Time
+	activity
 	maxAge time.Duration // fixed when the connection was accepted (ALB HTTP client keepalive duration)
 
-	active   atomic.Int64 // when the last byte came or went, since born
-	begun    time.Time    // when the first byte of the head under way came; zero: none has
+	begun    time.Time // when the first byte of the head under way came; zero: none has
 	request  http1.Request
 	status   int // of the answer of our own to it, 0: there is none
 	scratch  route.Scratch
 	exchange exchange
+	body     carrier // of a target's response
+	fields   []byte  // room for what we add to it
 
 	mu   sync.Mutex // guards the following, and read deadlines while idle
 	idle bool       // waits for the first byte of a request
 }
 
 func newClient(p *port, conn net.Conn) *client {
-	c := &client{stream: newStream(conn), port: p, thread: p.proxy.streamThread(), born: time.Now(), maxAge: p.table.Load().clientKeepAlive}
+	c := &client{stream: newStream(conn), port: p, thread: p.proxy.streamThread(), activity: activity{born: time.Now()}, maxAge: p.table.Load().clientKeepAlive}
 	if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		at := a.AddrPort()
 		c.peer = netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
@@ -68,7 +68,7 @@ func newClient(p *port, conn net.Conn) *client {
 	c.trace = p.table.Load().logs.newConnTrace()
 	c.carried = func(n int) { p.node.countBytes(c.thread, c.peer.Addr(), n) }
 	_, c.https = conn.(*tls.Conn)
-	c.exchange.client = c
+	c.exchange = exchange{front: c, proxy: p.proxy, thread: c.thread, request: &c.request, active: &c.activity}
 	return c
 }
 
@@ -92,14 +92,6 @@ func (c *client) serve() {
 	for c.serveRequest() {
 		c.stream.release()
 	}
-}
-
-// touch notes that a byte came or went.
-func (c *client) touch(now time.Time) { c.active.Store(int64(now.Sub(c.born))) }
-
-// idleFor returns how long nothing has come or gone.
-func (c *client) idleFor(now time.Time) time.Duration {
-	return now.Sub(c.born) - time.Duration(c.active.Load())
 }
 
 // serveRequest answers one request; it returns whether another one may follow.

@@ -20,7 +20,7 @@
 //
 // The stream shell carries all else: a goroutine for each client connection, a
 // second one while a request's body is on its way or a connection is a tunnel. A
-// request passes through port.go, client.go and exchange.go, with body.go for
+// request passes through port.go, client.go, forward.go and exchange.go, with body.go for
 // bodies, endpoint.go for connections to targets and tunnel.go after a protocol
 // change.
 //

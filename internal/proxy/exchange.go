@@ -10,7 +10,6 @@ import (
 	"github.com/fairlead/fairlead/internal/proxy/balance"
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/meter"
-	"github.com/fairlead/fairlead/internal/proxy/route"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
@@ -33,17 +32,20 @@ type group struct {
 	places map[targetRef]int         // in endpoints; nil: clients don't stay with one
 }
 
-// exchange is one request forwarded and its response.
+// exchange is one request forwarded and its response, as far as it has to do with
+// the target: what its client is spoken to in is the front's business.
 type exchange struct {
 	forwarding
-	client   *client
+	front    front
+	proxy    *Proxy
+	thread   int
+	request  *http1.Request
+	active   *activity // of the client
 	target   *targetConn
 	timeout  time.Duration // idle timeout
 	response http1.Response
-	body     carrier // of the response
 	upload   *upload // nil if the request's body went with its head
 	stopped  atomic.Bool
-	fields   []byte // room for what we add to the response
 	entry    *entry
 
 	dispatched time.Time
@@ -51,34 +53,45 @@ type exchange struct {
 	isHead, again bool // HEAD; may be sent twice
 }
 
-// forward sends the request to a target and the response back. It returns
-// whether the client's connection goes on.
-func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, out *[]byte, e *entry) bool {
-	f, status := t.forward(rule, head, &c.request, at)
-	if status != 0 {
-		return c.answerPage(t, head, status, out)
-	}
-	defer f.endpoint.target.End()
-	c.port.node.countForward(c.thread, &f)
+// front is the side of an exchange that its client is on.
+type front interface {
+	// source returns where the request's body comes from, and how its end is known
+	// there.
+	source() (*stream, http1.Body)
 
-	x := &c.exchange
-	x.forwarding, x.timeout, x.upload = f, t.idleTimeout, nil
+	// proceed tells the client that its body is awaited.
+	proceed(timeout time.Duration) error
+
+	// interim passes an interim response on, whose head it is given.
+	interim(head []byte, r *http1.Response, timeout time.Duration) error
+
+	// gone looks whether the client has left.
+	gone() bool
+}
+
+// activity is when something last happened between us and a client. Readers and
+// writers may note it at the same time.
+type activity struct {
+	born time.Time
+	last atomic.Int64 // since born
+}
+
+// touch notes that a byte came or went.
+func (a *activity) touch(now time.Time) { a.last.Store(int64(now.Sub(a.born))) }
+
+// idleFor returns how long nothing has come or gone.
+func (a *activity) idleFor(now time.Time) time.Duration {
+	return now.Sub(a.born) - time.Duration(a.last.Load())
+}
+
+// begin prepares for a request that goes where f says.
+func (x *exchange) begin(f forwarding, t *table, head []byte, at *arrival, e *entry) {
+	x.forwarding, x.timeout, x.upload, x.target = f, t.idleTimeout, nil, nil
 	x.stopped.Store(false)
 	x.entry = e
 	x.dispatched = at.now
-	x.isHead = c.request.IsHead(head)
-	x.again = c.request.Body.Empty() && c.request.Idempotent(head)
-	upgrade := c.request.Upgrade(head) != nil
-	*out = f.appendRequest((*out)[:0], t, head, &c.request, at, e)
-
-	n, status := x.send(out)
-	if status != 0 {
-		x.failed(status)
-		return x.fail(t, status, out)
-	}
-	x.answered(x.response.Status)
-	// From here on the head's bytes may be overwritten.
-	return x.receive(t, n, upgrade, out)
+	x.isHead = x.request.IsHead(head)
+	x.again = x.request.Body.Empty() && x.request.Idempotent(head)
 }
 
 // send gets the request to the target until the head of its response is there,
@@ -96,7 +109,7 @@ func (x *exchange) send(out *[]byte) (n, status int) {
 				if _, shaking := errors.AsType[*handshakeError](err); shaking {
 					c = meter.TargetTLSErrors
 				}
-				x.group.meter.Add(x.client.thread, c, 1)
+				x.group.meter.Add(x.thread, c, 1)
 				if timedOut(err) {
 					return 0, 504
 				}
@@ -144,15 +157,15 @@ func (e *bodyError) Error() string { return "request body: " + e.cause.Error() }
 // say, so a failure to write shows when the response is read. An error is one of
 // the client's body.
 func (x *exchange) sendRequest(out *[]byte) error {
-	c := x.client
-	if c.request.Body.Empty() {
+	if x.request.Body.Empty() {
 		_ = x.target.write(*out, x.timeout)
 		return nil
 	}
+	from, framed := x.front.source()
 	u := &upload{exchange: x, done: make(chan struct{}), carrier: carrier{
-		from: &c.stream, to: &x.target.stream, timeout: x.timeout, chunked: c.request.Body.Framing == http1.Chunked, client: c,
+		from: from, to: &x.target.stream, timeout: x.timeout, chunked: x.request.Body.Framing == http1.Chunked, active: x.active,
 	}}
-	u.decoder.Reset(c.request.Body)
+	u.decoder.Reset(framed)
 	var err error
 	if *out, err = u.take(*out); err != nil {
 		return &bodyError{err}
@@ -161,18 +174,18 @@ func (x *exchange) sendRequest(out *[]byte) error {
 		_ = x.target.write(*out, x.timeout)
 		return nil
 	}
-	if c.request.Expect100 && len(c.unread()) == 0 && c.write([]byte(http1.Continue), x.timeout) != nil {
+	if x.request.Expect100 && len(from.unread()) == 0 && x.front.proceed(x.timeout) != nil {
 		return errGone
 	}
 	x.upload = u
 	first := append([]byte(nil), *out...) // out is needed for the response meanwhile
-	c.port.proxy.wg.Go(func() { u.run(first) })
+	x.proxy.wg.Go(func() { u.run(first) })
 	return nil
 }
 
 // readHead reads the head of the final response and returns its length.
 func (x *exchange) readHead() (int, error) {
-	t, c := x.target, x.client
+	t := x.target
 	for interim := 0; ; {
 		x.response.Reset()
 		n, err := 0, error(http1.ErrIncomplete)
@@ -186,7 +199,7 @@ func (x *exchange) readHead() (int, error) {
 			if err := t.read(x); err != nil {
 				return 0, err
 			}
-			c.touch(time.Now())
+			x.active.touch(time.Now())
 		}
 		if err != nil || !x.response.Interim() {
 			return n, err
@@ -196,8 +209,8 @@ func (x *exchange) readHead() (int, error) {
 		}
 		// We have answered the expectation ourselves; and HTTP/1.0 knows no
 		// interim responses (RFC 9110 §15.2).
-		if x.response.Status != 100 && c.request.Minor > 0 {
-			if c.write(http1.AppendResponse(nil, t.unread()[:n], &x.response, x.isHead, &http1.Delivery{}), x.timeout) != nil {
+		if x.response.Status != 100 && x.request.Minor > 0 {
+			if x.front.interim(t.unread()[:n], &x.response, x.timeout) != nil {
 				return 0, errGone
 			}
 		}
@@ -208,13 +221,13 @@ func (x *exchange) readHead() (int, error) {
 
 // extend implements waiter, while the target is silent.
 func (x *exchange) extend(now time.Time) error {
-	left := x.timeout - x.client.idleFor(now)
+	left := x.timeout - x.active.idleFor(now)
 	switch {
 	case x.upload != nil && x.upload.lost.Load():
 		return errStopped
 	case left <= 0:
 		return errIdle
-	case !x.uploading() && x.client.idleFor(now) > watchInterval/2 && x.client.peek() == gone:
+	case !x.uploading() && x.active.idleFor(now) > watchInterval/2 && x.front.gone():
 		return errGone
 	}
 	return x.target.conn.SetReadDeadline(now.Add(min(left, watchInterval)))
@@ -256,70 +269,21 @@ func (x *exchange) statusOf(err error) int {
 	return 502
 }
 
-// fail answers a request that got no response. The body may have been read in
-// part, so the connection ends, unless there is none.
-func (x *exchange) fail(t *table, status int, out *[]byte) bool {
-	c := x.client
-	if status < 0 {
-		return false
+// stopUpload ends the upload, if there is one, and waits for it.
+func (x *exchange) stopUpload() {
+	if x.upload == nil {
+		return
 	}
-	now := time.Now()
-	keep := c.request.Body.Empty() && c.persists(now)
-	c.status = status
-	c.port.node.meter.ELB(c.thread, status)
-	*out = http1.AppendPage((*out)[:0], status, x.isHead, c.delivery(x.edits, keep, now))
-	if c.write(*out, x.timeout) != nil {
-		return false
-	}
-	c.touch(time.Now())
-	if !keep && !c.request.Body.Empty() {
-		c.linger()
-	}
-	return keep
+	x.stopped.Store(true)
+	_ = x.upload.from.conn.SetReadDeadline(past) // what fails here is closed already
+	_ = x.target.conn.SetWriteDeadline(past)     // likewise; nobody writes to it any more
+	<-x.upload.done
 }
 
-// receive passes the response on, whose head of n bytes has come.
-func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
-	c, target := x.client, x.target
-	e := target.endpoint
-	x.group.meter.Target(c.thread, x.response.Status)
-	x.group.meter.Observe(c.thread, time.Since(x.dispatched))
-	if x.response.Status == 101 {
-		defer e.discard(target)
-		if !upgrade {
-			return x.fail(t, 502, out)
-		}
-		now := time.Now()
-		x.entry.responded(now, 101)
-		x.entry.tunnelled()
-		x.fields = x.appendFields(x.fields[:0], target.unread()[:n], &x.response, now)
-		*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, false, &http1.Delivery{Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: x.fields})
-		target.use(n)
-		if c.write(*out, x.timeout) == nil {
-			x.tunnel()
-		}
-		return false
-	}
-
-	from := x.response.BodyTo(x.isHead)
-	to, closes := http1.Deliver(from, c.request.Minor)
-	now := time.Now()
-	x.entry.responded(now, x.response.Status)
-	// A client whose body hasn't been read to its end can't be told from its
-	// next request; it learns now that there is none.
-	whole := x.upload == nil || x.upload.read.Load()
-	keep := !closes && whole && c.persists(now)
-	x.fields = x.appendFields(x.fields[:0], target.unread()[:n], &x.response, now)
-	d := http1.Delivery{Body: to, Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: x.fields}
-	*out = http1.AppendResponse((*out)[:0], target.unread()[:n], &x.response, x.isHead, &d)
-	target.use(n)
-
-	b := &x.body
-	*b = carrier{from: &target.stream, to: &c.stream, timeout: x.timeout, chunked: to.Framing == http1.Chunked, client: c}
-	b.decoder.Reset(from)
-	b.carry(out, x)
-	target.release()
-
+// settle ends the upload, once all of the response has come or gone astray, and
+// keeps the target's connection if another request can use it. passed says that the
+// response, delimited as from says, went to the client whole.
+func (x *exchange) settle(from http1.Body, passed bool) {
 	uploaded := true
 	if u := x.upload; u != nil {
 		if uploaded = u.read.Load(); !uploaded {
@@ -328,45 +292,12 @@ func (x *exchange) receive(t *table, n int, upgrade bool, out *[]byte) bool {
 		<-u.done
 		uploaded = uploaded && u.err == nil
 	}
-	if b.err == nil && uploaded && from.Framing != http1.UntilClose && x.response.KeepAlive() && len(target.unread()) == 0 && !x.parts {
-		e.keep(target, x.timeout)
+	e := x.target.endpoint
+	if passed && uploaded && from.Framing != http1.UntilClose && x.response.KeepAlive() && len(x.target.unread()) == 0 && !x.parts {
+		e.keep(x.target, x.timeout)
 	} else {
-		e.discard(target)
+		e.discard(x.target)
 	}
-	switch {
-	case b.err != nil:
-		if !b.refused && to.Framing == http1.UntilClose {
-			x.reset()
-		}
-		return false
-	case !whole:
-		c.linger()
-		return false
-	}
-	return keep
-}
-
-// reset makes the client see that a response isn't whole whose end it can tell
-// by nothing but the connection's.
-func (x *exchange) reset() {
-	conn := socket(x.client.conn)
-	if c, ok := conn.(*net.TCPConn); ok {
-		_ = c.SetLinger(0) // otherwise it ends as if it were whole; there is no third way
-	}
-	if x.client.https {
-		_ = conn.Close() // before TLS says that this is the end
-	}
-}
-
-// stopUpload ends the upload, if there is one, and waits for it.
-func (x *exchange) stopUpload() {
-	if x.upload == nil {
-		return
-	}
-	x.stopped.Store(true)
-	_ = x.client.conn.SetReadDeadline(past)  // what fails here is closed already
-	_ = x.target.conn.SetWriteDeadline(past) // likewise; nobody writes to it any more
-	<-x.upload.done
 }
 
 // upload is a request's body that didn't come with its head, on its way in a
@@ -391,13 +322,12 @@ func (u *upload) run(head []byte) {
 
 // extend implements waiter, while the client's body doesn't come.
 func (u *upload) extend(now time.Time) error {
-	c := u.exchange.client
-	left := u.timeout - c.idleFor(now)
+	left := u.timeout - u.active.idleFor(now)
 	switch {
 	case u.exchange.stopped.Load():
 		return errStopped
 	case left <= 0:
 		return errIdle
 	}
-	return c.conn.SetReadDeadline(now.Add(min(left, watchInterval)))
+	return u.from.conn.SetReadDeadline(now.Add(min(left, watchInterval)))
 }

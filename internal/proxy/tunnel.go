@@ -6,17 +6,17 @@ import (
 
 // tunnel carries bytes both ways after a protocol change, until either side
 // ends, or nothing has come from either for the idle timeout.
-func (x *exchange) tunnel() {
-	c, t := x.client, x.target
-	up := &tunnelWaiter{stream: &c.stream, client: c, timeout: x.timeout}
-	down := &tunnelWaiter{stream: &t.stream, client: c, timeout: x.timeout}
+func (c *client) tunnel() {
+	t, timeout := c.exchange.target, c.exchange.timeout
+	up := &tunnelWaiter{stream: &c.stream, active: &c.activity, timeout: timeout}
+	down := &tunnelWaiter{stream: &t.stream, active: &c.activity, timeout: timeout}
 	done := make(chan struct{})
 	c.port.proxy.wg.Go(func() {
 		defer close(done)
-		relay(&t.stream, &c.stream, up, x.timeout)
+		relay(&t.stream, &c.stream, up, timeout)
 		t.closeWriteOrClose()
 	})
-	relay(&c.stream, &t.stream, down, x.timeout)
+	relay(&c.stream, &t.stream, down, timeout)
 	c.closeWriteOrClose()
 	<-done
 }
@@ -35,7 +35,7 @@ func relay(to, from *stream, w *tunnelWaiter, timeout time.Duration) {
 		if from.read(w) != nil {
 			return
 		}
-		w.client.touch(time.Now())
+		w.active.touch(time.Now())
 	}
 }
 
@@ -49,13 +49,13 @@ func (s *stream) closeWriteOrClose() {
 // tunnelWaiter bounds how long one direction is silent by how long both are.
 type tunnelWaiter struct {
 	stream  *stream
-	client  *client
+	active  *activity
 	timeout time.Duration
 }
 
 // extend implements waiter.
 func (w *tunnelWaiter) extend(now time.Time) error {
-	left := w.timeout - w.client.idleFor(now)
+	left := w.timeout - w.active.idleFor(now)
 	if left <= 0 {
 		return errIdle
 	}
