@@ -1,0 +1,130 @@
+package http2
+
+import "slices"
+
+// farewell is what the PING says that follows the warning of a session's end: its
+// answer shows that the client has heard of it.
+const farewell = "farewell"
+
+// Drain begins a session's end (RFC 9113 §6.8): the client is told to begin nothing
+// more. What it begins before it hears that is still served.
+func (s *Session) Drain() {
+	if s.ending == open && s.err == nil {
+		s.ending = warned
+		s.control = appendGoAway(s.control, maxWindow, NoError, "")
+		s.control = appendPing(s.control, 0, []byte(farewell))
+	}
+}
+
+// Draining says whether the client was told to begin nothing more.
+func (s *Session) Draining() bool { return s.ending != open }
+
+// Finish goes on with a session's end: what the client begins now isn't served.
+// It is for clients that don't answer Drain.
+func (s *Session) Finish() {
+	if s.err == nil {
+		s.lastCall()
+	}
+}
+
+func (s *Session) lastCall() {
+	if s.ending == lastCall {
+		return
+	}
+	s.ending, s.limit = lastCall, s.highest
+	s.control = appendGoAway(s.control, s.limit, NoError, "")
+}
+
+// Over says whether the session has come to its end: nothing is under way, and
+// nothing will be. What Append returns is still due.
+func (s *Session) Over() bool {
+	return s.err != nil || len(s.streams) == 0 && (s.ending == lastCall || s.leaving)
+}
+
+// Err returns the client's fault that the session has ended by.
+func (s *Session) Err() error {
+	if s.err == nil {
+		return nil
+	}
+	return s.err
+}
+
+// fail ends the session by the client's fault.
+func (s *Session) fail(err error) error {
+	f, ok := err.(*Fault) //nolint:errorlint // ours, and never wrapped
+	if !ok {
+		f = fault(InternalError, err.Error())
+	}
+	s.control = appendGoAway(s.control, s.highest, f.Code, f.Reason)
+	s.err = f
+	s.Lose()
+	return f
+}
+
+// Lose ends all streams, as the connection is lost.
+func (s *Session) Lose() {
+	for _, st := range s.streams {
+		s.drop(st, &ResetError{Cancel, true})
+	}
+	s.begun = s.begun[:0]
+	s.ready = s.ready[:0]
+}
+
+// breach ends a stream by the client's fault.
+func (s *Session) breach(st *Stream, code Code) error {
+	s.reset(st, code, false)
+	return s.patience.cost(costReset)
+}
+
+// refuse answers a frame of a stream that there isn't.
+func (s *Session) refuse(stream uint32, code Code) error {
+	s.control = appendReset(s.control, stream, code)
+	s.remember(stream)
+	return s.patience.cost(costReset)
+}
+
+// reset ends a stream before it is done, by the client or by us.
+func (s *Session) reset(st *Stream, code Code, client bool) {
+	if !client {
+		s.control = appendReset(s.control, st.id, code)
+		s.remember(st.id)
+	}
+	s.drop(st, &ResetError{code, client})
+}
+
+// drop takes a stream off the books that wasn't done.
+func (s *Session) drop(st *Stream, why *ResetError) {
+	st.err = why
+	s.discard(st)
+	st.heads, st.unsent, st.unsentFrom = nil, nil, 0
+	delete(s.streams, st.id)
+	if !st.released {
+		s.abandoned++
+	}
+	st.changed()
+}
+
+// forget takes a stream off the books whose both sides have ended.
+func (s *Session) forget(st *Stream) {
+	if st.over() {
+		delete(s.streams, st.id)
+	}
+}
+
+// discard gives up what has come of a body and nobody reads.
+func (s *Session) discard(st *Stream) {
+	s.credit(len(st.body) - st.read)
+	st.body, st.read = nil, 0
+}
+
+// remember has what is still on its way to a stream passed over.
+func (s *Session) remember(stream uint32) {
+	if len(s.forgotten) < maxForgotten {
+		s.forgotten = append(s.forgotten, stream)
+		return
+	}
+	s.forgotten[s.oldest] = stream
+	s.oldest = (s.oldest + 1) % maxForgotten
+}
+
+func (s *Session) remembers(stream uint32) bool { return slices.Contains(s.forgotten, stream) }

@@ -1,0 +1,51 @@
+package http2
+
+import "time"
+
+// patience bounds what a client may have done that costs more to do than to ask
+// for. It is used up by frames that carry nothing, and by requests that end
+// before they are answered, and comes back with time, with requests that are
+// answered, and with content that is carried. A session whose client has used it
+// up is ended (ENHANCE_YOUR_CALM). Every flood known since 2019 runs into it, at
+// the latest after maxPatience frames: pings, settings, resets by the client
+// (CVE-2023-44487) and those that it provokes (CVE-2025-8671), priorities, empty
+// frames, updates of windows by a byte.
+type patience struct {
+	left int       // of maxPatience
+	at   time.Time // when it was last given some for the time that has passed
+}
+
+// What patience costs and gives. The sum allows a browser to abandon all streams
+// that it may have, twice, and a client to update both windows for each 4 KiB.
+const (
+	maxPatience       = 2048
+	patiencePerSecond = 64
+	patienceAnswered  = 4       // for a request that was answered
+	patienceContent   = 1 << 10 // bytes of content that one is given for
+	costFrame         = 1
+	costReset         = 8
+)
+
+// wait gives what is due for the time that has passed.
+func (p *patience) wait(now time.Time) {
+	if p.at.IsZero() {
+		p.left, p.at = maxPatience, now
+		return
+	}
+	if n := int(min(now.Sub(p.at), time.Minute) * patiencePerSecond / time.Second); n > 0 {
+		p.give(n)
+		p.at = now
+	}
+}
+
+func (p *patience) give(n int) { p.left = min(p.left+n, maxPatience) }
+
+// cost takes some; an error says that there is none left.
+func (p *patience) cost(n int) error {
+	if p.left -= n; p.left < 0 {
+		return errPatience
+	}
+	return nil
+}
+
+var errPatience = fault(EnhanceYourCalm, "too much that carries nothing")
