@@ -300,6 +300,7 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 		out := snapshot.Listener{ARN: l.ARN, Port: l.Port, Protocol: snapshot.Protocol(l.Protocol), TLS: projectTLS(l.TLS), ResponseHeaders: projectResponseHeaders(l.Attributes)}
 		if l.TLS != nil {
 			out.HeaderNames = projectHeaderNames(l.Attributes)
+			out.TLS.HTTP1Only = b.Attributes["routing.http2.enabled"] == "false"
 		}
 		for _, c := range l.TLS.all() {
 			if part.certificates == nil {

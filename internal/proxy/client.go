@@ -55,8 +55,9 @@ type client struct {
 	body     carrier // of a target's response
 	fields   []byte  // room for what we add to it
 
-	mu   sync.Mutex // guards the following, and read deadlines while idle
-	idle bool       // waits for the first byte of a request
+	mu          sync.Mutex // guards the following, and read deadlines while idle
+	idle        bool       // waits for the first byte of a request
+	multiplexed bool       // HTTP/2 is spoken: whoever reads looks up by himself
 }
 
 func newClient(p *port, conn net.Conn) *client {
@@ -87,6 +88,10 @@ func (c *client) serve() {
 	}
 	c.touch(time.Now())
 	if c.extend(time.Now()) != nil {
+		return
+	}
+	if c.tls.http2 {
+		c.serveHTTP2()
 		return
 	}
 	for c.serveRequest() {
@@ -183,7 +188,7 @@ func (c *client) wake() {
 func (c *client) closeIfIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.idle {
+	if c.idle || c.multiplexed {
 		_ = c.conn.SetReadDeadline(past) // fails only when it is closed already
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/accesslog"
@@ -17,6 +18,7 @@ type arrival struct {
 	peer  netip.AddrPort
 	trace accesslog.ConnTrace
 	tls   *session // nil: in the clear, as the listener was when the connection was accepted
+	http2 bool     // it came in HTTP/2
 	now   time.Time
 }
 
@@ -51,8 +53,8 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 		return f, 503
 	}
 	f.group, f.edits = t.groups[a.Shares[share].Group], t.edits
-	if f.group.version != snapshot.HTTP1 {
-		return f, 501
+	if status := f.group.misfit(head, r, at.http2); status != 0 {
+		return f, status
 	}
 	f.parts = r.Parts()
 	if rule.Rewrites() {
@@ -82,6 +84,36 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 		}
 	}
 	return f, 0
+}
+
+// misfit returns what a request is answered that can't go to targets in the version
+// of HTTP that the target group has, 0 for one that can (ELB user guide, "Protocol
+// versions"). What could, if it was spoken to targets, is answered 501.
+func (g *group) misfit(head []byte, r *http1.Request, http2 bool) int {
+	fits := http2
+	switch g.version {
+	case snapshot.HTTP1:
+		if !http2 || !isGRPC(head, r) {
+			return 0
+		}
+		fits = false
+	case snapshot.HTTP2:
+	case snapshot.GRPC:
+		fits = http2 && string(r.Method.Of(head)) == "POST"
+	}
+	if !fits {
+		return 464
+	}
+	return 501
+}
+
+// isGRPC says whether a request is a call of gRPC, by its content's type.
+func isGRPC(head []byte, r *http1.Request) bool {
+	const grpc = "application/grpc"
+	for v := range r.Header(head, "content-type") {
+		return len(v) >= len(grpc) && strings.EqualFold(string(v[:len(grpc)]), grpc) && (len(v) == len(grpc) || v[len(grpc)] == '+' || v[len(grpc)] == ';')
+	}
+	return false
 }
 
 // share returns which of an action's target groups a request goes to: the one that

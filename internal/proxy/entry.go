@@ -90,6 +90,9 @@ func (t *table) entry(thread int, at *arrival, received int) *entry {
 	e.Request.Scheme, e.Request.Port = "http", t.port
 	if s := at.tls; s != nil {
 		e.Type, e.Request.Scheme = "https", "https"
+		if at.http2 {
+			e.Type = "h2"
+		}
 		e.Protocol, e.Cipher, e.Domain, e.Certificate = s.protocol, s.cipher, s.domain, s.certificate
 	}
 	return e
@@ -117,7 +120,10 @@ func (e *entry) request(t *table, head []byte, r *http1.Request, rule *route.Rul
 	e.text = r.AppendTarget(e.text, head)
 	e.Request.Target = e.text[n:len(e.text):len(e.text)]
 	e.Request.Proto = "HTTP/1.1"
-	if r.Minor == 0 {
+	switch {
+	case e.Type == "h2":
+		e.Request.Proto = "HTTP/2.0"
+	case r.Minor == 0:
 		e.Request.Proto = "HTTP/1.0"
 	}
 	for agent := range r.Header(head, "user-agent") {

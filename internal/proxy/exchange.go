@@ -65,8 +65,11 @@ type front interface {
 	// interim passes an interim response on, whose head it is given.
 	interim(head []byte, r *http1.Response, timeout time.Duration) error
 
+	// awaits says that what comes next is the target's to send.
+	awaits(t *targetConn)
+
 	// gone looks whether the client has left.
-	gone() bool
+	gone(now time.Time) bool
 }
 
 // activity is when something last happened between us and a client. Readers and
@@ -119,6 +122,7 @@ func (x *exchange) send(out *[]byte) (n, status int) {
 		n, err := 0, x.sendRequest(out)
 		x.entry.dispatched(time.Now())
 		if err == nil {
+			x.front.awaits(x.target)
 			if n, err = x.readHead(); err == nil {
 				return n, 0
 			}
@@ -227,7 +231,7 @@ func (x *exchange) extend(now time.Time) error {
 		return errStopped
 	case left <= 0:
 		return errIdle
-	case !x.uploading() && x.active.idleFor(now) > watchInterval/2 && x.front.gone():
+	case !x.uploading() && x.front.gone(now):
 		return errGone
 	}
 	return x.target.conn.SetReadDeadline(now.Add(min(left, watchInterval)))

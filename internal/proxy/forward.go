@@ -46,8 +46,13 @@ func (c *client) interim(head []byte, r *http1.Response, timeout time.Duration) 
 	return c.write(http1.AppendResponse(nil, head, r, c.exchange.isHead, &http1.Delivery{}), timeout)
 }
 
-// gone implements front.
-func (c *client) gone() bool { return c.peek() == gone }
+// awaits implements front.
+func (c *client) awaits(*targetConn) {}
+
+// gone implements front. To look costs a system call.
+func (c *client) gone(now time.Time) bool {
+	return c.idleFor(now) > watchInterval/2 && c.peek() == gone
+}
 
 // fail answers a request that got no response. The body may have been read in
 // part, so the connection ends, unless there is none.

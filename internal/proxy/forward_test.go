@@ -132,8 +132,8 @@ func TestTargetsOfAnotherProtocolVersionGetNoRequest(t *testing.T) {
 	w.apply()
 	w.apply()
 	for range 2 {
-		if status, _ := get(t, newClient(t), w.url("/")); status != 501 {
-			t.Errorf("got %d, want 501", status)
+		if status, _ := get(t, newClient(t), w.url("/")); status != 464 {
+			t.Errorf("got %d, want 464", status)
 		}
 	}
 	if lines := strings.Count(log.String(), "are answered 501"); lines != 1 || asked {

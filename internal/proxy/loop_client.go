@@ -593,7 +593,7 @@ func (c *loopClient) hand(data []byte) {
 		return
 	}
 	if c.tls != nil {
-		c.tls.wire.below = conn
+		c.tls.wire.below, c.tls.wire.out = conn, append([]byte(nil), c.unsent...)
 		conn = c.tls.conn
 	}
 	s := newClient(c.port, conn)

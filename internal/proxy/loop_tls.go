@@ -197,7 +197,12 @@ func (c *loopClient) shake() bool {
 		c.touch()
 		c.await()
 		// What has come with the handshake's end isn't on the socket any more.
-		if text, ok := c.open(c.tls.wire.in); ok && len(text) > 0 {
+		text, ok := c.open(c.tls.wire.in)
+		switch {
+		case !ok:
+		case c.tls.session.http2:
+			c.hand(text)
+		case len(text) > 0:
 			c.keepRest(text)
 		}
 		if c.state != dropped && c.port.closing.Load() {

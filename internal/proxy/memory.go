@@ -46,6 +46,12 @@ func (m *memory) Read(b []byte) (int, error) {
 
 func (m *memory) Write(b []byte) (int, error) {
 	if m.below != nil {
+		if len(m.out) > 0 { // what the client hadn't taken when it was handed over
+			if _, err := m.below.Write(m.out); err != nil {
+				return 0, err
+			}
+			m.out = nil
+		}
 		return m.below.Write(b)
 	}
 	m.out = append(m.out, b...)

@@ -12,6 +12,7 @@ type session struct {
 	exchange         string // how keys were agreed on
 	domain           string // that the client asked for, and was shown a certificate of
 	certificate      string // ARN, or that it has gone on with a former session
+	http2            bool   // which protocol they speak within
 }
 
 // reusedSession is what access logs say in place of a certificate.
@@ -20,7 +21,7 @@ const reusedSession = "session-reused"
 // sessionOf returns the session of a connection whose handshake is done.
 func sessionOf(conn *tls.Conn) session {
 	s := conn.ConnectionState()
-	out := session{protocol: protocolNames[s.Version], cipher: cipherNames[s.CipherSuite]}
+	out := session{protocol: protocolNames[s.Version], cipher: cipherNames[s.CipherSuite], http2: s.NegotiatedProtocol == "h2"}
 	if s.CurveID != 0 {
 		out.exchange = s.CurveID.String()
 		if name, ok := groupNames[s.CurveID]; ok {

@@ -87,11 +87,14 @@ func (s *secure) compile() error {
 	s.names = newDirectory(s.certs)
 	s.config = &tls.Config{
 		GetCertificate: s.choose,
-		NextProtos:     []string{"http/1.1"}, // routing.http2.enabled has no effect yet
+		NextProtos:     []string{"h2", "http/1.1"},
 		// A record costs more than the moments that a client would have the first
 		// bytes of a large one sooner.
 		DynamicRecordSizingDisabled: true,
 		SessionTicketsDisabled:      s.from.NoResumption,
+	}
+	if s.from.HTTP1Only {
+		s.config.NextProtos = s.config.NextProtos[1:]
 	}
 	if err := obey(s.config, s.from); err != nil {
 		return err

@@ -373,11 +373,6 @@ func TestWhatAPolicyLeavesOutIsRefused(t *testing.T) {
 			t.Errorf("%s: got %+v", name, s)
 		}
 	}
-	alpn := w.trusting("shop.example")
-	alpn.NextProtos = []string{"h2", "http/1.1"}
-	if s, err := w.shake(alpn); err != nil || s.NegotiatedProtocol != "http/1.1" {
-		t.Errorf("ALPN: got %q, %v", s.NegotiatedProtocol, err)
-	}
 	w.lb().Listeners[0].TLS.PostQuantum = true
 	w.lb().Listeners[0].TLS.Protocols = []string{"TLSv1.3"}
 	w.apply()

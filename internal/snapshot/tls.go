@@ -7,6 +7,7 @@ type TLS struct {
 	PostQuantum  bool     `json:",omitempty"` // ML-KEM hybrids are offered for key exchange too
 	FIPS         bool     `json:",omitempty"` // the host must run in the mode of FIPS 140-3
 	NoResumption bool     `json:",omitempty"` // every connection shakes hands in whole, as where clients authenticate themselves
+	HTTP1Only    bool     `json:",omitempty"` // clients aren't offered HTTP/2
 	Certificates []string // ARNs, each once; the first is the default one
 }
 
