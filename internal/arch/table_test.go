@@ -142,6 +142,8 @@ var restrictions = []restriction{
 		why: "the SDK's clients are our tests; the binary speaks the protocols by itself"},
 	{path: "github.com/aws/aws-sdk-go-v2/service/ec2", tests: true,
 		why: "compiling it takes minutes and gigabytes, so only the tests that need it import it themselves"},
+	{path: "github.com/summerwind/h2spec", tests: true,
+		why: "what tests HTTP/2 has no place in the binary"},
 	{path: "golang.org/x/sys", only: []string{"attach", "proxy", "cmd"},
 		why: "the operating system stops at attach and at the proxy's loops"},
 	{path: "github.com/vishvananda/netlink", only: []string{"attach"},
