@@ -5,14 +5,6 @@ import (
 	"sync/atomic"
 )
 
-// Of what waits in memory: how much of one thread's lines has the writer come at
-// once, and how much there is room for.
-const (
-	wakeAt = 64 << 10
-	room   = 1 << 20
-	keep   = 4 * wakeAt // of the memory of a queue, once it is empty
-)
-
 // Log takes the lines of one destination.
 type Log struct {
 	to      Destination
@@ -25,10 +17,14 @@ type Log struct {
 
 // queue is the lines of one thread.
 type queue struct {
-	mu    sync.Mutex
-	lines []byte
-	_     [64]byte // what follows in memory is another thread's
+	mu   sync.Mutex
+	full []*chunk // no line found room in these any more
+	last *chunk   // nil: there are no lines
+	_    [64]byte // what follows in memory is another thread's
 }
+
+// maxFull is how many chunks of one thread's lines may be full, some MiB in all.
+const maxFull = 16
 
 // Line takes a line with its end, and keeps nothing of the slice. It never waits:
 // if there is no room the line is lost, and counted. Threads are numbered from 0;
@@ -36,11 +32,11 @@ type queue struct {
 func (l *Log) Line(thread int, line []byte) {
 	q := &l.queues[thread%len(l.queues)]
 	q.mu.Lock()
-	fits := len(q.lines)+len(line) <= room
+	fits := q.makeRoom(&l.shipper.memory, len(line))
 	if fits {
-		q.lines = append(q.lines, line...)
+		q.last.lines = append(q.last.lines, line...)
 	}
-	many := len(q.lines) >= wakeAt
+	many := len(q.full) > 1
 	q.mu.Unlock()
 	if !fits {
 		l.shipper.dropped.Add(1)
@@ -53,11 +49,37 @@ func (l *Log) Line(thread int, line []byte) {
 	}
 }
 
-// take returns what waits in a queue, and leaves an empty one in its place.
-func (q *queue) take(empty []byte) []byte {
+// makeRoom has the last chunk have room for n bytes; false if it can't.
+func (q *queue) makeRoom(m *memory, n int) bool {
+	size := smallChunk
+	if q.last != nil {
+		if cap(q.last.lines)-len(q.last.lines) >= n {
+			return true
+		}
+		if len(q.full) == maxFull {
+			return false
+		}
+		size = largeChunk
+	}
+	c := m.take(max(size, n))
+	if c == nil {
+		return false
+	}
+	if q.last != nil {
+		q.full = append(q.full, q.last)
+	}
+	q.last = c
+	return true
+}
+
+// take returns what waits in the queue, and leaves it empty.
+func (q *queue) take() []*chunk {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	lines := q.lines
-	q.lines = empty[:0]
-	return lines
+	chunks := q.full
+	if q.last != nil {
+		chunks = append(chunks, q.last)
+	}
+	q.full, q.last = nil, nil
+	return chunks
 }

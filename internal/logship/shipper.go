@@ -56,6 +56,7 @@ type Shipper struct {
 	log     *slog.Logger
 
 	maxSpool int64
+	memory   memory // that lines wait in
 
 	dropped, delivered, failed atomic.Uint64
 	spooled                    atomic.Int64 // bytes
@@ -154,7 +155,6 @@ func (s *Shipper) hurry() {
 func (s *Shipper) write() {
 	tick := time.NewTicker(writeAfter)
 	defer tick.Stop()
-	var spare []byte
 	for {
 		last := false
 		select {
@@ -170,12 +170,9 @@ func (s *Shipper) write() {
 		for _, l := range waiting {
 			l.waiting.Store(false) // a line that comes now has it wait again
 			for i := range l.queues {
-				lines := l.queues[i].take(spare)
-				if len(lines) > 0 {
-					s.spool(l, lines)
-				}
-				if spare = lines; cap(spare) > keep {
-					spare = nil
+				for _, c := range l.queues[i].take() {
+					s.spool(l, c.lines)
+					s.memory.giveBack(c)
 				}
 			}
 		}

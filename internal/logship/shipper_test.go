@@ -329,6 +329,21 @@ func TestLinesThatFindNoRoomAreCounted(t *testing.T) {
 	})
 }
 
+func TestLinesOfAnySizeStayWhole(t *testing.T) {
+	b := &bucket{}
+	s := start(t, t.TempDir(), b)
+	var want strings.Builder
+	for _, n := range []int{1, 4094, 1, 1, 4096, 4097, 100, 1 << 16, 1<<16 + 1, 200_000, 3} {
+		line := strings.Repeat(string(rune('a'+n%26)), n-1) + "\n"
+		want.WriteString(line)
+		s.Log(access).Line(0, []byte(line))
+	}
+	s.Close(t.Context())
+	if got := b.all(); got != want.String() {
+		t.Errorf("%d bytes are delivered of %d", len(got), want.Len())
+	}
+}
+
 func TestManyThreadsLoseNothing(t *testing.T) {
 	b := &bucket{}
 	s := start(t, t.TempDir(), b)
