@@ -92,6 +92,8 @@ func (s *secure) compile() error {
 		// bytes of a large one sooner.
 		DynamicRecordSizingDisabled: true,
 		SessionTicketsDisabled:      s.from.NoResumption,
+		WrapSession:                 s.wrap,
+		UnwrapSession:               s.unwrap,
 	}
 	if s.from.HTTP1Only {
 		s.config.NextProtos = s.config.NextProtos[1:]

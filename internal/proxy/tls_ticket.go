@@ -3,7 +3,9 @@ package proxy
 import (
 	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/tls"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -36,6 +38,22 @@ func (s *secure) renew(now time.Time) {
 func (s *secure) ticketKey(epoch int64) [32]byte {
 	key, _ := hkdf.Key(sha256.New, s.secret, nil, "fairlead tickets "+s.listener+" "+strconv.FormatInt(epoch, 10), 32) // fails only for lengths
 	return [32]byte(key)
+}
+
+// wrap makes the ticket of a session, which is for the name that the client has asked
+// for, and unwrap reads it: whoever asks for another one shakes hands in whole, and is
+// shown a certificate (RFC 6066 §3).
+func (s *secure) wrap(c tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
+	session.Extra = append(session.Extra, []byte(strings.ToLower(c.ServerName)))
+	return s.config.EncryptTicket(c, session)
+}
+
+func (s *secure) unwrap(ticket []byte, c tls.ConnectionState) (*tls.SessionState, error) {
+	session, err := s.config.DecryptTicket(ticket, c)
+	if err != nil || session == nil || len(session.Extra) != 1 || string(session.Extra[0]) != strings.ToLower(c.ServerName) {
+		return nil, err
+	}
+	return session, nil
 }
 
 // renewTickets renews those of all listeners, unless an assignment is being applied:

@@ -26,7 +26,12 @@ func (a *album) Put(_ string, s *tls.ClientSessionState) {
 // with the session that the album has.
 func (w *secureWorld) visit(a *album, version uint16) bool {
 	w.t.Helper()
-	cfg := w.trusting("shop.example")
+	return w.visitAs("shop.example", a, version)
+}
+
+func (w *secureWorld) visitAs(name string, a *album, version uint16) bool {
+	w.t.Helper()
+	cfg := w.trusting(name)
 	cfg.ClientSessionCache, cfg.MinVersion, cfg.MaxVersion = a, version, version
 	conn, err := tls.Dial("tcp", w.address(), cfg)
 	if err != nil {
@@ -90,6 +95,24 @@ func TestClientsGoOnWithSessionsAtOtherNodes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A session is for the name that its client has asked for (RFC 6066 §3).
+func TestSessionsAreForOneName(t *testing.T) {
+	w := newSecureWorld(t)
+	w.certify("arn:1", w.root.Issue("shop.example", "www.shop.example"))
+	w.apply()
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		a := new(album)
+		for i, c := range []struct {
+			name string
+			want bool
+		}{{"shop.example", false}, {"www.shop.example", false}, {"shop.example", true}, {"SHOP.example", true}, {"www.shop.example", false}} {
+			if got := w.visitAs(c.name, a, version); got != c.want {
+				t.Errorf("%s, visit %d, of %s: resumed %v, want %v", tls.VersionName(version), i+1, c.name, got, c.want)
+			}
+		}
 	}
 }
 
