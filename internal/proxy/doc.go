@@ -24,6 +24,10 @@
 // bodies, endpoint.go for connections to targets and tunnel.go after a protocol
 // change.
 //
+// tls.go makes a listener's TLS, with tls_policy.go for what is negotiated,
+// tls_certificate.go for what clients are shown and tls_ticket.go for the sessions that
+// they come back with.
+//
 // plan.go makes of an assignment what runs. Apply in apply.go changes what runs: tables are swapped
 // behind atomic pointers, listeners that stay are not touched, so a change drops
 // no request (I9). Start reading at proxy.go.
