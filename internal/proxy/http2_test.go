@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/fairlead/fairlead/internal/snapshot"
 	"github.com/fairlead/fairlead/internal/testkit/issuer"
 )
@@ -25,7 +23,8 @@ func newHTTP2World(t testing.TB) *secureWorld {
 
 // http2Client is a client that speaks HTTP/2 and nothing else, on one connection.
 func (w *secureWorld) http2Client() *http.Client {
-	tr := &http2.Transport{TLSClientConfig: w.trusting("shop.example"), DisableCompression: true}
+	tr := &http.Transport{TLSClientConfig: w.trusting("shop.example"), DisableCompression: true, Protocols: new(http.Protocols)}
+	tr.Protocols.SetHTTP2(true)
 	w.t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }

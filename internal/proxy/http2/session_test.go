@@ -2,6 +2,7 @@ package http2_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func (p *peer) frames() []string {
 	var out []string
 	for {
 		f, err := p.framer.ReadFrame()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		if err != nil {
@@ -129,8 +130,6 @@ func (p *peer) encode(fields ...string) []byte {
 	return bytes.Clone(p.block.Bytes())
 }
 
-var get = []string{":method", "GET", ":scheme", "https", ":path", "/", ":authority", "a.test"}
-
 // ask writes a request's head.
 func (p *peer) ask(stream uint32, end bool, fields ...string) {
 	p.framer.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: stream, BlockFragment: p.encode(fields...), EndStream: end, EndHeaders: true})
@@ -167,7 +166,7 @@ func TestARequestComesAndIsAnswered(t *testing.T) {
 	}
 	b := make([]byte, 100)
 	n, _ := st.Read(b)
-	if _, err := st.Read(b[n:]); string(b[:n]) != "hello" || err != io.EOF {
+	if _, err := st.Read(b[n:]); string(b[:n]) != "hello" || !errors.Is(err, io.EOF) {
 		t.Errorf("body %q, then %v", b[:n], err)
 	}
 	answer(st, "goodbye")
