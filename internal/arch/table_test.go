@@ -112,6 +112,7 @@ var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/stor
 
 // allowedInTests adds what the tests of a package may import beyond that.
 var allowedInTests = map[string][]string{
+	"proxy/http2":       {"proxy/http1"}, // whose requests it makes
 	"proxy/conformance": {"proxy", "proxy/http1", "snapshot"},
 	"wire":              {"shapes/acm", "shapes/ec2", "shapes/elbv2", "shapes/sts"}, // the codec is held against real shapes
 }
