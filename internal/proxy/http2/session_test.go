@@ -130,6 +130,9 @@ func (p *peer) encode(fields ...string) []byte {
 	return bytes.Clone(p.block.Bytes())
 }
 
+// get is a request's head.
+var get = []string{":method", "GET", ":scheme", "https", ":path", "/", ":authority", "a.test"}
+
 // ask writes a request's head.
 func (p *peer) ask(stream uint32, end bool, fields ...string) {
 	p.framer.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: stream, BlockFragment: p.encode(fields...), EndStream: end, EndHeaders: true})
