@@ -175,7 +175,8 @@ func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1
 	case route.Fixed:
 		return http1.AppendFixed(dst, a.Fixed.StatusCode, a.Fixed.ContentType, a.Fixed.Body, isHead, d), a.Fixed.StatusCode
 	case route.Redirect:
-		location := a.AppendLocation(nil, head, r, route.Arrival{Host: t.host, Port: t.port, HTTPS: at.tls != nil})
+		var room [1 << 10]byte // most locations fit, and cost no allocation
+		location := a.AppendLocation(room[:0], head, r, route.Arrival{Host: t.host, Port: t.port, HTTPS: at.tls != nil})
 		if len(location) > route.MaxLocation {
 			return http1.AppendPage(dst, 507, isHead, d), 507
 		}

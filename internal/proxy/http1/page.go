@@ -63,7 +63,7 @@ func appendPage(dst []byte, status int, location []byte, head bool, d *Delivery)
 	}
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = append(dst, title...)
-	if title == strconv.Itoa(status) {
+	if len(title) == len("460") {
 		dst = append(dst, ' ') // RFC 9112 §4: there even without a reason
 	}
 	dst = appendOwn(append(dst, "\r\n"...), d)
