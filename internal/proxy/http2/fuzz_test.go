@@ -3,6 +3,7 @@ package http2_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -121,7 +122,7 @@ func (h *hostile) hear() {
 	h.in.Write(h.s.Append(nil, h.next()*200))
 	for {
 		f, err := h.framer.ReadFrame()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil {
