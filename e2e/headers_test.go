@@ -30,10 +30,11 @@ func TestAttributesAboutHeadersAreObeyed(t *testing.T) {
 	port := testkit.FreePort(t)
 	listener := w.listener(lb, port, group)
 
-	conn, err := net.Dial("tcp", netip.AddrPortFrom(w.Resolve(t, *lb.DNSName)[0], port).String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	var conn net.Conn
+	testkit.Eventually(t, "the listener", func() (err error) {
+		conn, err = net.Dial("tcp", netip.AddrPortFrom(w.Resolve(t, *lb.DNSName)[0], port).String())
+		return err
+	})
 	defer conn.Close()
 	r := bufio.NewReader(conn)
 	ask := func() (told string, h http.Header) {
