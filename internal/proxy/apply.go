@@ -167,10 +167,14 @@ func (p *Proxy) swapNode(id string, np *nodePlan, opened map[uint16]*port) {
 	n.phase, n.states, n.cursors, n.logs = np.phase, np.states, np.cursors, np.logs
 	n.groups.Store(&np.meters)
 	p.checks.add(n)
-	n.draining.Store(np.phase == snapshot.NodeDraining)
+	draining := np.phase == snapshot.NodeDraining
+	begins := !n.draining.Swap(draining) && draining
 	for number, t := range np.tables {
 		if port := n.ports[number]; port != nil {
 			port.table.Store(t)
+			if begins {
+				port.drain()
+			}
 		}
 	}
 	for number := range n.ports {

@@ -193,6 +193,15 @@ func (c *client) closeIfIdle() {
 	}
 }
 
+// lookUp has who reads HTTP/2 look whether the session is to end.
+func (c *client) lookUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.multiplexed {
+		_ = c.conn.SetReadDeadline(past) // likewise
+	}
+}
+
 // cut ends the connection, whatever it does.
 func (c *client) cut() { _ = socket(c.conn).Close() }
 

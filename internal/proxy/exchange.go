@@ -229,9 +229,11 @@ func (x *exchange) extend(now time.Time) error {
 	switch {
 	case x.upload != nil && x.upload.lost.Load():
 		return errStopped
+	case x.uploading(): // which tells itself if it is the client that is idle
+		left = watchInterval
 	case left <= 0:
 		return errIdle
-	case !x.uploading() && x.front.gone(now):
+	case x.front.gone(now):
 		return errGone
 	}
 	return x.target.conn.SetReadDeadline(now.Add(min(left, watchInterval)))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/snapshot"
 	"github.com/fairlead/fairlead/internal/testkit/issuer"
 )
@@ -16,7 +17,12 @@ import (
 // newHTTP2World is a world whose listener offers HTTP/2.
 func newHTTP2World(t testing.TB) *secureWorld {
 	t.Helper()
-	w := newSecureWorldFor(t, issuer.New(t, "Root"))
+	return newHTTP2WorldWith(t, proxy.Options{})
+}
+
+func newHTTP2WorldWith(t testing.TB, o proxy.Options) *secureWorld {
+	t.Helper()
+	w := newSecureWorldOf(t, issuer.New(t, "Root"), o)
 	w.certify("arn:1", w.root.Issue("shop.example"))
 	return w
 }

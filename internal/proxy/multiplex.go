@@ -38,11 +38,9 @@ func (c *client) serveHTTP2() {
 	c.multiplexed = true // from here on closeIfIdle wakes the reader
 	c.mu.Unlock()
 	c.touch(time.Now())
-	var err error
-	for m.receive() {
-		if err = m.read(m); err != nil {
-			break
-		}
+	err := m.extend(time.Now())
+	for err == nil && m.receive() {
+		err = m.read(m)
 	}
 	m.finish()
 	if err == nil || errors.Is(err, errIdle) || errors.Is(err, errClosing) {
@@ -152,15 +150,8 @@ func (m *multiplex) write() {
 		outBuffers.Put(out)
 	}
 	if over {
-		m.wake()
+		m.lookUp()
 	}
-}
-
-// wake has the reader look up.
-func (m *multiplex) wake() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_ = m.conn.SetReadDeadline(past) // fails only when it is closed already
 }
 
 // finish ends what is under way, says what is still to be said, and waits until

@@ -136,7 +136,7 @@ func (q *multiplexed) end() {
 	over := m.session.Over() && !m.writing
 	m.lock.Unlock()
 	if over {
-		m.wake()
+		m.lookUp()
 	}
 	q.request.Reset()
 	q.m, q.stream, q.status, q.sent = nil, nil, 0, 0

@@ -207,6 +207,16 @@ func (p *port) close() {
 	p.on.close()
 }
 
+// drain has sessions of HTTP/2 told that nothing more is to begin on them. Others
+// learn it with their next response.
+func (p *port) drain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.lookUp()
+	}
+}
+
 // cut ends every connection now.
 func (p *port) cut() {
 	p.mu.Lock()

@@ -16,7 +16,7 @@ type streamConn struct {
 
 // reset prepares for another stream.
 func (c *streamConn) reset() {
-	c.readBy, c.writeBy = time.Time{}, time.Time{}
+	c.readBy, c.writeBy = past, time.Time{} // whoever waits for the body has the first word
 	for _, changed := range [...]chan struct{}{c.readable, c.writable} {
 		select {
 		case <-changed:
