@@ -29,6 +29,9 @@ type budget struct {
 	open  atomic.Int64
 	nodes atomic.Int64 // that share it
 	shed  atomic.Int64 // when that was last looked into, nanoseconds since the epoch
+
+	memory int64        // that sessions of HTTP/2 may hold bodies in
+	bodies atomic.Int64 // that they do
 }
 
 // share is how many connections one node may have: half of them, so that no load

@@ -7,7 +7,7 @@
 // nor whether a target is healthy: that is told by SetHealth.
 //
 // The core lies in packages of its own, without I/O, clock or goroutine: http1
-// (messages), route (rules), balance (targets). This package is the shells that
+// (messages), http2 (sessions), route (rules), balance (targets). This package is the shells that
 // move bytes.
 //
 // Both shells decide by decide.go, with sticky.go for the cookies that count and
@@ -22,7 +22,9 @@
 // second one while a request's body is on its way or a connection is a tunnel. A
 // request passes through port.go, client.go, forward.go and exchange.go, with body.go for
 // bodies, endpoint.go for connections to targets and tunnel.go after a protocol
-// change.
+// change. A client that speaks HTTP/2 has a session (multiplex.go), and each of its
+// requests a goroutine (multiplexed.go) whose stream is to the exchange what a
+// connection is (streamconn.go).
 //
 // tls.go makes a listener's TLS, with tls_policy.go for what is negotiated,
 // tls_certificate.go for what clients are shown and tls_ticket.go for the sessions that

@@ -435,3 +435,30 @@ func TestHTTP2RequestsAreLoggedAndCounted(t *testing.T) {
 		t.Errorf("%d bytes", n)
 	}
 }
+
+// Clients of HTTP/2 may have much under way each; all of them have no more than the
+// host gives them. Who asks for the last of it goes.
+func TestSessionsShareTheHostsMemory(t *testing.T) {
+	w := newHTTP2WorldWith(t, proxy.Options{Memory: 2 << 20})
+	w.register(w.httpTarget(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/large" {
+			io.Copy(rw, io.LimitReader(zeros{}, 1<<20))
+		}
+	}))
+	w.apply()
+	greedy, modest := w.dialFrames(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}), w.dialFrames()
+	modest.ask(1, true, "GET", "/")
+	if got := modest.status(1); got != "200" {
+		t.Fatal(got)
+	}
+	for i := range uint32(100) { // 32 KiB each
+		greedy.ask(2*i+1, true, "GET", "/large")
+	}
+	if _, code := greedy.goAway(); code != http2.ErrCodeEnhanceYourCalm {
+		t.Errorf("the session ends with %v", code)
+	}
+	modest.ask(3, true, "GET", "/")
+	if got := modest.status(3); got != "200" {
+		t.Errorf("the other one: %s", got)
+	}
+}

@@ -27,6 +27,7 @@ type multiplex struct {
 	session *http2.Session
 	writing bool      // a goroutine is at it
 	drained time.Time // when the session's end began; zero: it hasn't
+	held    int       // of bodies, as of the last tally
 
 	requests, writers sync.WaitGroup // goroutines
 }
@@ -120,9 +121,26 @@ func (m *multiplex) extend(now time.Time) error {
 
 // kick has what is due written. m.lock is held.
 func (m *multiplex) kick() {
+	m.tally()
 	if !m.writing && m.session.Pending() {
 		m.writing = true
 		m.writers.Go(m.write)
+	}
+}
+
+// tally notes what the session holds, and ends it if that grows beyond what all of
+// them may hold. m.lock is held.
+func (m *multiplex) tally() {
+	held := m.session.Holds()
+	grown := held - m.held
+	if grown == 0 {
+		return
+	}
+	m.held = held
+	p := m.port.proxy
+	if p.budget.bodies.Add(int64(grown)) > p.budget.memory && grown > 0 {
+		m.session.Expel("there is no memory for it")
+		m.tally()
 	}
 }
 
@@ -165,5 +183,9 @@ func (m *multiplex) finish() {
 	m.kick()
 	m.lock.Unlock()
 	m.writers.Wait()
+	m.lock.Lock()
+	m.port.proxy.budget.bodies.Add(-int64(m.held))
+	m.held = 0
+	m.lock.Unlock()
 	m.stream.release()
 }

@@ -56,7 +56,8 @@ type Options struct {
 	MaxConnections int
 
 	// Memory bounds what loops hold of requests that haven't come whole and of
-	// responses that haven't gone, in bytes; 0: 256 MiB.
+	// responses that haven't gone, in bytes, and as much again what sessions of
+	// HTTP/2 hold of bodies; 0: 256 MiB.
 	Memory int
 
 	// HeadTimeout is how long the head of a request may take, first byte to last,
@@ -154,6 +155,7 @@ func New(o Options) *Proxy {
 		p.budget.most = max(64, (mostDescriptors()-spareDescriptors)/2)
 	}
 	o.Memory = cmp.Or(o.Memory, defaultMemory)
+	p.budget.memory = int64(o.Memory)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.startLoops(o)
 	p.wg.Go(p.sweep)

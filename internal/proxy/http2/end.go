@@ -61,6 +61,14 @@ func (s *Session) fail(err error) error {
 	return f
 }
 
+// Expel ends the session though the client is at no fault, or at none that a
+// session can see.
+func (s *Session) Expel(reason string) {
+	if s.err == nil {
+		_ = s.fail(fault(EnhanceYourCalm, reason)) // which is told by Err
+	}
+}
+
 // Lose ends all streams, as the connection is lost.
 func (s *Session) Lose() {
 	for _, st := range s.streams {
@@ -96,6 +104,7 @@ func (s *Session) reset(st *Stream, code Code, client bool) {
 func (s *Session) drop(st *Stream, why *ResetError) {
 	st.err = why
 	s.discard(st)
+	s.unsent -= len(st.unsent) - st.unsentFrom
 	st.heads, st.unsent, st.unsentFrom = nil, nil, 0
 	delete(s.streams, st.id)
 	if !st.released {

@@ -15,7 +15,7 @@ func (s *Session) Held() int {
 // Check returns what of a session's books doesn't add up. working are the streams
 // that somebody is at work on.
 func (s *Session) Check(working []*Stream) error {
-	buffered := 0
+	buffered, unsent := 0, 0
 	for _, st := range working {
 		if s.streams[st.id] != st {
 			buffered += len(st.body) - st.read
@@ -23,6 +23,7 @@ func (s *Session) Check(working []*Stream) error {
 	}
 	for id, st := range s.streams {
 		buffered += len(st.body) - st.read
+		unsent += len(st.unsent) - st.unsentFrom
 		switch {
 		case st.err != nil || st.id != id || st.over():
 			return fmt.Errorf("stream %d is over, and there", id)
@@ -35,6 +36,8 @@ func (s *Session) Check(working []*Stream) error {
 		}
 	}
 	switch {
+	case unsent != s.unsent || s.err == nil && s.Holds() != buffered+unsent:
+		return fmt.Errorf("%d bytes are held, %d and %d counted", s.Holds(), buffered, unsent)
 	case s.window < 0 || s.window+s.owed+buffered != sessionWindow && s.err == nil:
 		return fmt.Errorf("a window of %d, %d owed and %d buffered", s.window, s.owed, buffered)
 	case len(s.streams) > MaxStreams || s.abandoned < 0 || len(s.streams)+s.abandoned > 2*MaxStreams:

@@ -91,6 +91,7 @@ func (st *Stream) appendTurn(dst []byte) []byte {
 		dst = append(dst, body[:n]...)
 		st.room -= n
 		s.room -= n
+		s.unsent -= n
 		if st.unsentFrom += n; st.unsentFrom == len(st.unsent) {
 			st.unsent, st.unsentFrom = st.unsent[:0], 0
 		}

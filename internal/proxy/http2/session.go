@@ -56,6 +56,7 @@ type Session struct {
 	window     int // that the client may still send
 	owed       int // of it, for what went on
 	room       int // that the client grants
+	unsent     int // of all streams\' responses
 	streamRoom int // and each stream begins with
 	control    []byte
 	ready      []*Stream // have something to send, in turn
@@ -148,6 +149,10 @@ func (s *Session) Streams() int { return len(s.streams) }
 
 // Requests returns how many have begun.
 func (s *Session) Requests() int { return s.requests }
+
+// Holds returns how many bytes of bodies the session holds, of requests and
+// responses.
+func (s *Session) Holds() int { return sessionWindow - s.window - s.owed + s.unsent }
 
 // take deals with a frame.
 func (s *Session) take(f *frame) error {

@@ -108,6 +108,7 @@ func (st *Stream) Write(b []byte) (int, error) {
 			st.unsentFrom = 0
 		}
 		st.unsent = append(st.unsent, b[:n]...)
+		st.session.unsent += n
 		st.session.queue(st)
 	}
 	return n, nil
