@@ -160,3 +160,26 @@ func TestLargeHeadsGoInContinuations(t *testing.T) {
 	p.begun[0].Respond(http2.AppendHead(nil, []byte(head)), true)
 	p.want("HEADERS 1 :status=404 set-cookie=" + strings.Repeat("x", 20_000) + " set-cookie=y END")
 }
+
+// What nobody has read of a request's body counts against the session no longer
+// than somebody might.
+func TestWhatNobodyReadsIsGivenBack(t *testing.T) {
+	p := newPeer(t)
+	p.ask(1, false, get...)
+	p.framer.WriteData(1, true, make([]byte, 1000))
+	p.ask(3, false, get...)
+	p.framer.WriteData(3, false, make([]byte, 1000))
+	p.send()
+	if n := p.s.Holds(); n != 2000 {
+		t.Fatalf("%d bytes are held", n)
+	}
+	for _, st := range p.begun {
+		answer(st, "")
+	}
+	p.frames()
+	p.framer.WriteData(3, false, make([]byte, 1000)) // on its way
+	p.send()
+	if err := p.s.Check(nil); err != nil || p.s.Holds() != 0 {
+		t.Errorf("%d bytes are held, %v", p.s.Holds(), err)
+	}
+}
