@@ -103,3 +103,26 @@ func TestAHostIsToldOfAttributesAboutHeaders(t *testing.T) {
 		check("after refusals", told{})
 	})
 }
+
+func TestAHostIsToldWhetherToOfferHTTP2(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, memstore.New(), 2)
+		defer w.stop()
+		w.certify("arn:a", "shop.example", "1")
+		b := w.create(shop("subnet-a", "subnet-b"))
+		in := listener(b.ARN, 443, forward(group(t, w.svc, "web").ARN))
+		in.Protocol, in.TLS = "HTTPS", elb.TLSSettings{Policy: "ELBSecurityPolicy-TLS13-1-3-PQ-2025-09", Certificates: []string{"arn:a"}}
+		open(t, w.svc, in)
+		for _, enabled := range []string{"", "false", "true"} {
+			if enabled != "" {
+				if _, err := w.svc.ModifyLoadBalancerAttributes(t.Context(), account, region, b.ARN, map[string]string{"routing.http2.enabled": enabled}, time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+			if got, want := w.newest().LoadBalancers[0].Listeners[0].TLS.HTTP1Only, enabled == "false"; got != want {
+				t.Errorf("routing.http2.enabled %q: HTTP/1 only is %t", enabled, got)
+			}
+		}
+	})
+}
