@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,7 +200,7 @@ func start(b *testing.B, core int, addr string, env []string, args ...string) (p
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Process.Signal(syscall.SIGTERM) // a shell's background jobs ignore interrupts, and so would it
 		_ = cmd.Wait()
 	})
 	testkit.Eventually(b, args[0]+" listens", func() error {
