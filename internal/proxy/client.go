@@ -130,20 +130,22 @@ func (c *client) serveRequest() bool {
 	rule := t.rules.Match(head, &c.request, c.peer.Addr(), &c.scratch)
 	c.port.node.countRequest(c.thread, rule, &c.request, c.peer.Addr())
 	c.status = 0
+	d := t.ask(c.port.proxy.ctx, rule, head, &c.request, &at, c.port.node, c.thread)
 	e := t.entry(c.thread, &at, 0)
 	e.request(t, head, &c.request, rule)
+	e.guarded(t.guardOf(rule), &d)
 	defer func() {
 		if e != nil {
 			e.Received = c.came - int64(len(c.unread())) - start
 			e.end(time.Now(), c.status, c.went-was)
 		}
 	}()
-	if rule != nil && rule.Action.Kind == route.Forward {
-		return c.forward(t, rule, head, &at, out, e)
+	if d.verdict == passes && rule != nil && rule.Action.Kind == route.Forward {
+		return c.forward(t, rule, head, &at, &d, out, e)
 	}
 	keep := c.keepsAfterAnswer(now)
-	*out, c.status = t.appendAnswer((*out)[:0], rule, head, &c.request, &at, c.delivery(t.edits, keep, now), e)
-	c.port.node.countAnswer(c.thread, rule, c.status)
+	*out, c.status = t.appendAnswer((*out)[:0], rule, head, &c.request, &at, &d, c.delivery(t.edits, keep, now), e)
+	c.port.node.countAnswer(c.thread, rule, &d, c.status)
 	return c.answer(t, keep, *out)
 }
 

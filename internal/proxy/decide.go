@@ -31,6 +31,8 @@ type forwarding struct {
 
 	parts bool // the target's connection ends with the request
 
+	add, set []byte // lines that the rule's guard has for the request, and for its response
+
 	host, target []byte // what the rule has made of the request's, nil: as they are
 
 	stay stay
@@ -38,8 +40,8 @@ type forwarding struct {
 
 // forward decides where a request goes that meets a rule which forwards; or the
 // status to answer with instead, 0 for none. A request that is forwarded is under
-// way at its target from here on.
-func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arrival) (f forwarding, status int) {
+// way at its target from here on. d is what its rule's guard has decided.
+func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arrival, d *ruling) (f forwarding, status int) {
 	a := &rule.Action
 	if a.Stickiness > 0 && t.sticky == nil {
 		return f, 501
@@ -56,7 +58,7 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 	if status := f.group.misfit(head, r, at.http2); status != 0 {
 		return f, status
 	}
-	f.parts = r.Parts()
+	f.parts, f.add, f.set = r.Parts(), d.add, d.set
 	if rule.Rewrites() {
 		var ok bool
 		if f.host, f.target, ok = rule.Rewrite(head, r); !ok {
@@ -143,7 +145,7 @@ func (f *forwarding) failed(status int) {
 func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.Request, at *arrival, e *entry) []byte {
 	hop := http1.Hop{
 		Client: at.peer, HTTPS: at.tls != nil, Port: t.port, Host: t.host, Time: at.now.Unix(), Upgrade: r.Upgrade(head),
-		Authority: f.host, Target: f.target, Edits: f.edits.requests,
+		Authority: f.host, Target: f.target, Edits: f.edits.requests, Fields: f.add,
 	}
 	if at.tls != nil {
 		hop.TLSVersion, hop.TLSCipher = at.tls.protocol, at.tls.cipher
@@ -161,13 +163,17 @@ func (f *forwarding) appendFields(dst, head []byte, r *http1.Response, now time.
 	if f.stay.sticky != nil {
 		dst = f.stay.appendCookies(dst, head, r, now)
 	}
-	return dst
+	return append(dst, f.set...)
 }
 
 // appendAnswer appends what a request is answered with that isn't forwarded, and
-// returns the status. A nil rule is none.
-func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1.Request, at *arrival, d *http1.Delivery, e *entry) ([]byte, int) {
+// returns the status. A nil rule is none; by is what its guard has decided.
+func (t *table) appendAnswer(dst []byte, rule *route.Rule, head []byte, r *http1.Request, at *arrival, by *ruling, d *http1.Delivery, e *entry) ([]byte, int) {
 	isHead := r.IsHead(head)
+	d.Fields = by.set
+	if by.verdict == refused {
+		return by.appendRefusal(dst, isHead, d), by.status
+	}
 	if rule == nil {
 		return http1.AppendPage(dst, 503, isHead, d), 503
 	}

@@ -11,7 +11,8 @@
 // move bytes.
 //
 // Both shells decide by decide.go, with sticky.go for the cookies that count and
-// those that are set, and token.go for what is in them. Event loops carry clients on Linux, in the clear
+// those that are set, token.go for what is in them, and guard.go for who may pass
+// before that. Event loops carry clients on Linux, in the clear
 // and within TLS: a thread for each, on which nothing waits. A request passes
 // through loop_listener.go, loop_client.go, loop_exchange.go and loop_target.go;
 // loop.go is what they run on, loop_tls.go how crypto/tls runs there. What may wait,

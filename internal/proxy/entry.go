@@ -145,6 +145,19 @@ func (e *entry) request(t *table, head []byte, r *http1.Request, rule *route.Rul
 	}
 }
 
+// guarded notes what the guard has decided.
+func (e *entry) guarded(g guard, d *ruling) {
+	if e == nil || g == nil {
+		return
+	}
+	e.Error = d.reason
+	if e.Actions == "" || d.verdict == refused {
+		e.Actions = g.action()
+	} else {
+		e.Actions = g.action() + "," + e.Actions
+	}
+}
+
 // forwarded notes where the request goes, and with which trace ID.
 func (e *entry) forwarded(f *forwarding, trace []byte) {
 	if e == nil {

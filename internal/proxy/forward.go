@@ -10,8 +10,8 @@ import (
 
 // forward sends the request to a target and the response back. It returns
 // whether the client's connection goes on.
-func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, out *[]byte, e *entry) bool {
-	f, status := t.forward(rule, head, &c.request, at)
+func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, d *ruling, out *[]byte, e *entry) bool {
+	f, status := t.forward(rule, head, &c.request, at, d)
 	if status != 0 {
 		return c.answerPage(t, head, status, out)
 	}

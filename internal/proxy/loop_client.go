@@ -343,13 +343,19 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 		at.tls = &c.tls.session
 	}
 	rule := t.rules.Match(head, r, c.peer.Addr(), &l.scratch)
+	d := t.check(rule, head, r, &at, c.port.node, l.index)
+	if d.verdict == open {
+		c.hand(data)
+		return false
+	}
 	c.port.node.countRequest(l.index, rule, r, c.peer.Addr())
 	e := t.entry(l.index, &at, size)
 	e.request(t, head, r, rule)
+	e.guarded(t.guardOf(rule), &d)
 	was, status := c.went, 0
 	keep := c.port.persists(r, c.born, c.maxAge, at.now)
-	if rule != nil && rule.Action.Kind == route.Forward {
-		if status = c.forward(t, rule, data[n:size], head, r, &at, e); status == 0 {
+	if d.verdict == passes && rule != nil && rule.Action.Kind == route.Forward {
+		if status = c.forward(t, rule, data[n:size], head, r, &at, &d, e); status == 0 {
 			if c.state != dropped {
 				c.keepRest(data[size:])
 			}
@@ -358,8 +364,8 @@ func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
 		c.port.node.meter.ELB(l.index, status)
 		l.out = http1.AppendPage(l.out[:0], status, r.IsHead(head), c.delivery(t.edits, keep, at.now))
 	} else {
-		l.out, status = t.appendAnswer(l.out[:0], rule, head, r, &at, c.delivery(t.edits, keep, at.now), e)
-		c.port.node.countAnswer(l.index, rule, status)
+		l.out, status = t.appendAnswer(l.out[:0], rule, head, r, &at, &d, c.delivery(t.edits, keep, at.now), e)
+		c.port.node.countAnswer(l.index, rule, &d, status)
 	}
 	c.keepRest(data[size:])
 	c.send(l.out)

@@ -49,8 +49,8 @@ type loopExchange struct {
 
 // forward begins to forward a request with its body, and returns 0, or the
 // status to answer with instead.
-func (c *loopClient) forward(t *table, rule *route.Rule, body, head []byte, r *http1.Request, at *arrival, e *entry) (status int) {
-	f, status := t.forward(rule, head, r, at)
+func (c *loopClient) forward(t *table, rule *route.Rule, body, head []byte, r *http1.Request, at *arrival, d *ruling, e *entry) (status int) {
+	f, status := t.forward(rule, head, r, at, d)
 	if status != 0 {
 		return status
 	}

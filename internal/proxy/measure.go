@@ -123,9 +123,10 @@ func (n *node) countVerdict(thread int, r *http1.Request) {
 	}
 }
 
-// countAnswer counts a response of our own to a request that met the rule.
-func (n *node) countAnswer(thread int, rule *route.Rule, status int) {
-	if rule != nil {
+// countAnswer counts a response of our own to a request that met the rule, whose
+// guard has decided.
+func (n *node) countAnswer(thread int, rule *route.Rule, d *ruling, status int) {
+	if rule != nil && d.verdict == passes {
 		switch rule.Action.Kind {
 		case route.Fixed:
 			n.meter.Add(thread, meter.FixedResponses, 1)

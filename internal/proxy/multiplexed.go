@@ -104,20 +104,22 @@ func (q *multiplexed) serve() {
 	head = q.request.Source(head)
 	rule := t.rules.Match(head, &q.request, q.m.peer.Addr(), &q.scratch)
 	q.m.port.node.countRequest(q.m.thread, rule, &q.request, q.m.peer.Addr())
+	d := t.ask(q.m.port.proxy.ctx, rule, head, &q.request, &at, q.m.port.node, q.m.thread)
 	e := t.entry(q.m.thread, &at, 0)
 	e.request(t, head, &q.request, rule)
+	e.guarded(t.guardOf(rule), &d)
 	defer func() {
 		if e != nil {
 			e.Received = q.received()
 			e.end(time.Now(), q.status, q.sent)
 		}
 	}()
-	if rule != nil && rule.Action.Kind == route.Forward {
-		q.forward(t, rule, head, &at, out, e)
+	if d.verdict == passes && rule != nil && rule.Action.Kind == route.Forward {
+		q.forward(t, rule, head, &at, &d, out, e)
 		return
 	}
-	*out, q.status = t.appendAnswer((*out)[:0], rule, head, &q.request, &at, q.delivery(t.edits, now), e)
-	q.m.port.node.countAnswer(q.m.thread, rule, q.status)
+	*out, q.status = t.appendAnswer((*out)[:0], rule, head, &q.request, &at, &d, q.delivery(t.edits, now), e)
+	q.m.port.node.countAnswer(q.m.thread, rule, &d, q.status)
 	q.answer(*out)
 }
 
@@ -219,8 +221,8 @@ func (q *multiplexed) abandon(code http2.Code) {
 }
 
 // forward sends the request to a target and the response back.
-func (q *multiplexed) forward(t *table, rule *route.Rule, head []byte, at *arrival, out *[]byte, e *entry) {
-	f, status := t.forward(rule, head, &q.request, at)
+func (q *multiplexed) forward(t *table, rule *route.Rule, head []byte, at *arrival, d *ruling, out *[]byte, e *entry) {
+	f, status := t.forward(rule, head, &q.request, at, d)
 	if status != 0 {
 		q.answerPage(t.edits, status, out)
 		return

@@ -21,6 +21,7 @@ type balancer struct {
 	rules   []*route.Table     // beside from.Listeners
 	groups  []string           // ARNs of target groups, by route.Share.Group
 	edits   []edits            // beside from.Listeners
+	guards  [][]guard          // beside from.Listeners, by route.Rule.Index
 	sticky  *sticky            // nil: no client can be kept with one
 	secured map[string]*secure // by ARN, of the HTTPS listeners that can be served
 }
@@ -181,7 +182,7 @@ func (pl *plan) planBalancer(arn string, b *balancer) error {
 		return nil
 	}
 	if old := pl.proxy.balancers[arn]; old != nil && old.from == b.from && !slices.ContainsFunc(old.groups, pl.lost) {
-		b.rules, b.groups, b.edits, b.sticky = old.rules, old.groups, old.edits, old.sticky
+		b.rules, b.groups, b.edits, b.guards, b.sticky = old.rules, old.groups, old.edits, old.guards, old.sticky
 	} else if err := pl.compile(b); err != nil {
 		return err
 	}
@@ -245,6 +246,7 @@ func (pl *plan) compile(b *balancer) error {
 		}
 		b.rules = append(b.rules, t)
 		b.edits = append(b.edits, compileEdits(b.from, &l))
+		b.guards = append(b.guards, pl.proxy.compileGuards(b.from, t))
 	}
 	return nil
 }
@@ -284,7 +286,7 @@ func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodeP
 			}
 		}
 		t := &table{
-			rules: b.rules[i], groups: groups, port: l.Port, host: host, tls: secure, sticky: b.sticky, edits: b.edits[i], policy: policyOf(b.from), logs: np.logs,
+			rules: b.rules[i], guards: b.guards[i], groups: groups, port: l.Port, host: host, tls: secure, sticky: b.sticky, edits: b.edits[i], policy: policyOf(b.from), logs: np.logs,
 			idleTimeout: b.from.IdleTimeout, clientKeepAlive: b.from.ClientKeepAlive,
 		}
 		for _, r := range l.Rules {

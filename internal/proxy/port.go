@@ -20,6 +20,7 @@ import (
 // Apply puts another one in its place.
 type table struct {
 	rules   *route.Table
+	guards  []guard          // by route.Rule.Index; nil: no rule has one
 	groups  []*group         // by route.Share.Group
 	cursors []*atomic.Uint64 // by route.Rule.Index: places among target groups
 

@@ -150,6 +150,17 @@ const (
 	ActionRedirect      ActionType = "redirect"
 )
 
+// The actions that come before one of those and decide who gets to it.
+const (
+	ActionAuthenticateOIDC ActionType = "authenticate-oidc"
+	ActionValidateJWT      ActionType = "jwt-validation"
+)
+
+// Authenticates says whether the action is one of the latter.
+func (t ActionType) Authenticates() bool {
+	return t == ActionAuthenticateOIDC || t == ActionValidateJWT
+}
+
 // Action is one step of a rule; the member named by Type is set.
 type Action struct {
 	Type          ActionType

@@ -89,13 +89,14 @@ func appendPage(dst []byte, status int, location []byte, head bool, d *Delivery)
 
 // appendOwn appends the fields that every response of the load balancer's own has.
 func appendOwn(dst []byte, d *Delivery) []byte {
-	if d.Edits == nil {
-		return appendDate(append(dst, server...), d.Date)
-	}
-	if !d.Edits.Anonymous {
+	if d.Edits == nil || !d.Edits.Anonymous {
 		dst = append(dst, server...)
 	}
-	return append(appendDate(dst, d.Date), d.Edits.lines...)
+	dst = appendDate(dst, d.Date)
+	if d.Edits != nil {
+		dst = append(dst, d.Edits.lines...)
+	}
+	return append(dst, d.Fields...)
 }
 
 // AppendFixed appends a whole fixed-response (ELBv2 FixedResponseActionConfig).

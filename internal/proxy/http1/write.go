@@ -22,6 +22,9 @@ type Hop struct {
 
 	Edits *RequestEdits // nil: ELB's default
 
+	// Fields are more of the load balancer's own, each with its line end.
+	Fields []byte
+
 	// Target and Authority are what a rule has made of the request's path and
 	// query, and of its host; nil: as the client sent them.
 	Target, Authority []byte
@@ -79,6 +82,7 @@ func AppendRequest(dst, buf []byte, r *Request, hop *Hop) []byte {
 	if edits.TLSCipher != "" {
 		dst = appendLine(dst, edits.TLSCipher, hop.TLSCipher)
 	}
+	dst = append(dst, hop.Fields...)
 
 	for i := range r.Fields {
 		switch f := &r.Fields[i]; f.kind {

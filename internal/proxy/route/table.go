@@ -24,6 +24,7 @@ type Rule struct {
 	Priority int // 0: the default rule
 	Index    int // in the table
 	Action   Action
+	Guard    *snapshot.Action // the one before that, which decides who gets to it; nil: all do
 
 	// Evaluated is how many rules are evaluated for a request that meets this one,
 	// the default rule not counted (CloudWatch RuleEvaluations). The index saves the
@@ -113,7 +114,7 @@ func Compile(l snapshot.Listener, groups func(arn string) (int, bool)) (*Table, 
 			}
 		}
 		var err error
-		if rule.Action, err = compileAction(r.Actions, groups); err != nil {
+		if rule.Guard, rule.Action, err = compileActions(r.Actions, groups); err != nil {
 			return nil, fmt.Errorf("compile rule %s: %w", r.ARN, err)
 		}
 		t.rules = append(t.rules, rule)
@@ -122,14 +123,22 @@ func Compile(l snapshot.Listener, groups func(arn string) (int, bool)) (*Table, 
 	return t, nil
 }
 
-// compileAction takes the last action, which routes. An action before it would
-// have to be performed too, so one that we can't perform makes the rule
-// unsupported: leaving it out could mean to leave out an authentication.
-func compileAction(actions []snapshot.Action, groups func(string) (int, bool)) (Action, error) {
-	if len(actions) != 1 {
-		return Action{}, nil
+// compileActions takes the last action, which routes, and the one before it that
+// authenticates. Any other would have to be performed too: a rule that has one is
+// unsupported.
+func compileActions(actions []snapshot.Action, groups func(string) (int, bool)) (guard *snapshot.Action, _ Action, _ error) {
+	if len(actions) == 2 && actions[0].Type.Authenticates() {
+		guard, actions = &actions[0], actions[1:]
 	}
-	switch a := actions[0]; {
+	if len(actions) != 1 {
+		return nil, Action{}, nil
+	}
+	a, err := compileAction(actions[0], groups)
+	return guard, a, err
+}
+
+func compileAction(a snapshot.Action, groups func(string) (int, bool)) (Action, error) {
+	switch {
 	case a.Type == snapshot.ActionFixedResponse && a.FixedResponse != nil:
 		return Action{Kind: Fixed, Fixed: *a.FixedResponse}, nil
 	case a.Type == snapshot.ActionRedirect && a.Redirect != nil:
@@ -195,6 +204,20 @@ func (t *Table) Unsupported(unsticky error) iter.Seq2[string, error] {
 				if !yield(t.rules[i].ARN, unsticky) {
 					return
 				}
+			}
+		}
+	}
+}
+
+// Len returns how many rules there are.
+func (t *Table) Len() int { return len(t.rules) }
+
+// Guarded yields the rules that have a guard.
+func (t *Table) Guarded() iter.Seq[*Rule] {
+	return func(yield func(*Rule) bool) {
+		for i := range t.rules {
+			if r := &t.rules[i]; r.Guard != nil && !yield(r) {
+				return
 			}
 		}
 	}

@@ -187,7 +187,9 @@ func TestActionsThatANodeCannotPerformAreUnsupported(t *testing.T) {
 	for name, actions := range map[string][]snapshot.Action{
 		"none":                       nil,
 		"a redirect":                 {{Type: "redirect"}},
-		"an authentication before":   append([]snapshot.Action{{Type: "authenticate-oidc"}}, fixed(200)...),
+		"what isn't known before":    append([]snapshot.Action{{Type: "authenticate-otherwise"}}, fixed(200)...),
+		"two that authenticate":      append([]snapshot.Action{{Type: snapshot.ActionValidateJWT}, {Type: snapshot.ActionAuthenticateOIDC}}, fixed(200)...),
+		"a guard with nothing":       {{Type: snapshot.ActionValidateJWT}},
 		"a forward without a config": {{Type: snapshot.ActionForward}},
 	} {
 		table := mustCompile(t, snapshot.Listener{Rules: []snapshot.Rule{{Actions: actions}}})
@@ -195,6 +197,21 @@ func TestActionsThatANodeCannotPerformAreUnsupported(t *testing.T) {
 		if got := table.Match(buf, r, netip.MustParseAddr("::1"), new(route.Scratch)).Action.Kind; got != route.Unsupported {
 			t.Errorf("%s: kind %d, want unsupported", name, got)
 		}
+	}
+}
+
+func TestAnActionThatAuthenticatesGuardsTheOneThatRoutes(t *testing.T) {
+	actions := append([]snapshot.Action{{Type: snapshot.ActionValidateJWT}}, fixed(200)...)
+	table := mustCompile(t, snapshot.Listener{Rules: []snapshot.Rule{{ARN: "guarded", Priority: 1, Actions: actions}, {Actions: fixed(201)}}})
+	var got []string
+	for r := range table.Guarded() {
+		got = append(got, r.ARN)
+		if r.Guard != &actions[0] || r.Action.Kind != route.Fixed {
+			t.Errorf("rule %s: guard %v before kind %d", r.ARN, r.Guard, r.Action.Kind)
+		}
+	}
+	if len(got) != 1 || got[0] != "guarded" || table.Len() != 2 {
+		t.Errorf("guarded of %d: %q", table.Len(), got)
 	}
 }
 
