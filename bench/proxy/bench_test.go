@@ -52,6 +52,17 @@ func BenchmarkHandshake(b *testing.B) {
 	scenario{size: 128, connections: 16, tls: true, anew: true}.run(b)
 }
 
+// BenchmarkHTTP2 is HTTP/2 within TLS 1.3: 16 streams on each of 16 connections, as
+// requests of HTTP/1.1 to the server.
+func BenchmarkHTTP2(b *testing.B) {
+	for _, s := range []scenario{
+		{name: "128B-16x16", size: 128, connections: 16, streams: 16, tls: true},
+		{name: "10KiB-16x16", size: 10 << 10, connections: 16, streams: 16, tls: true},
+	} {
+		b.Run(s.name, s.run)
+	}
+}
+
 // BenchmarkRate is a rate that no proxy is busy with: what waking up costs.
 func BenchmarkRate(b *testing.B) {
 	scenario{size: 128, connections: 64, rate: 6000}.run(b)
@@ -78,6 +89,7 @@ type scenario struct {
 	name        string
 	size        int // of a response's body
 	connections int
+	streams     int // of HTTP/2 on each connection; 0: HTTP/1.1
 	tls         bool
 	anew        bool      // a connection for each request
 	logged      bool      // each request is
@@ -89,6 +101,7 @@ type scenario struct {
 type setup struct {
 	server string // address of the server behind it
 	tls    *certificate
+	http2  bool
 	logs   string // a directory for access logs; "": there are none
 }
 
@@ -103,6 +116,7 @@ type contestant struct {
 	ours bool // this program
 
 	micros []float64 // CPU time of a request, by round
+	user   []float64 // of that, not the kernel's
 	rate   []float64 // requests a second
 	p99    []string
 }
@@ -123,16 +137,18 @@ func (s scenario) run(b *testing.B) {
 			slices.Reverse(order)
 		}
 		for _, c := range order {
-			before := ticks(b, c.pid)
+			user, system := ticks(b, c.pid)
 			n, rate, p99 := s.load(b, c, turnTime)
-			c.micros = append(c.micros, float64(ticks(b, c.pid)-before)*10_000/n)
+			userAfter, systemAfter := ticks(b, c.pid)
+			c.micros = append(c.micros, float64(userAfter+systemAfter-user-system)*10_000/n)
+			c.user = append(c.user, float64(userAfter-user)*10_000/n)
 			c.rate, c.p99 = append(c.rate, rate), append(c.p99, p99)
 		}
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(median(all[0].micros), "µs-CPU")
 	for _, c := range all {
-		b.Logf("%-12s µs CPU %.1f; requests/s %.0f; p99 %s", c.name, c.micros, c.rate, strings.Join(c.p99, " "))
+		b.Logf("%-12s µs CPU %.1f, of which the program's own %.1f; requests/s %.0f; p99 %s", c.name, c.micros, c.user, c.rate, strings.Join(c.p99, " "))
 		if c == all[0] {
 			continue
 		}
@@ -147,7 +163,7 @@ func (s scenario) run(b *testing.B) {
 
 // start starts a server and the proxies in front of it, ours first.
 func (s scenario) start(b *testing.B) []*contestant {
-	to := setup{server: startServer(b, s.size)}
+	to := setup{server: startServer(b, s.size), http2: s.streams > 0}
 	if s.tls {
 		to.tls = newCertificate(b)
 	}
@@ -165,22 +181,29 @@ func (s scenario) start(b *testing.B) []*contestant {
 	return all
 }
 
+// protocol is what clients within TLS are to speak, by its name of ALPN.
+func (s setup) protocol() string {
+	if s.http2 {
+		return "h2"
+	}
+	return "http/1.1"
+}
+
 // ticks returns the CPU time of a process, in hundredths of a second.
-func ticks(b *testing.B, pid int) int {
+func ticks(b *testing.B, pid int) (user, system int) {
 	b.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		b.Fatal(err)
 	}
-	sum := 0
-	for _, f := range strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+2:]))[11:13] { // utime and stime
-		n, err := strconv.Atoi(f)
-		if err != nil {
-			b.Fatal(err)
-		}
-		sum += n
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+2:]))
+	if user, err = strconv.Atoi(fields[11]); err == nil {
+		system, err = strconv.Atoi(fields[12])
 	}
-	return sum
+	if err != nil {
+		b.Fatal(err)
+	}
+	return user, system
 }
 
 func median(xs []float64) float64 {

@@ -37,6 +37,9 @@ func (s scenario) load(b *testing.B, c *contestant, d time.Duration) (n, rate fl
 	}
 	args = append(args, scheme+"://"+c.addr+"/")
 	cmd := exec.Command("taskset", append([]string{"-c", "1"}, args...)...)
+	if s.streams > 0 {
+		return s.loadHTTP2(b, c, d)
+	}
 	if s.rate > 0 {
 		cmd = exec.Command("taskset", "-c", "1", os.Args[0])
 		cmd.Env = append(os.Environ(), envRate+"="+strconv.Itoa(s.rate), envAddr+"="+c.addr, envTime+"="+d.String(), envClients+"="+strconv.Itoa(s.connections))
@@ -63,6 +66,38 @@ func (s scenario) load(b *testing.B, c *contestant, d time.Duration) (n, rate fl
 		p99 = string(m[1])
 	}
 	return number(countLine), number(rateLine), p99
+}
+
+var (
+	finishedLine  = regexp.MustCompile(`finished in .*, ([\d.]+) req/s`)
+	requestsLine  = regexp.MustCompile(`requests: .* (\d+) done, .* (\d+) failed`)
+	requestMaxRow = regexp.MustCompile(`time for request: +\S+ +(\S+) `)
+)
+
+// loadHTTP2 is load by h2load, which knows of no percentiles: in their place it
+// tells the longest that a request took.
+func (s scenario) loadHTTP2(b *testing.B, c *contestant, d time.Duration) (n, rate float64, longest string) {
+	b.Helper()
+	cmd := exec.Command("taskset", "-c", "1", "h2load", "-t1", "-c", strconv.Itoa(s.connections), "-m", strconv.Itoa(s.streams),
+		"-D", strconv.Itoa(int(d.Seconds())), "https://"+c.addr+"/")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		b.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	}
+	finished, requests, times := finishedLine.FindSubmatch(out), requestsLine.FindSubmatch(out), requestMaxRow.FindSubmatch(out)
+	if finished == nil || requests == nil || times == nil {
+		b.Fatalf("h2load says\n%s", out)
+	}
+	if string(requests[2]) != "0" {
+		b.Errorf("%s: %s requests failed", c.name, requests[2])
+	}
+	if n, err = strconv.ParseFloat(string(requests[1]), 64); err == nil {
+		rate, err = strconv.ParseFloat(string(finished[1]), 64)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n, rate, string(times[1])
 }
 
 // The variables that make a process of this program a load.

@@ -62,6 +62,12 @@ func play(addr string) error {
 			return err
 		}
 		return pace(addr, rate, clients, d)
+	case os.Getenv(envSize) != "":
+		size, err := strconv.Atoi(os.Getenv(envSize))
+		if err != nil {
+			return err
+		}
+		return answer(addr, size)
 	case os.Getenv(envReverse) != "":
 		return reverse(addr, os.Getenv(envServer))
 	}
@@ -151,7 +157,7 @@ func serve(addr, server string) error {
 		}
 	}
 	p.SetHealth("tg", target, snapshot.TargetHealthy)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	collect := make(chan os.Signal, 1)
 	signal.Notify(collect, syscall.SIGUSR1)

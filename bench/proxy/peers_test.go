@@ -36,21 +36,12 @@ func nginxConf(b *testing.B, log, rest string) string {
 	return write(b, "nginx.conf", fmt.Sprintf(nginx, dir, dir, "access_log "+log+";")+rest)
 }
 
-// startServer starts what is behind the proxies, and returns its address.
-func startServer(b *testing.B, size int) string {
-	addr := freeAddr(b)
-	body := write(b, "body", strings.Repeat("x", size))
-	conf := nginxConf(b, "", fmt.Sprintf("open_file_cache max=10; sendfile on; server { listen %s; location / { default_type text/plain; root %s; try_files /body =404; } } }\n", addr, filepath.Dir(body)))
-	start(b, 1, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))
-	return addr
-}
-
 // startHAProxy starts HAProxy as its users tune it, with the headers that we add.
 func startHAProxy(b *testing.B, to setup) *contestant {
 	addr := freeAddr(b)
 	bind, proto := addr, "http"
 	if to.tls != nil {
-		bind, proto = addr+" ssl crt "+to.tls.path+" alpn http/1.1", "https"
+		bind, proto = addr+" ssl crt "+to.tls.path+" alpn "+to.protocol(), "https"
 	}
 	log := ""
 	if to.logs != "" {
@@ -97,7 +88,11 @@ func startNginx(b *testing.B, to setup) *contestant {
 	}
 	listen := addr + ";"
 	if to.tls != nil {
-		listen = fmt.Sprintf("%s ssl; ssl_certificate %s; ssl_certificate_key %s; ssl_protocols TLSv1.2 TLSv1.3;", addr, to.tls.path, to.tls.path)
+		version := ""
+		if to.http2 {
+			version = " http2"
+		}
+		listen = fmt.Sprintf("%s ssl%s; ssl_certificate %s; ssl_certificate_key %s; ssl_protocols TLSv1.2 TLSv1.3;", addr, version, to.tls.path, to.tls.path)
 	}
 	conf := nginxConf(b, log, fmt.Sprintf("upstream servers { server %s; keepalive 512; keepalive_requests 1000000000; }\nserver { listen %s %slocation / { %s } } }\n", to.server, listen, rules.String(), pass))
 	return &contestant{name: "nginx", addr: addr, pid: start(b, 0, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))}

@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"os/signal"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -24,7 +24,7 @@ func reverse(addr, server string) error {
 	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: 4096, DisableCompression: true}
 	proxy.BufferPool = new(buffers)
 	s := &http.Server{Addr: addr, Handler: proxy}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() { _ = s.Close() })
 	if err := s.ListenAndServe(); err != http.ErrServerClosed {
