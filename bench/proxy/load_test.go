@@ -19,7 +19,7 @@ import (
 var (
 	countLine = regexp.MustCompile(`(\d+) requests in`)
 	rateLine  = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
-	p99Line   = regexp.MustCompile(`99%\s+(\S+)`)
+	p99Line   = regexp.MustCompile(`(?m)^\s+99%\s+(\S+)`)
 	failures  = regexp.MustCompile(`(?m)^\s*(Socket errors|Non-2xx).*$`)
 )
 

@@ -14,7 +14,7 @@
 // those that are set, token.go for what is in them, and guard.go for who may pass
 // before that. Event loops carry clients on Linux, in the clear
 // and within TLS: a thread for each, on which nothing waits. A request passes
-// through loop_listener.go, loop_client.go, loop_exchange.go and loop_target.go;
+// through loop_listener.go, loop_client.go, loop_exchange.go (with loop_front.go towards the client) and loop_target.go;
 // loop.go is what they run on, loop_tls.go how crypto/tls runs there. What may wait,
 // or takes more than a gathered request, is handed to the stream shell with the
 // bytes that have come.

@@ -30,7 +30,7 @@ type loopClient struct {
 	born   time.Time
 	maxAge time.Duration // as in client
 
-	active time.Duration // when the last byte came or went, by the loop's clock
+	lively time.Duration // when the last byte came or went, by the loop's clock
 	timer  timer
 	in     *inbound      // nil: nothing has come that isn't dealt with
 	unsent []byte        // what the client hasn't taken yet
@@ -80,7 +80,7 @@ func newLoopClient(p *port, fd int, peer netip.AddrPort) *loopClient {
 
 // adopt takes a connection on.
 func (l *loop) adopt(c *loopClient) {
-	c.loop, c.active = l, l.now
+	c.loop, c.lively = l, l.now
 	c.timer = timer{slot: -1, owner: c}
 	t := c.port.table.Load()
 	c.trace = t.logs.newConnTrace()
@@ -126,7 +126,7 @@ func (c *loopClient) happened(events uint32) {
 }
 
 // touch notes that a byte came or went.
-func (c *loopClient) touch() { c.active = c.loop.now }
+func (c *loopClient) touch() { c.lively = c.loop.now }
 
 // proceed does what can be done now.
 func (c *loopClient) proceed() {
@@ -179,7 +179,7 @@ func (c *loopClient) queue() {
 // await waits for a request, for as long as the idle timeout says.
 func (c *loopClient) await() {
 	c.state = awaiting
-	c.loop.wheel.set(&c.timer, c.active+c.port.table.Load().idleTimeout)
+	c.loop.wheel.set(&c.timer, c.lively+c.port.table.Load().idleTimeout)
 }
 
 // readRequest reads until a request is there and begins to answer it; false if
@@ -194,7 +194,7 @@ func (c *loopClient) readRequest() bool {
 			if len(data) < in.need {
 				continue
 			}
-			return c.begin(data, request, request.Size)
+			return c.take(data, request, request.Size)
 		}
 		request.Policy = c.port.table.Load().policy
 		n, err := request.Parse(data)
@@ -212,7 +212,7 @@ func (c *loopClient) readRequest() bool {
 			c.in.need = n + int(body.Length)
 			continue
 		}
-		return c.begin(data, request, n)
+		return c.take(data, request, n)
 	}
 }
 
@@ -292,7 +292,7 @@ func (c *loopClient) hold(data []byte, request *http1.Request) {
 	c.in.parsed = true
 	if c.in.request.Begun() {
 		timeout := c.port.table.Load().idleTimeout
-		due := c.active + timeout
+		due := c.lively + timeout
 		if c.in.need == 0 {
 			due = c.headDue(c.in.since, timeout)
 		}
@@ -327,9 +327,9 @@ func (c *loopClient) recycle(in *inbound) {
 	inbounds.Put(in)
 }
 
-// begin answers a request, or has it answered. data begins with its head of n
+// take answers a request, or has it answered. data begins with its head of n
 // bytes. False: the connection isn't the loop's any more.
-func (c *loopClient) begin(data []byte, r *http1.Request, n int) bool {
+func (c *loopClient) take(data []byte, r *http1.Request, n int) bool {
 	head := r.Source(data[:n])
 	t := c.port.table.Load()
 	if !r.Body.Empty() && !c.gathers(r) || r.Upgrade(head) != nil {
@@ -492,7 +492,7 @@ func (c *loopClient) end(how clientState) {
 		}
 	}
 	c.state = how
-	c.loop.wheel.set(&c.timer, c.active+c.port.table.Load().idleTimeout)
+	c.loop.wheel.set(&c.timer, c.lively+c.port.table.Load().idleTimeout)
 	if len(c.unsent) == 0 && how == closing {
 		c.drop()
 	}
@@ -539,7 +539,7 @@ func (c *loopClient) expire(now time.Duration) {
 		c.drop()
 	case awaiting, closing, parting:
 		timeout := c.port.table.Load().idleTimeout
-		due := c.active + timeout
+		due := c.lively + timeout
 		if c.state == awaiting && c.in != nil && c.in.need == 0 && c.in.request.Begun() {
 			due = c.headDue(c.in.since, timeout)
 		}

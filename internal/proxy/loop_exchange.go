@@ -22,7 +22,10 @@ const spareExchanges = 256
 // loopExchange is one request forwarded from a loop, and its response.
 type loopExchange struct {
 	forwarding
-	client  *loopClient
+	loop    *loop
+	port    *port
+	front   loopFront   // nil once it is over
+	client  *loopClient // HTTP/1.1: the front
 	target  *loopTarget
 	timeout time.Duration // idle timeout
 
@@ -34,7 +37,7 @@ type loopExchange struct {
 	decoder  http1.Decoder
 	pipe     *pipe // of the body, while the kernel passes it on
 	entry    *entry
-	was      int64         // client.went, when it was begun
+	was      int64         // front.sent, when it was begun
 	from, to http1.Framing // of the body, as it comes and as it goes on
 	begun    bool          // the response is on its way to the client
 
@@ -47,6 +50,45 @@ type loopExchange struct {
 	looked   time.Duration
 }
 
+// loopFront is the side of an exchange on a loop that its client is on.
+type loopFront interface {
+	// begin sends the head of the response, of which data is what has come, or
+	// returns it appended to out. The body follows as x.to says.
+	begin(x *loopExchange, data, out []byte, body http1.Body, now time.Time) []byte
+
+	// interim passes the head of an interim response on.
+	interim(x *loopExchange, head []byte)
+
+	// send sends what follows, which isn't kept; full says that the client doesn't
+	// take it for now, and sent how much it was.
+	send(b []byte)
+	full() bool
+	sent() int64
+
+	// The exchange ends once: by finish when the response is whole, by answer with a
+	// page of ours in its stead, or by sever if it can't be whole. The latter two
+	// release it.
+	finish(keeps bool)
+	answer(x *loopExchange, status int)
+	sever(x *loopExchange)
+
+	// touch notes that a byte came or went, as active tells. left looks whether the
+	// client is gone, if that is worth a system call.
+	touch()
+	active() time.Duration
+	left() bool
+
+	// proceed does what can be done now, queue has that done soon, and wake at a
+	// time.
+	proceed()
+	queue()
+	wake(due time.Duration)
+
+	// leave is told that the exchange is over, drop that all is.
+	leave()
+	drop()
+}
+
 // forward begins to forward a request with its body, and returns 0, or the
 // status to answer with instead.
 func (c *loopClient) forward(t *table, rule *route.Rule, body, head []byte, r *http1.Request, at *arrival, d *ruling, e *entry) (status int) {
@@ -57,7 +99,7 @@ func (c *loopClient) forward(t *table, rule *route.Rule, body, head []byte, r *h
 	l := c.loop
 	c.port.node.countForward(l.index, &f)
 	x := l.exchange()
-	x.forwarding, x.client, x.timeout = f, c, t.idleTimeout
+	x.forwarding, x.loop, x.port, x.front, x.client, x.timeout = f, l, c.port, c, c, t.idleTimeout
 	x.entry, x.was = e, c.went
 	x.isHead, x.minor, x.keeps, x.bodiless = r.IsHead(head), r.Minor, r.KeepAlive(), r.Body.Empty()
 	x.again = x.bodiless && r.Idempotent(head)
@@ -83,7 +125,7 @@ func (l *loop) exchange() *loopExchange {
 
 // launch gets the exchange a connection.
 func (x *loopExchange) launch() {
-	l := x.client.loop
+	l := x.loop
 	name := x.endpoint.serverName(x.request)
 	t := l.takeIdle(x.endpoint, name)
 	if t == nil {
@@ -111,7 +153,7 @@ func (x *loopExchange) proceed() {
 			x.connectFailed(err)
 			return
 		}
-		t.connecting, t.since = false, x.client.loop.now
+		t.connecting, t.since = false, x.loop.now
 	}
 	if t.tls != nil {
 		if !x.proceedTLS() {
@@ -122,24 +164,24 @@ func (x *loopExchange) proceed() {
 		x.sent = len(x.request) - len(t.write(x.request[x.sent:]))
 	}
 	if x.entry != nil && x.sent == len(x.request) {
-		x.entry.dispatched(x.client.loop.clock())
+		x.entry.dispatched(x.loop.clock())
 	}
-	c := x.client
-	if x.pipe != nil && !c.writable {
+	front := x.front
+	if x.pipe != nil && !x.client.writable {
 		return
 	}
-	for reads := 0; (t.readable || x.pipe != nil && x.pipe.held > 0) && len(c.unsent) == 0; reads++ {
+	for reads := 0; (t.readable || x.pipe != nil && x.pipe.held > 0) && !front.full(); reads++ {
 		if reads == fairShare {
-			c.queue()
+			front.queue()
 			return
 		}
 		if x.splices() {
-			if !x.splice() || c.x != x {
+			if !x.splice() || x.front != front {
 				return
 			}
 			continue
 		}
-		buffer := c.loop.buffer
+		buffer := x.loop.buffer
 		n, errno := sysRead(t.fd, buffer)
 		if n > 0 && n < len(buffer) && !t.over {
 			t.readable = false // more will be told of
@@ -154,10 +196,10 @@ func (x *loopExchange) proceed() {
 		case n == 0:
 			x.lost(io.EOF)
 		default:
-			c.touch()
+			front.touch()
 			x.hear(buffer[:n])
 		}
-		if c.x != x || x.target != t {
+		if x.front != front || x.target != t {
 			return
 		}
 	}
@@ -166,7 +208,7 @@ func (x *loopExchange) proceed() {
 func (x *loopExchange) connectFailed(err error) {
 	x.target.close()
 	x.target = nil
-	x.group.meter.Add(x.client.loop.index, meter.TargetConnectionErrors, 1)
+	x.group.meter.Add(x.loop.index, meter.TargetConnectionErrors, 1)
 	if errors.Is(err, syscall.ETIMEDOUT) {
 		x.fail(504)
 		return
@@ -177,7 +219,7 @@ func (x *loopExchange) connectFailed(err error) {
 // take deals with what has come from the target.
 func (x *loopExchange) take(data []byte) {
 	if x.begun {
-		x.pass(x.client.loop.out[:0], data)
+		x.pass(x.loop.out[:0], data)
 		return
 	}
 	for {
@@ -203,10 +245,8 @@ func (x *loopExchange) take(data []byte) {
 			x.lost(errInterim)
 			return
 		}
-		c := x.client
-		if x.response.Status != 100 && x.minor > 0 {
-			c.send(http1.AppendResponse(nil, data[:n], &x.response, x.isHead, &http1.Delivery{}))
-			if c.state == dropped {
+		if front := x.front; x.response.Status != 100 {
+			if front.interim(x, data[:n]); x.front != front {
 				return
 			}
 		}
@@ -224,32 +264,28 @@ var errInterim = &http1.Refusal{Status: 502, Reason: "too many interim responses
 
 // respond begins to pass the response on, whose head is the first n bytes.
 func (x *loopExchange) respond(data []byte, n int) {
-	c := x.client
+	l := x.loop
 	if x.response.Status == 101 {
 		x.lost(errSwitched)
 		return
 	}
-	x.group.meter.Target(c.loop.index, x.response.Status)
-	x.group.meter.Observe(c.loop.index, c.loop.now-x.looked)
+	x.group.meter.Target(l.index, x.response.Status)
+	x.group.meter.Observe(l.index, l.now-x.looked)
 	x.answered(x.response.Status)
-	now := c.loop.clock()
+	now := l.clock()
 	x.entry.responded(now, x.response.Status)
 	body := x.response.BodyTo(x.isHead)
-	to, closes := http1.Deliver(body, x.minor)
-	x.keeps = x.keeps && !closes && c.port.welcomes(c.born, c.maxAge, now)
-	c.loop.fields = x.appendFields(c.loop.fields[:0], data[:n], &x.response, now)
-	d := http1.Delivery{Body: to, Close: !x.keeps, Keep: x.keeps, Date: c.port.proxy.dates.at(now), Edits: x.edits.responses, Fields: c.loop.fields}
-	x.from, x.to, x.begun = body.Framing, to.Framing, true
+	l.fields = x.appendFields(l.fields[:0], data[:n], &x.response, now)
+	x.from, x.begun = body.Framing, true
 	x.decoder.Reset(body)
-	out := http1.AppendResponse(c.loop.out[:0], data[:n], &x.response, x.isHead, &d)
-	x.pass(out, data[n:])
+	x.pass(x.front.begin(x, data[:n], l.out[:0], body, now), data[n:])
 }
 
 var errSwitched = &http1.Refusal{Status: 502, Reason: "protocol change that wasn't asked for"}
 
 // pass sends out, and what has come of the body behind it, to the client.
 func (x *loopExchange) pass(out, data []byte) {
-	c := x.client
+	l, front := x.loop, x.front
 	chunked := x.to == http1.Chunked
 	direct := len(out) == 0 && !chunked && x.decoder.Left() >= int64(len(data))
 	start := len(out)
@@ -260,7 +296,7 @@ func (x *loopExchange) pass(out, data []byte) {
 	for len(data) > 0 && !x.decoder.Done() {
 		part, n, err := x.decoder.Next(data)
 		if err != nil {
-			c.loop.out = out[:0]
+			l.out = out[:0]
 			x.lost(err)
 			return
 		}
@@ -284,10 +320,10 @@ func (x *loopExchange) pass(out, data []byte) {
 		out = append(out, http1.LastChunk...)
 	}
 	if !direct {
-		c.loop.out = out[:0]
+		l.out = out[:0]
 	}
 	if len(out) > 0 {
-		if c.send(out); c.state == dropped {
+		if front.send(out); x.front != front {
 			return
 		}
 	}
@@ -311,25 +347,20 @@ func (x *loopExchange) finish(reusable bool) {
 		t.x = nil
 		t.close()
 	}
-	c := x.client
-	keep := x.keeps
 	x.log(0)
+	front, keeps := x.front, x.keeps
 	x.release()
-	if !keep {
-		c.end(closing)
-		return
-	}
-	c.await()
+	front.finish(keeps)
 }
 
 // lost ends an exchange whose target can't be heard any more.
 func (x *loopExchange) lost(err error) {
-	c, t := x.client, x.target
+	front, t := x.front, x.target
 	if x.begun && errors.Is(err, io.EOF) && x.decoder.EOF() == nil {
 		if x.to == http1.Chunked {
-			c.send([]byte(http1.LastChunk))
+			front.send([]byte(http1.LastChunk))
 		}
-		if c.state != dropped {
+		if x.front == front {
 			x.finish(false)
 		}
 		return
@@ -349,83 +380,61 @@ func (x *loopExchange) lost(err error) {
 	case !x.begun:
 		x.fail(502)
 	default:
-		if x.to == http1.UntilClose {
-			sysReset(c.fd) // otherwise it ends as if it were whole
-		}
-		c.drop()
+		front.sever(x)
 	}
 }
 
 // relaunch connects anew.
 func (x *loopExchange) relaunch() {
-	t, err := x.client.loop.connect(x.endpoint, x.endpoint.serverName(x.request))
+	t, err := x.loop.connect(x.endpoint, x.endpoint.serverName(x.request))
 	if err != nil {
-		x.group.meter.Add(x.client.loop.index, meter.TargetConnectionErrors, 1)
+		x.group.meter.Add(x.loop.index, meter.TargetConnectionErrors, 1)
 		x.fail(502)
 		return
 	}
 	x.target, t.x, x.sent = t, x, 0
 	if t.writable {
-		x.client.queue()
+		x.front.queue()
 	}
 }
 
 // fail answers a request that got no response.
 func (x *loopExchange) fail(status int) {
 	x.failed(status)
-	c := x.client
 	if t := x.target; t != nil {
 		x.target, t.x = nil, nil
 		t.close()
 	}
-	c.port.node.meter.ELB(c.loop.index, status)
-	now := c.loop.clock()
-	keep := x.bodiless && x.keeps && c.port.welcomes(c.born, c.maxAge, now)
-	out := http1.AppendPage(c.loop.out[:0], status, x.isHead, c.delivery(x.edits, keep, now))
-	c.loop.out = out[:0]
-	e, was := x.entry, x.was
-	x.release()
-	c.send(out)
-	e.end(now, status, c.went-was)
-	if c.state == dropped {
-		return
-	}
-	if !keep {
-		c.end(closing)
-		return
-	}
-	c.await()
+	x.port.node.meter.ELB(x.loop.index, status)
+	x.front.answer(x, status)
 }
 
 // expire looks after an exchange on which nothing may be happening.
 func (x *loopExchange) expire(now time.Duration) {
-	c := x.client
-	idle := now - max(c.active, x.looked)
+	front := x.front
+	idle := now - max(front.active(), x.looked)
 	switch t := x.target; {
 	case t != nil && (t.connecting || t.tls != nil && !t.tls.ready) && now-t.since >= connectTimeout:
 		if t.connecting {
-			x.group.meter.Add(c.loop.index, meter.TargetConnectionErrors, 1)
+			x.group.meter.Add(x.loop.index, meter.TargetConnectionErrors, 1)
 		} else {
-			x.group.meter.Add(c.loop.index, meter.TargetTLSErrors, 1)
+			x.group.meter.Add(x.loop.index, meter.TargetTLSErrors, 1)
 		}
 		x.fail(504)
-		c.proceed()
+		front.proceed()
 		return
 	case idle >= x.timeout && !x.begun:
 		x.fail(504)
-		c.proceed()
+		front.proceed()
 		return
 	case idle >= x.timeout:
-		if x.to == http1.UntilClose {
-			sysReset(c.fd)
-		}
-		c.drop()
+		front.sever(x)
 		return
-	case idle > watchInterval/2 && c.readable && sysPeek(c.fd) == gone:
-		c.drop() // the client is gone
+	case idle > watchInterval/2 && front.left():
+		front.drop()
 		return
 	}
-	c.loop.wheel.set(&c.timer, now+min(watchInterval, x.timeout-idle))
+	front.wake(now + min(watchInterval, x.timeout-idle))
 }
 
 // abandon ends the exchange of a client that is gone.
@@ -442,18 +451,18 @@ func (x *loopExchange) abandon() {
 func (x *loopExchange) log(status int) {
 	if e := x.entry; e != nil {
 		x.entry = nil
-		e.end(x.client.loop.clock(), status, x.client.went-x.was)
+		e.end(x.loop.clock(), status, x.front.sent()-x.was)
 	}
 }
 
 // release gives the exchange back to the loop.
 func (x *loopExchange) release() {
 	x.endpoint.target.End()
-	l := x.client.loop
+	l := x.loop
 	if x.pipe != nil {
 		l.sparePipe(x.pipe)
 	}
-	x.client.x = nil
+	x.front.leave()
 	response, request, head := x.response, x.request[:0], x.head[:0]
 	response.Reset()
 	*x = loopExchange{response: response, request: request, head: head}

@@ -25,11 +25,11 @@ func (c *loopClient) shed() {
 		case c.in != nil && now-c.in.since > shedAfter:
 			c.giveUp(408)
 			c.proceed()
-		case c.in == nil && len(c.unsent) == 0 && now-c.active > shedAfter && !c.readable:
+		case c.in == nil && len(c.unsent) == 0 && now-c.lively > shedAfter && !c.readable:
 			c.drop()
 		}
 	case shaking, lingering:
-		if now-c.active > shedAfter {
+		if now-c.lively > shedAfter {
 			c.drop()
 		}
 	case answering, closing, parting:
@@ -80,5 +80,5 @@ func mostDescriptors() int64 {
 // headDue returns until when the head of a request must have come whose first
 // byte came at since: a client that sends a byte now and then is never idle.
 func (c *loopClient) headDue(since, idleTimeout time.Duration) time.Duration {
-	return min(c.active+idleTimeout, since+max(idleTimeout, c.loop.proxy.headTimeout))
+	return min(c.lively+idleTimeout, since+max(idleTimeout, c.loop.proxy.headTimeout))
 }

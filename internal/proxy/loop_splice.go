@@ -57,10 +57,10 @@ func (x *loopExchange) splices() bool {
 	if x.pipe != nil {
 		return true
 	}
-	if !x.begun || x.client.tls != nil || x.target.tls != nil || x.to == http1.Chunked || x.decoder.Left() < spliceFrom {
+	if !x.begun || x.client == nil || x.client.tls != nil || x.target.tls != nil || x.to == http1.Chunked || x.decoder.Left() < spliceFrom {
 		return false
 	}
-	x.pipe = x.client.loop.pipe()
+	x.pipe = x.loop.pipe()
 	return x.pipe != nil
 }
 

@@ -112,7 +112,7 @@ func (t *loopTarget) happened(events uint32) {
 	}
 	switch {
 	case t.x != nil:
-		t.x.client.proceed()
+		t.x.front.proceed()
 	case t.readable && !t.quiet():
 		t.close() // the target has closed it, or says what nobody has asked for
 	}
@@ -183,7 +183,7 @@ func (t *loopTarget) close() {
 // drop implements sock.
 func (t *loopTarget) drop() {
 	if x := t.x; x != nil {
-		x.client.drop() // which closes the target's connection too
+		x.front.drop() // which closes the target's connection too
 		return
 	}
 	t.close()

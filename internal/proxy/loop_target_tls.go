@@ -61,7 +61,7 @@ func (x *loopExchange) shake() bool {
 
 // failTLS answers a request whose target doesn't shake hands.
 func (x *loopExchange) failTLS() {
-	x.group.meter.Add(x.client.loop.index, meter.TargetTLSErrors, 1)
+	x.group.meter.Add(x.loop.index, meter.TargetTLSErrors, 1)
 	x.fail(502)
 }
 
@@ -89,7 +89,7 @@ func (t *loopTarget) read() []byte {
 
 // hear deals with what has come from the target.
 func (x *loopExchange) hear(data []byte) {
-	t, c := x.target, x.client
+	t, front := x.target, x.front
 	if t.tls == nil {
 		x.take(data)
 		return
@@ -98,7 +98,7 @@ func (x *loopExchange) hear(data []byte) {
 	if len(text) > 0 {
 		x.take(text)
 	}
-	if err != nil && c.x == x && x.target == t {
+	if err != nil && x.front == front && x.target == t {
 		x.lost(err)
 	}
 }

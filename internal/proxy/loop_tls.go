@@ -193,7 +193,7 @@ func (c *loopClient) shake() bool {
 			return true
 		}
 		c.tls.session = sessionOf(c.tls.conn)
-		c.port.table.Load().connected(l.index, c.peer, c.trace, &c.tls.session, l.now-c.active, l.clock())
+		c.port.table.Load().connected(l.index, c.peer, c.trace, &c.tls.session, l.now-c.lively, l.clock())
 		c.touch()
 		c.await()
 		// What has come with the handshake's end isn't on the socket any more.
