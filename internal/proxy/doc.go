@@ -12,20 +12,25 @@
 //
 // Both shells decide by decide.go, with sticky.go for the cookies that count and
 // those that are set, token.go for what is in them, and guard.go for who may pass
-// before that. Event loops carry clients on Linux, in the clear
-// and within TLS: a thread for each, on which nothing waits. A request passes
-// through loop_listener.go, loop_client.go, loop_exchange.go (with loop_front.go towards the client) and loop_target.go;
-// loop.go is what they run on, loop_tls.go how crypto/tls runs there. What may wait,
-// or takes more than a gathered request, is handed to the stream shell with the
-// bytes that have come.
+// before that.
+//
+// Event loops carry clients on Linux, in the clear and within TLS: a thread for each,
+// on which nothing waits. A request passes through loop_listener.go, loop_client.go,
+// loop_exchange.go (with loop_front.go towards the client) and loop_target.go; loop.go
+// is what they run on, loop_tls.go how crypto/tls runs there. A client that speaks
+// HTTP/2 has a session (loop_multiplex.go), and each of its requests that have come
+// whole is the front of an exchange (loop_multiplexed.go). What may wait, or takes more
+// than a gathered request, gets a goroutine: a connection of HTTP/1.1 is handed to the
+// stream shell with the bytes that have come, a request of HTTP/2 leaves its session
+// where it is.
 //
 // The stream shell carries all else: a goroutine for each client connection, a
 // second one while a request's body is on its way or a connection is a tunnel. A
 // request passes through port.go, client.go, forward.go and exchange.go, with body.go for
 // bodies, endpoint.go for connections to targets and tunnel.go after a protocol
-// change. A client that speaks HTTP/2 has a session (multiplex.go), and each of its
-// requests a goroutine (multiplexed.go) whose stream is to the exchange what a
-// connection is (streamconn.go).
+// change. HTTP/2 is carried by stream_multiplex.go, and each of its requests, here and
+// of the loops, is multiplexed.go's, whose stream is to the exchange what a connection
+// is (streamconn.go).
 //
 // tls.go makes a listener's TLS, with tls_policy.go for what is negotiated,
 // tls_certificate.go for what clients are shown and tls_ticket.go for the sessions that

@@ -48,7 +48,7 @@ type loop struct {
 	begun   time.Time
 	now     time.Duration // since begun; as of the last look
 	wheel   wheel
-	ready   []*loopClient // they had their share, and have more to do; those before served had another one
+	ready   []eager // they had their share, and have more to do; those before served had another one
 	served  int
 	buffer  []byte        // what has been read last
 	out     []byte        // what is written next
@@ -57,7 +57,11 @@ type loop struct {
 	sealed  []byte        // what is written next, with it
 	request http1.Request // of a head that came in one piece
 	scratch route.Scratch
+	block   []byte // a header block of HTTP/2
 	spare   []*loopExchange
+
+	requests []*loopRequest   // that nobody has
+	dirty    []*loopMultiplex // have something to send at the end of the turn
 
 	held, mostHeld int // bytes in connections' own memory
 
@@ -76,6 +80,12 @@ type loop struct {
 type sock interface {
 	happened(events uint32) // readiness is a hint: it may be of the descriptor's former owner
 	drop()                  // closes it, whatever it does
+}
+
+// eager is what has more to do than is fair to others.
+type eager interface {
+	again()           // does some of it
+	connection() sock // that it is part of
 }
 
 // newLoops starts loops, one for each CPU that the process may use.
@@ -230,16 +240,21 @@ func (l *loop) turn(events []syscall.EpollEvent) {
 	l.at = nil
 	l.wheel.advance(l.now)
 	for until := len(l.ready); l.served < until; {
-		c := l.ready[l.served]
+		e := l.ready[l.served]
 		l.served++
-		c.queued = false
-		l.at = c
-		c.proceed()
+		l.at = e.connection()
+		e.again()
 	}
 	l.ready = append(l.ready[:0], l.ready[l.served:]...)
 	l.served, l.at = 0, nil
 	for do := l.command(); do != nil; do = l.command() {
 		do()
+	}
+	for len(l.dirty) > 0 {
+		m := l.dirty[len(l.dirty)-1]
+		l.dirty = l.dirty[:len(l.dirty)-1]
+		l.at = m.client
+		m.flush()
 	}
 }
 

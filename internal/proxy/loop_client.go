@@ -32,12 +32,13 @@ type loopClient struct {
 
 	lively time.Duration // when the last byte came or went, by the loop's clock
 	timer  timer
-	in     *inbound      // nil: nothing has come that isn't dealt with
-	unsent []byte        // what the client hasn't taken yet
-	x      *loopExchange // the request under way
-	tls    *channel      // nil: in the clear
-	thrown int           // bytes that came while lingering
-	went   int64         // bytes that were sent, as the client has them without TLS
+	in     *inbound       // nil: nothing has come that isn't dealt with
+	unsent []byte         // what the client hasn't taken yet
+	x      *loopExchange  // the request under way
+	tls    *channel       // nil: in the clear
+	many   *loopMultiplex // nil: it speaks HTTP/1.1
+	thrown int            // bytes that came while lingering
+	went   int64          // bytes that were sent, as the client has them without TLS
 	trace  accesslog.ConnTrace
 	held   int           // of the loop's memory, as of the last tally
 	stuck  time.Duration // since when the client hasn't taken all of unsent
@@ -53,12 +54,13 @@ type loopClient struct {
 type clientState uint8
 
 const (
-	awaiting  clientState = iota // a request
-	shaking                      // hands, for TLS
-	answering                    // x is under way
-	closing                      // as soon as unsent has gone
-	parting                      // the same, but the client may have more to say, which nobody hears
-	lingering                    // the client is waited for to end its side
+	awaiting     clientState = iota // a request
+	shaking                         // hands, for TLS
+	multiplexing                    // requests of HTTP/2, see many
+	answering                       // x is under way
+	closing                         // as soon as unsent has gone
+	parting                         // the same, but the client may have more to say, which nobody hears
+	lingering                       // the client is waited for to end its side
 	dropped
 )
 
@@ -135,7 +137,7 @@ func (c *loopClient) proceed() {
 }
 
 func (c *loopClient) advance() {
-	if len(c.unsent) > 0 && !c.flush() {
+	if len(c.unsent) > 0 && !c.flush() && c.state != multiplexing {
 		return
 	}
 	for requests := 0; ; requests++ {
@@ -146,6 +148,8 @@ func (c *loopClient) advance() {
 			if c.shake() {
 				continue
 			}
+		case multiplexing:
+			c.many.proceed()
 		case closing:
 			c.drop()
 		case parting:
@@ -175,6 +179,15 @@ func (c *loopClient) queue() {
 		c.loop.ready = append(c.loop.ready, c)
 	}
 }
+
+// again implements eager.
+func (c *loopClient) again() {
+	c.queued = false
+	c.proceed()
+}
+
+// connection implements eager.
+func (c *loopClient) connection() sock { return c }
 
 // await waits for a request, for as long as the idle timeout says.
 func (c *loopClient) await() {
@@ -537,6 +550,8 @@ func (c *loopClient) expire(now time.Duration) {
 	case shaking:
 		c.unshaken(errIdle)
 		c.drop()
+	case multiplexing:
+		c.many.expire(now)
 	case awaiting, closing, parting:
 		timeout := c.port.table.Load().idleTimeout
 		due := c.lively + timeout
@@ -559,7 +574,10 @@ func (c *loopClient) expire(now time.Duration) {
 
 // closeIfIdle ends the connection if it waits for a request.
 func (c *loopClient) closeIfIdle() {
-	if c.state == awaiting && len(c.unsent) == 0 {
+	switch {
+	case c.state == multiplexing:
+		c.many.drain()
+	case c.state == awaiting && len(c.unsent) == 0:
 		c.unwanted()
 	}
 }
@@ -572,6 +590,13 @@ func (c *loopClient) drop() {
 	c.release()
 	c.loop.close(c.fd)
 	c.port.looped.Add(-1)
+	if m := c.many; m != nil && m.delegated {
+		c.port.proxy.wg.Go(func() {
+			m.requests.Wait()
+			c.port.left()
+		})
+		return
+	}
 	c.port.left()
 }
 
@@ -580,6 +605,9 @@ func (c *loopClient) release() {
 	c.state = dropped
 	if c.x != nil {
 		c.x.abandon()
+	}
+	if c.many != nil {
+		c.many.lose()
 	}
 	c.tls.release()
 	c.loop.wheel.remove(&c.timer)

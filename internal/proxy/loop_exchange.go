@@ -59,10 +59,10 @@ type loopFront interface {
 	// interim passes the head of an interim response on.
 	interim(x *loopExchange, head []byte)
 
-	// send sends what follows, which isn't kept; full says that the client doesn't
-	// take it for now, and sent how much it was.
+	// send sends what follows, which isn't kept; room is how much of that there may be
+	// next, 0 until the client has taken some, and sent how much it was.
 	send(b []byte)
-	full() bool
+	room() int
 	sent() int64
 
 	// The exchange ends once: by finish when the response is whole, by answer with a
@@ -170,7 +170,11 @@ func (x *loopExchange) proceed() {
 	if x.pipe != nil && !x.client.writable {
 		return
 	}
-	for reads := 0; (t.readable || x.pipe != nil && x.pipe.held > 0) && !front.full(); reads++ {
+	for reads := 0; t.readable || x.pipe != nil && x.pipe.held > 0; reads++ {
+		room := front.room()
+		if room == 0 {
+			return
+		}
 		if reads == fairShare {
 			front.queue()
 			return
@@ -181,7 +185,7 @@ func (x *loopExchange) proceed() {
 			}
 			continue
 		}
-		buffer := x.loop.buffer
+		buffer := x.loop.buffer[:room]
 		n, errno := sysRead(t.fd, buffer)
 		if n > 0 && n < len(buffer) && !t.over {
 			t.readable = false // more will be told of

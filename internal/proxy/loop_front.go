@@ -26,8 +26,13 @@ func (c *loopClient) interim(x *loopExchange, head []byte) {
 	}
 }
 
-// full implements loopFront.
-func (c *loopClient) full() bool { return len(c.unsent) > 0 }
+// room implements loopFront.
+func (c *loopClient) room() int {
+	if len(c.unsent) > 0 {
+		return 0
+	}
+	return readBuffer
+}
 
 // sent implements loopFront.
 func (c *loopClient) sent() int64 { return c.went }

@@ -17,6 +17,7 @@ func (*loops) count() int       { return 0 }
 func (*loops) each(func(*loop)) {}
 func (*loops) stop()            {}
 
+func (*loop) drain(*port)            {}
 func (*loop) closeIdle(*port)        {}
 func (*loop) shed()                  {}
 func (*loop) cut(*port)              {}

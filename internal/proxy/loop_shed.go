@@ -37,7 +37,7 @@ func (c *loopClient) shed() {
 			sysReset(c.fd)
 			c.drop()
 		}
-	case dropped:
+	case multiplexing, dropped:
 	}
 }
 
@@ -47,6 +47,9 @@ func (c *loopClient) tally() {
 	held := cap(c.unsent)
 	if c.in != nil {
 		held += cap(c.in.bytes)
+	}
+	if c.many != nil {
+		held += cap(c.many.rest)
 	}
 	if held == c.held {
 		return

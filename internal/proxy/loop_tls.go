@@ -201,7 +201,7 @@ func (c *loopClient) shake() bool {
 		switch {
 		case !ok:
 		case c.tls.session.http2:
-			c.hand(text)
+			c.multiplex(text)
 		case len(text) > 0:
 			c.keepRest(text)
 		}

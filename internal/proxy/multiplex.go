@@ -1,191 +1,42 @@
 package proxy
 
 import (
-	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/accesslog"
 	"github.com/fairlead/fairlead/internal/proxy/http2"
 )
 
-// Of HTTP/2 sessions.
-const (
-	// farewellTime is how long a client has to hear that it is to begin nothing more,
-	// if it doesn't say that it has.
-	farewellTime = time.Second
-	// writeStep is how much goes to the client at once.
-	writeStep = 32 << 10
-)
-
-// multiplex is a client's connection on which HTTP/2 is spoken. Its goroutine reads
-// and has the session take what comes; each stream has one while it is worked on
-// (multiplexed.go), and one writes while there is something to write.
+// multiplex is a client's connection on which HTTP/2 is spoken, as its requests see
+// it: which shell reads and writes it is its carrier's business.
 type multiplex struct {
-	*client
+	port   *port
+	peer   netip.AddrPort
+	trace  accesslog.ConnTrace
+	tls    *session
+	thread int // that counts for requests with a goroutine of their own
 
-	lock    sync.Mutex // guards the following; not held while client.mu is taken
+	carrier carrierOfMany
+
+	lock    sync.Mutex // guards the following
 	session *http2.Session
-	writing bool      // a goroutine is at it
-	drained time.Time // when the session's end began; zero: it hasn't
-	held    int       // of bodies, as of the last tally
 
-	requests, writers sync.WaitGroup // goroutines
+	requests sync.WaitGroup // goroutines
 }
 
-// serveHTTP2 answers a connection's requests until its session is over.
-func (c *client) serveHTTP2() {
-	m := &multiplex{client: c, session: http2.NewSession()}
-	c.mu.Lock()
-	c.multiplexed = true // from here on closeIfIdle wakes the reader
-	c.mu.Unlock()
-	c.touch(time.Now())
-	err := m.extend(time.Now())
-	for err == nil && m.receive() {
-		err = m.read(m)
-	}
-	m.finish()
-	if err == nil || errors.Is(err, errIdle) || errors.Is(err, errClosing) {
-		m.linger()
-	}
+// carrierOfMany reads and writes the connection of a multiplex.
+type carrierOfMany interface {
+	// kick has what is due written. The multiplex's lock is held.
+	kick()
+
+	// touch notes that a request begins or ends.
+	touch(now time.Time)
+
+	// ended is told that a request's goroutine is about to end.
+	ended()
 }
 
-// receive deals with what has come; false: the session is over.
-func (m *multiplex) receive() bool {
-	now := time.Now()
-	m.lock.Lock()
-	defer m.lock.Unlock()
-	n, err := m.session.Receive(m.unread(), now)
-	m.use(n)
-	if begun := m.session.Begun(); len(begun) > 0 {
-		m.touch(now)
-		for _, st := range begun {
-			m.start(st)
-		}
-		if !m.port.welcomes(m.born, m.maxAge, now) {
-			m.session.Drain()
-		}
-		if m.session.Draining() && m.drained.IsZero() {
-			m.drained = now
-			_ = m.conn.SetReadDeadline(now.Add(farewellTime)) // fails only when it is closed already
-		}
-	}
-	m.kick()
-	if len(m.unread()) > 0 {
-		m.enlarge()
-	} else if m.session.Streams() == 0 {
-		m.stream.release()
-	}
-	if err != nil {
-		m.port.proxy.log.Debug("HTTP/2 session ended", "node", m.port.node.id, "port", m.port.number, "peer", m.peer, "error", err)
-	}
-	return err == nil && !m.session.Over()
-}
-
-// extend implements waiter, while nothing comes.
-func (m *multiplex) extend(now time.Time) error {
-	m.mu.Lock() // so that whoever wakes us isn't overridden
-	defer m.mu.Unlock()
-	m.lock.Lock()
-	defer m.lock.Unlock()
-	timeout := m.port.table.Load().idleTimeout
-	left := timeout
-	if m.session.Streams() == 0 {
-		left -= m.idleFor(now)
-	}
-	if left <= 0 {
-		m.session.Finish()
-		m.kick()
-		return errIdle
-	}
-	switch {
-	case !m.drained.IsZero():
-	case m.port.welcomes(m.born, m.maxAge, now):
-		left = min(left, m.maxAge-now.Sub(m.born))
-	default:
-		m.session.Drain()
-		m.drained = now
-	}
-	if !m.drained.IsZero() {
-		if to := farewellTime - now.Sub(m.drained); to > 0 {
-			left = min(left, to)
-		} else {
-			m.session.Finish()
-		}
-	}
-	m.kick()
-	if m.session.Over() {
-		return errClosing
-	}
-	return m.conn.SetReadDeadline(now.Add(left))
-}
-
-// kick has what is due written. m.lock is held.
-func (m *multiplex) kick() {
-	m.tally()
-	if !m.writing && m.session.Pending() {
-		m.writing = true
-		m.writers.Go(m.write)
-	}
-}
-
-// tally notes what the session holds, and ends it if that grows beyond what all of
-// them may hold. m.lock is held.
-func (m *multiplex) tally() {
-	held := m.session.Holds()
-	grown := held - m.held
-	if grown == 0 {
-		return
-	}
-	m.held = held
-	p := m.port.proxy
-	if p.budget.bodies.Add(int64(grown)) > p.budget.memory && grown > 0 {
-		m.session.Expel("there is no memory for it")
-		m.tally()
-	}
-}
-
-// write writes what is due, as long as there is something.
-func (m *multiplex) write() {
-	out := outBuffers.Get().(*[]byte)
-	for {
-		m.lock.Lock()
-		*out = m.session.Append((*out)[:0], writeStep)
-		if len(*out) == 0 {
-			break
-		}
-		m.lock.Unlock()
-		if m.client.write(*out, m.port.table.Load().idleTimeout) != nil {
-			m.lock.Lock()
-			m.session.Lose()
-			m.cut()
-			break
-		}
-	}
-	m.writing = false
-	over := m.session.Over()
-	m.lock.Unlock()
-	if cap(*out) <= maxOutBuffer {
-		outBuffers.Put(out)
-	}
-	if over {
-		m.lookUp()
-	}
-}
-
-// finish ends what is under way, says what is still to be said, and waits until
-// nobody needs the connection any more.
-func (m *multiplex) finish() {
-	m.lock.Lock()
-	m.session.Lose()
-	m.lock.Unlock()
-	m.requests.Wait()
-	m.lock.Lock()
-	m.kick()
-	m.lock.Unlock()
-	m.writers.Wait()
-	m.lock.Lock()
-	m.port.proxy.budget.bodies.Add(-int64(m.held))
-	m.held = 0
-	m.lock.Unlock()
-	m.stream.release()
-}
+// kick is the carrier's. The lock is held.
+func (m *multiplex) kick() { m.carrier.kick() }

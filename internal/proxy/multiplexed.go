@@ -94,7 +94,7 @@ func (q *multiplexed) serve() {
 		}
 	}()
 	t, now := q.m.port.table.Load(), time.Now()
-	at := arrival{peer: q.m.peer, trace: q.m.trace, tls: &q.m.tls, http2: true, now: now}
+	at := arrival{peer: q.m.peer, trace: q.m.trace, tls: q.m.tls, http2: true, now: now}
 	head := q.stream.Head
 	q.request.Policy = t.policy
 	if _, err := q.request.Parse(head); err != nil || head == nil {
@@ -131,15 +131,12 @@ func (q *multiplexed) end() {
 		q.m.port.proxy.log.Error("request abandoned", "node", q.m.port.node.id, "peer", q.m.peer, "panic", v, "stack", string(debug.Stack()))
 	}
 	m := q.m
-	m.touch(time.Now())
+	m.carrier.touch(time.Now())
 	m.lock.Lock()
 	q.stream.Release()
 	m.kick()
-	over := m.session.Over() && !m.writing
 	m.lock.Unlock()
-	if over {
-		m.lookUp()
-	}
+	m.carrier.ended()
 	q.request.Reset()
 	q.m, q.stream, q.status, q.sent = nil, nil, 0, 0
 	q.from, q.to = stream{}, stream{}

@@ -216,6 +216,7 @@ func (p *port) drain() {
 	for c := range p.conns {
 		c.lookUp()
 	}
+	p.proxy.loops.each(func(l *loop) { l.drain(p) })
 }
 
 // cut ends every connection now.

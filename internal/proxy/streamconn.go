@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"time"
 )
@@ -109,7 +110,10 @@ func (c *streamConn) SetDeadline(t time.Time) error {
 func (c *streamConn) Close() error { return nil }
 
 // LocalAddr implements net.Conn.
-func (c *streamConn) LocalAddr() net.Addr { return c.request.m.conn.LocalAddr() }
+func (c *streamConn) LocalAddr() net.Addr {
+	p := c.request.m.port
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.node.bound, p.number))
+}
 
 // RemoteAddr implements net.Conn.
-func (c *streamConn) RemoteAddr() net.Addr { return c.request.m.conn.RemoteAddr() }
+func (c *streamConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.request.m.peer) }

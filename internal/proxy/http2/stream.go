@@ -8,6 +8,9 @@ const (
 	streamWindow = 256 << 10
 	// maxUnsent is how much of a response waits in a stream until it may be sent.
 	maxUnsent = 32 << 10
+	// crowded is how much of all responses may wait before those that have some waiting
+	// get no more.
+	crowded = 1 << 20
 )
 
 // Stream is a request and its response.
@@ -112,6 +115,31 @@ func (st *Stream) Write(b []byte) (int, error) {
 		st.session.queue(st)
 	}
 	return n, nil
+}
+
+// Put has all of it go on: for who asks for Room before.
+func (st *Stream) Put(b []byte) error {
+	if st.err != nil {
+		return st.err
+	}
+	if st.unsentFrom > 0 {
+		st.unsent = st.unsent[:copy(st.unsent, st.unsent[st.unsentFrom:])]
+		st.unsentFrom = 0
+	}
+	st.unsent = append(st.unsent, b...)
+	st.session.unsent += len(b)
+	st.session.queue(st)
+	return nil
+}
+
+// Room returns how much more of the response's body there may be; 0: the client is to
+// take some of it first, of which Changed tells.
+func (st *Stream) Room() int {
+	switch held := len(st.unsent) - st.unsentFrom; {
+	case held >= maxUnsent || held > 0 && st.session.unsent > crowded:
+		return 0
+	}
+	return maxUnsent
 }
 
 // Taken says whether the client has been sent all that was written.

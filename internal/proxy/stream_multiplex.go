@@ -1,0 +1,203 @@
+package proxy
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/proxy/http2"
+)
+
+// Of HTTP/2 sessions.
+const (
+	// farewellTime is how long a client has to hear that it is to begin nothing more,
+	// if it doesn't say that it has.
+	farewellTime = time.Second
+	// writeStep is how much goes to the client at once.
+	writeStep = 32 << 10
+)
+
+// streamMultiplex carries HTTP/2 on the stream shell. The connection's goroutine
+// reads and has the session take what comes; each stream has one while it is worked on
+// (multiplexed.go), and one writes while there is something to write.
+type streamMultiplex struct {
+	*client
+	*multiplex
+
+	// The following are guarded by the multiplex's lock, which isn't held while
+	// client.mu is taken.
+	writing bool      // a goroutine is at it
+	drained time.Time // when the session's end began; zero: it hasn't
+	held    int       // of bodies, as of the last tally
+
+	writers sync.WaitGroup // goroutines
+}
+
+// serveHTTP2 answers a connection's requests until its session is over.
+func (c *client) serveHTTP2() {
+	m := &streamMultiplex{client: c}
+	m.multiplex = &multiplex{port: c.port, peer: c.peer, trace: c.trace, tls: &c.tls, thread: c.thread, carrier: m, session: http2.NewSession()}
+	c.mu.Lock()
+	c.multiplexed = true // from here on closeIfIdle wakes the reader
+	c.mu.Unlock()
+	c.touch(time.Now())
+	err := m.extend(time.Now())
+	for err == nil && m.receive() {
+		err = m.read(m)
+	}
+	m.finish()
+	if err == nil || errors.Is(err, errIdle) || errors.Is(err, errClosing) {
+		m.linger()
+	}
+}
+
+// receive deals with what has come; false: the session is over.
+func (m *streamMultiplex) receive() bool {
+	now := time.Now()
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	n, err := m.session.Receive(m.unread(), now)
+	m.use(n)
+	if begun := m.session.Begun(); len(begun) > 0 {
+		m.touch(now)
+		for _, st := range begun {
+			m.start(st)
+		}
+		if !m.client.port.welcomes(m.born, m.maxAge, now) {
+			m.session.Drain()
+		}
+		if m.session.Draining() && m.drained.IsZero() {
+			m.drained = now
+			_ = m.conn.SetReadDeadline(now.Add(farewellTime)) // fails only when it is closed already
+		}
+	}
+	m.kick()
+	if len(m.unread()) > 0 {
+		m.enlarge()
+	} else if m.session.Streams() == 0 {
+		m.stream.release()
+	}
+	if err != nil {
+		m.client.port.proxy.log.Debug("HTTP/2 session ended", "node", m.client.port.node.id, "port", m.client.port.number, "peer", m.client.peer, "error", err)
+	}
+	return err == nil && !m.session.Over()
+}
+
+// extend implements waiter, while nothing comes.
+func (m *streamMultiplex) extend(now time.Time) error {
+	m.mu.Lock() // so that whoever wakes us isn't overridden
+	defer m.mu.Unlock()
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	timeout := m.client.port.table.Load().idleTimeout
+	left := timeout
+	if m.session.Streams() == 0 {
+		left -= m.idleFor(now)
+	}
+	if left <= 0 {
+		m.session.Finish()
+		m.kick()
+		return errIdle
+	}
+	switch {
+	case !m.drained.IsZero():
+	case m.client.port.welcomes(m.born, m.maxAge, now):
+		left = min(left, m.maxAge-now.Sub(m.born))
+	default:
+		m.session.Drain()
+		m.drained = now
+	}
+	if !m.drained.IsZero() {
+		if to := farewellTime - now.Sub(m.drained); to > 0 {
+			left = min(left, to)
+		} else {
+			m.session.Finish()
+		}
+	}
+	m.kick()
+	if m.session.Over() {
+		return errClosing
+	}
+	return m.conn.SetReadDeadline(now.Add(left))
+}
+
+// kick implements carrierOfMany.
+func (m *streamMultiplex) kick() {
+	m.tally()
+	if !m.writing && m.session.Pending() {
+		m.writing = true
+		m.writers.Go(m.write)
+	}
+}
+
+// tally notes what the session holds, and ends it if that grows beyond what all of
+// them may hold. m.lock is held.
+func (m *streamMultiplex) tally() {
+	held := m.session.Holds()
+	grown := held - m.held
+	if grown == 0 {
+		return
+	}
+	m.held = held
+	p := m.client.port.proxy
+	if p.budget.bodies.Add(int64(grown)) > p.budget.memory && grown > 0 {
+		m.session.Expel("there is no memory for it")
+		m.tally()
+	}
+}
+
+// write writes what is due, as long as there is something.
+func (m *streamMultiplex) write() {
+	out := outBuffers.Get().(*[]byte)
+	for {
+		m.lock.Lock()
+		*out = m.session.Append((*out)[:0], writeStep)
+		if len(*out) == 0 {
+			break
+		}
+		m.lock.Unlock()
+		if m.client.write(*out, m.client.port.table.Load().idleTimeout) != nil {
+			m.lock.Lock()
+			m.session.Lose()
+			m.cut()
+			break
+		}
+	}
+	m.writing = false
+	over := m.session.Over()
+	m.lock.Unlock()
+	if cap(*out) <= maxOutBuffer {
+		outBuffers.Put(out)
+	}
+	if over {
+		m.lookUp()
+	}
+}
+
+// finish ends what is under way, says what is still to be said, and waits until
+// nobody needs the connection any more.
+func (m *streamMultiplex) finish() {
+	m.lock.Lock()
+	m.session.Lose()
+	m.lock.Unlock()
+	m.requests.Wait()
+	m.lock.Lock()
+	m.kick()
+	m.lock.Unlock()
+	m.writers.Wait()
+	m.lock.Lock()
+	m.client.port.proxy.budget.bodies.Add(-int64(m.held))
+	m.held = 0
+	m.lock.Unlock()
+	m.stream.release()
+}
+
+// ended implements carrierOfMany.
+func (m *streamMultiplex) ended() {
+	m.lock.Lock()
+	over := m.session.Over() && !m.writing
+	m.lock.Unlock()
+	if over {
+		m.lookUp()
+	}
+}
