@@ -129,7 +129,7 @@ func (x *exchange) send(out *[]byte) (n, status int) {
 		}
 		stale := x.again && x.target.reused && len(x.target.unread()) == 0 && closed(err) && !e.retired.Load()
 		x.stopUpload()
-		e.discard(x.target)
+		x.part()
 		x.target = nil
 		if !stale {
 			return 0, x.statusOf(err)
@@ -302,8 +302,18 @@ func (x *exchange) settle(from http1.Body, passed bool) {
 	if passed && uploaded && from.Framing != http1.UntilClose && x.response.KeepAlive() && len(x.target.unread()) == 0 && !x.parts {
 		e.keep(x.target, x.timeout)
 	} else {
-		e.discard(x.target)
+		x.part()
 	}
+}
+
+// part ends the target's connection, once nothing is under way on it. One that was
+// promised more of a request's body is reset: a target that takes any end for the
+// body's must not take what has come for all of it.
+func (x *exchange) part() {
+	if u := x.upload; u != nil && (u.err != nil || !u.read.Load()) {
+		x.target.reset()
+	}
+	x.endpoint.discard(x.target)
 }
 
 // upload is a request's body that didn't come with its head, on its way in a

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/http1"
@@ -130,16 +129,4 @@ func (c *client) receive(n int, upgrade bool, out *[]byte) bool {
 		return false
 	}
 	return keep
-}
-
-// reset makes the client see that a response isn't whole whose end it can tell
-// by nothing but the connection's.
-func (c *client) reset() {
-	conn := socket(c.conn)
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // otherwise it ends as if it were whole; there is no third way
-	}
-	if c.https {
-		_ = conn.Close() // before TLS says that this is the end
-	}
 }

@@ -174,6 +174,16 @@ func (s *stream) closeWrite() error {
 	return nil
 }
 
+// reset closes the connection so that the peer sees that what it has is not whole,
+// also if it can tell by nothing but the connection's end.
+func (s *stream) reset() {
+	conn := socket(s.conn)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // otherwise it ends as if it were whole; there is no third way
+	}
+	_ = conn.Close() // before TLS says that this is the end
+}
+
 // lingerTime and lingerBytes bound how long and how much a client may go on to
 // send what nobody wants any more. Closing at once would make the kernel answer
 // with a reset, which can destroy the response on its way.
