@@ -9,40 +9,46 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/testkit"
 )
 
-// server is one that somebody else wrote. Its log has a line for each request: the
-// method and the target, as far as it could read them.
+// server is one that somebody else wrote. It passes what it is sent on to a recorder
+// of its own, in its own words: that is how it has understood it.
 type server struct {
-	name string
-	addr netip.AddrPort
-	log  func() string
+	name   string
+	addr   netip.AddrPort
+	origin *recorder
+	count  func() int // of the requests that it has seen, also those that it refuses
 }
 
-// starters start the servers that are installed.
+// starters start the servers that are installed, on an address, before an origin.
 var starters = []struct {
 	program string
-	start   func(t *testing.T, program, dir, addr string) func() string
+	start   func(t *testing.T, program, dir, addr, origin string) (count func() int)
 }{
 	{"nginx", startNginx},
 	{"haproxy", startHAProxy},
 	{"apache2", startApache},
 	{"h2o", startH2O},
+	{"varnishd", startVarnish},
 }
 
 func startServers(t *testing.T) (out []server) {
+	t.Helper()
 	for _, s := range starters {
 		program, err := exec.LookPath(s.program)
 		if err != nil {
 			t.Logf("%s isn't installed: it isn't compared", s.program)
 			continue
 		}
+		origin := startRecorder(t, false)
 		addr := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), testkit.FreePort(t))
-		log := s.start(t, program, t.TempDir(), addr.String())
+		count := s.start(t, program, t.TempDir(), addr.String(), origin.addr.String())
 		testkit.Eventually(t, s.program+" listens", func() error {
 			conn, err := net.Dial("tcp", addr.String())
 			if err == nil {
@@ -50,7 +56,7 @@ func startServers(t *testing.T) (out []server) {
 			}
 			return err
 		})
-		out = append(out, server{s.program, addr, log})
+		out = append(out, server{s.program, addr, origin, count})
 	}
 	return out
 }
@@ -61,6 +67,7 @@ func run(t *testing.T, stdout io.Writer, program string, args ...string) {
 	cmd := exec.Command(program, args...)
 	var complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = stdout, &complaints
+	cmd.WaitDelay = time.Second // a child of it may outlive it, with our end of its output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -82,35 +89,39 @@ func file(t *testing.T, dir, name, text string) string {
 	return at
 }
 
-// reading returns a file's content, each time.
-func reading(t *testing.T, at string) func() string {
-	return func() string {
-		b, err := os.ReadFile(at)
+// lines counts those of a log, each time.
+func lines(t *testing.T, log string) func() int {
+	return func() int {
+		b, err := os.ReadFile(log)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(b)
+		return bytes.Count(b, []byte("\n"))
 	}
 }
 
-func startNginx(t *testing.T, program, dir, addr string) func() string {
+func startNginx(t *testing.T, program, dir, addr, origin string) func() int {
 	log := filepath.Join(dir, "access")
 	conf := file(t, dir, "nginx.conf", fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error; worker_processes 1;
 events { worker_connections 512; }
 http {
   log_format line '$request_method $request_uri'; access_log %[2]s line;
   client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
-  underscores_in_headers on; keepalive_requests 1000000; large_client_header_buffers 8 64k; client_max_body_size 0;
-  server { listen %[3]s; location / { return 200 ok; } }
+  underscores_in_headers on; ignore_invalid_headers off;
+  keepalive_requests 1000000; large_client_header_buffers 8 64k; client_max_body_size 0;
+  upstream origin { server %[4]s; keepalive 16; keepalive_requests 1000000; }
+  server {
+    listen %[3]s;
+    location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Connection ""; }
+  }
 }
-`, dir, log, addr))
+`, dir, log, addr, origin))
 	run(t, nil, program, "-c", conf, "-e", filepath.Join(dir, "start"))
-	return reading(t, log)
+	return lines(t, log)
 }
 
-func startHAProxy(t *testing.T, program, dir, addr string) func() string {
-	log := filepath.Join(dir, "access")
-	out, err := os.Create(log)
+func startHAProxy(t *testing.T, program, dir, addr, origin string) func() int {
+	out, err := os.Create(filepath.Join(dir, "access"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,29 +131,29 @@ func startHAProxy(t *testing.T, program, dir, addr string) func() string {
   tune.bufsize 131072
 defaults
   mode http
-  log global
   option dontlognull
   option http-ignore-probes
-  log-format "%%HM %%HPO"
+  log-format "%%HM %%HPO %%ST %%B"
   timeout client 60s
   timeout server 60s
   timeout connect 5s
+  http-reuse always
 frontend f
+  log global
   bind %s
-  http-request return status 200 content-type text/plain string ok
-`, addr))
+  default_backend b
+backend b
+  server origin %s
+`, addr, origin))
 	run(t, out, program, "-db", "-f", conf)
-	return reading(t, log)
+	return lines(t, out.Name())
 }
 
-func startApache(t *testing.T, program, dir, addr string) func() string {
+func startApache(t *testing.T, program, dir, addr, origin string) func() int {
 	log := filepath.Join(dir, "access")
-	if err := os.Mkdir(filepath.Join(dir, "www"), 0o700); err != nil {
-		t.Fatal(err)
-	}
 	const modules = "/usr/lib/apache2/modules/"
 	var load strings.Builder
-	for _, m := range []string{"mpm_event", "authz_core", "rewrite"} {
+	for _, m := range []string{"mpm_event", "authz_core", "proxy", "proxy_http"} {
 		fmt.Fprintf(&load, "LoadModule %s_module %smod_%s.so\n", m, modules, m)
 	}
 	conf := file(t, dir, "apache.conf", fmt.Sprintf(`ServerRoot %[1]s
@@ -151,8 +162,7 @@ ErrorLog %[1]s/error
 Mutex file:%[1]s default
 %[4]sListen %[3]s
 ServerName a.test
-DocumentRoot %[1]s/www
-LogFormat "%%m %%{THE_URI}e %%U%%q" line
+LogFormat "%%m %%U%%q" line
 CustomLog %[2]s line
 KeepAlive On
 MaxKeepAliveRequests 0
@@ -160,12 +170,15 @@ KeepAliveTimeout 60
 LimitRequestFieldSize 65535
 LimitRequestLine 65535
 AllowEncodedSlashes NoDecode
-`, dir, log, addr, load.String()))
+ProxyPreserveHost On
+ProxyAddHeaders Off
+ProxyPass / http://%[5]s/ nocanon
+`, dir, log, addr, load.String(), origin))
 	run(t, nil, program, "-X", "-f", conf)
-	return reading(t, log)
+	return lines(t, log)
 }
 
-func startH2O(t *testing.T, program, dir, addr string) func() string {
+func startH2O(t *testing.T, program, dir, addr, origin string) func() int {
 	log := filepath.Join(dir, "access")
 	host, port, _ := net.SplitHostPort(addr)
 	conf := file(t, dir, "h2o.conf", fmt.Sprintf(`listen: { host: %s, port: %s }
@@ -176,8 +189,35 @@ user: root
 http1-request-timeout: 60
 limit-request-body: 1048576
 access-log: { path: %s, format: "%%m %%U%%q" }
-hosts: { default: { paths: { "/": { file.dir: %s } } } }
-`, host, port, dir, dir, log, dir))
+proxy.preserve-host: ON
+proxy.timeout.keepalive: 60000
+hosts: { default: { paths: { "/": { proxy.reverse.url: "http://%s/" } } } }
+`, host, port, dir, dir, log, origin))
 	run(t, nil, program, "-m", "worker", "-c", conf)
-	return reading(t, log)
+	return lines(t, log)
+}
+
+func startVarnish(t *testing.T, program, dir, addr, origin string) func() int {
+	host, port, _ := net.SplitHostPort(origin)
+	vcl := file(t, dir, "pass.vcl", fmt.Sprintf(`vcl 4.1;
+backend origin { .host = "%s"; .port = "%s"; }
+sub vcl_recv { return (pass); }
+sub vcl_backend_fetch { return (fetch); } # with the bodies of GET, too
+`, host, port))
+	run(t, nil, program, "-j", "none", "-F", "-n", dir, "-a", addr, "-f", vcl, "-s", "malloc,32m",
+		"-p", "http_req_size=131072", "-p", "http_req_hdr_len=65536", "-p", "http_max_hdr=256", "-p", "workspace_client=512k", "-p", "workspace_backend=512k", "-p", "timeout_idle=60")
+	return func() (n int) {
+		t.Helper()
+		out, err := exec.Command("varnishstat", "-n", dir, "-1", "-f", "MAIN.client_req", "-f", "MAIN.client_req_400", "-f", "MAIN.client_req_417").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(out)) {
+			if f := strings.Fields(line); len(f) > 1 {
+				m, _ := strconv.Atoi(f[1])
+				n += m
+			}
+		}
+		return n
+	}
 }

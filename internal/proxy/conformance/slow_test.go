@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"io"
 	"net/http"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestSlowClientsAreEndedAndHoldNobodyUp(t *testing.T) {
 	if err != nil {
 		t.Skip("slowhttptest isn't installed")
 	}
-	addr := startProxy(t, []server{{"target", startMixedTarget(t), nil}}, proxy.Options{MaxConnections: 300, HeadTimeout: 2 * time.Second})[0]
+	addr := startProxy(t, []netip.AddrPort{startMixedTarget(t)}, proxy.Options{MaxConnections: 300, HeadTimeout: 2 * time.Second})[0]
 	for name, args := range map[string][]string{
 		"slow heads":   {"-H", "-i", "1"},
 		"slow bodies":  {"-B", "-i", "1", "-s", "100000"},

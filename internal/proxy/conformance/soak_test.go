@@ -55,7 +55,7 @@ func TestNothingIsLeftOfClientsThatComeAndGo(t *testing.T) {
 	}
 	for name, loops := range map[string]int{"loops": 0, "streams": -1} {
 		t.Run(name, func(t *testing.T) {
-			addr := startProxy(t, []server{{"target", startMixedTarget(t), nil}}, proxy.Options{Loops: loops})[0]
+			addr := startProxy(t, []netip.AddrPort{startMixedTarget(t)}, proxy.Options{Loops: loops})[0]
 			connections := churn(addr, length/8) // until pools have what they keep
 			settle(t)
 			before := measure(t)
