@@ -60,6 +60,10 @@ func (t *translation) field(name, value string) {
 		t.pseudo(name, value)
 	case !validName(name):
 		t.wrong = "invalid name of a field"
+	case ofConnection(name):
+		t.wrong = "field of a connection"
+	case name == "te" && value != "trailers": // RFC 9113 §8.2.2
+		t.wrong = "TE with more than trailers"
 	case t.trailers:
 	default:
 		t.regular(name, value)
@@ -140,14 +144,6 @@ func (t *translation) regular(name, value string) {
 		return
 	}
 	switch name {
-	case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade": // RFC 9113 §8.2.2
-		t.wrong = "field of a connection"
-		return
-	case "te":
-		if value != "trailers" {
-			t.wrong = "TE with more than trailers"
-			return
-		}
 	case "cookie": // RFC 9113 §8.2.3
 		if len(t.crumbs) > 0 {
 			t.crumbs = append(t.crumbs, "; "...)

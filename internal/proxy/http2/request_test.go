@@ -109,6 +109,31 @@ func TestBodiesAreAsLongAsTheySay(t *testing.T) {
 	}
 }
 
+// What makes a request malformed does so behind its body, too (RFC 9113 §8.1, §8.2.2).
+func TestMalformedTrailersEndTheirStream(t *testing.T) {
+	for name, fields := range map[string][]string{
+		"a pseudo-header field":          {":path", "/"},
+		"a capital":                      {"X-Trailer", "y"},
+		"a line end":                     {"x-trailer", "y\r\nz: a"},
+		"Connection":                     {"connection", "close"},
+		"Transfer-Encoding":              {"x", "y", "transfer-encoding", "chunked"},
+		"Upgrade":                        {"upgrade", "h2c"},
+		"TE with more than trailers":     {"te", "gzip"},
+		"a name that is no token at all": {"x y", "z"},
+	} {
+		p := newPeer(t)
+		p.ask(1, false, ":method", "POST", ":scheme", "https", ":path", "/", ":authority", "a.test")
+		p.framer.WriteData(1, false, []byte("hello"))
+		p.ask(1, true, fields...)
+		if err := p.send(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := p.begun[0].Err(); err == nil || p.begun[0].Ended() {
+			t.Errorf("%s: %v, ended %t", name, err, p.begun[0].Ended())
+		}
+	}
+}
+
 func TestHeadsAreThoseOfHTTP1(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

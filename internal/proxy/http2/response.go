@@ -32,9 +32,9 @@ func cutLine(b []byte) (line, rest []byte) {
 	return b[:i], b[i+2:]
 }
 
-// ofConnection says whether a field means something to one HTTP/1.1 connection
-// only (RFC 9113 §8.2.2).
-func ofConnection(name []byte) bool {
+// ofConnection says whether a field, by its name in any case, means something to one
+// HTTP/1.1 connection only (RFC 9113 §8.2.2).
+func ofConnection[T string | []byte](name T) bool {
 	switch len(name) {
 	case 7:
 		return equalFold(name, "upgrade")
@@ -48,9 +48,9 @@ func ofConnection(name []byte) bool {
 	return false
 }
 
-func equalFold(name []byte, lower string) bool {
-	for i, c := range name {
-		if lowerOf(c) != lower[i] {
+func equalFold[T string | []byte](name T, lower string) bool {
+	for i := range len(name) {
+		if lowerOf(name[i]) != lower[i] {
 			return false
 		}
 	}
