@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,6 +25,7 @@ import (
 	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/snapshot"
 	"github.com/fairlead/fairlead/internal/testkit"
+	"github.com/fairlead/fairlead/internal/testkit/issuer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,18 +39,39 @@ const inTest = 3000
 // and the same port.
 func startProxy(t *testing.T, targets []netip.AddrPort, options proxy.Options) (nodes []string) {
 	t.Helper()
+	return carry(t, targets, options, &snapshot.Assignment{}, snapshot.Listener{Protocol: snapshot.HTTP})
+}
+
+// startSecureProxy does so, with listeners that speak TLS and, within, HTTP/2. What
+// it returns besides is what clients begin with.
+func startSecureProxy(t *testing.T, targets []netip.AddrPort, options proxy.Options) (nodes []string, client *tls.Config) {
+	t.Helper()
+	root := issuer.New(t, "Root")
+	pair := root.Issue("a.test")
+	key, _ := pem.Decode(pair.Key)
+	options.OpenKey = func(string, []byte) ([]byte, error) { return bytes.Clone(key.Bytes), nil }
+	a := &snapshot.Assignment{Certificates: []*snapshot.Certificate{{ARN: "arn", Hosts: []string{"a.test"}, PEM: string(pair.Certificate)}}}
+	l := snapshot.Listener{Protocol: snapshot.HTTPS, TLS: &snapshot.TLS{Protocols: []string{"TLSv1.3"}, Certificates: []string{"arn"}}}
+	return carry(t, targets, options, a, l), &tls.Config{RootCAs: root.Pool(), ServerName: "a.test", NextProtos: []string{"h2"}}
+}
+
+// carry starts a proxy with the assignment, once it has a node for each target, with
+// a listener like that.
+func carry(t *testing.T, targets []netip.AddrPort, options proxy.Options, a *snapshot.Assignment, l snapshot.Listener) (nodes []string) {
+	t.Helper()
 	const port = 28080
 	options.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	p := proxy.New(options)
-	a := &snapshot.Assignment{Version: snapshot.Version, Revision: 1}
+	a.Version, a.Revision = snapshot.Version, 1
 	at := map[string]netip.Addr{}
 	for i, target := range targets {
 		arn := fmt.Sprint(i)
+		l.ARN, l.Port = arn, port
+		l.Rules = []snapshot.Rule{{
+			ARN: "default", Actions: []snapshot.Action{{Type: snapshot.ActionForward, Forward: &snapshot.Forward{TargetGroups: []snapshot.WeightedTargetGroup{{ARN: arn, Weight: 1}}}}},
+		}}
 		a.LoadBalancers = append(a.LoadBalancers, &snapshot.LoadBalancer{
-			ARN: arn, ID: "app/lb/1", DNSName: "lb.test", IdleTimeout: 5 * time.Second, ClientKeepAlive: time.Hour,
-			Listeners: []snapshot.Listener{{ARN: arn, Port: port, Protocol: snapshot.HTTP, Rules: []snapshot.Rule{{
-				ARN: "default", Actions: []snapshot.Action{{Type: snapshot.ActionForward, Forward: &snapshot.Forward{TargetGroups: []snapshot.WeightedTargetGroup{{ARN: arn, Weight: 1}}}}},
-			}}}},
+			ARN: arn, ID: "app/lb/1", DNSName: "lb.test", IdleTimeout: 5 * time.Second, ClientKeepAlive: time.Hour, Listeners: []snapshot.Listener{l},
 		})
 		a.TargetGroups = append(a.TargetGroups, &snapshot.TargetGroup{ARN: arn, Protocol: snapshot.HTTP, Targets: []snapshot.Target{{Addr: target.Addr(), Port: target.Port()}}})
 		at[arn] = netip.AddrFrom4([4]byte{127, 80 + byte(i), byte(os.Getpid()), byte(os.Getpid()>>8)&127 + 1})
@@ -127,8 +151,12 @@ func TestOddRequestsAreReadAlikeByOthers(t *testing.T) {
 			if sent.count < n {
 				t.Errorf("only %d", sent.count)
 			}
+			broken := map[string]part{}
+			for id, c := range sent.cut {
+				broken[id] = part{c.body, -1}
+			}
 			for _, s := range servers {
-				compare(t, s, sent, odd)
+				compare(t, s, sent, broken, func(number int) string { return string(odd(number)) })
 			}
 		})
 	}
@@ -139,18 +167,35 @@ func TestOddRequestsAreReadAlikeByOthers(t *testing.T) {
 // is said to it before can change that.
 func (s server) presumes() bool { return s.name == "varnishd" }
 
+// part is the body of a request that may go on in part.
+type part struct {
+	body   string
+	length int // that was declared: a target that has as much has all; -1: none
+}
+
+// passes says whether it may be what a server passes on as the body.
+func (p part) passes(s server, body string) bool {
+	return strings.HasPrefix(p.body, body) && (len(body) == p.length || s.presumes())
+}
+
 // compare says in what a server has understood something else than was sent, for
-// what a client said.
-func compare(t *testing.T, s server, sent sights, said func(number int) []byte) {
+// what a client said. broken are those requests that may have gone
+// on in part, or not at all.
+func compare(t *testing.T, s server, sent sights, broken map[string]part, said func(number int) string) {
 	t.Helper()
-	n := 0
+	n, least := 0, sent.count
+	for id := range broken {
+		if _, ok := sent.seen[id]; ok {
+			least--
+		}
+	}
 	testkit.Eventually(t, s.name+"'s requests", func() error { // it counts them when they have ended
-		if n = s.count(); n < sent.count {
-			return fmt.Errorf("%d of %d", n, sent.count)
+		if n = s.count(); n < least {
+			return fmt.Errorf("%d of %d", n, least)
 		}
 		return nil
 	})
-	if n > sent.count+len(sent.cut) {
+	if n > sent.count+len(broken) {
 		t.Errorf("%s has seen %d requests, we have sent %d", s.name, n, sent.count)
 	}
 	own := s.origin.sights()
@@ -164,10 +209,8 @@ func compare(t *testing.T, s server, sent sights, said func(number int) []byte) 
 	mistaken := 0
 	for id, g := range own.seen {
 		w, ok := sent.seen[id]
-		if !ok && s.presumes() {
-			if w, ok = sent.cut[id]; ok && strings.HasPrefix(w.body, g.body) {
-				g.body = w.body
-			}
+		if p, cut := broken[id]; cut && p.passes(s, g.body) {
+			continue
 		}
 		if !ok {
 			t.Errorf("%s has seen %s, which wasn't sent: %+v", s.name, id, g)
@@ -176,7 +219,7 @@ func compare(t *testing.T, s server, sent sights, said func(number int) []byte) 
 		if d := differences(w, g); len(d) > 0 && mistaken < 20 {
 			mistaken++
 			number, _ := strconv.Atoi(id[strings.IndexByte(id, '-')+1:])
-			t.Errorf("%s has understood %s otherwise: %.500s\nsent for %.500q", s.name, id, strings.Join(d, "; "), said(number))
+			t.Errorf("%s has understood %s otherwise: %.500s\nsent for %.500s", s.name, id, strings.Join(d, "; "), said(number))
 		}
 	}
 }
@@ -206,7 +249,8 @@ func differences(sent, got sight) (out []string) {
 	if got.method != sent.method {
 		out = append(out, fmt.Sprintf("method %q for %q", got.method, sent.method))
 	}
-	if got.target != sent.target {
+	// Apache takes several slashes at the start for one.
+	if slashes := strings.TrimLeft; slashes(got.target, "/") != slashes(sent.target, "/") {
 		out = append(out, fmt.Sprintf("target %q for %q", got.target, sent.target))
 	}
 	if got.body != sent.body {
@@ -290,15 +334,20 @@ func method(n, i int) string {
 // What is compared is worth it: no request is there twice but for its number.
 func TestOddRequestsAreDistinct(t *testing.T) {
 	const n = 22_000
-	seen := map[string]bool{}
-	size := 0
-	for i := range n {
-		b := odd(i)
-		size += len(b)
-		seen[strings.ReplaceAll(string(b), fmt.Sprintf("-%d", i), "")] = true
-	}
-	t.Logf("%d of %d are distinct, %d bytes in the mean", len(seen), n, size/n)
-	if len(seen) < 20_000 {
-		t.Errorf("%d of %d are distinct", len(seen), n)
+	for version, request := range map[string]func(int) string{
+		"HTTP/1.1": func(i int) string { return string(odd(i)) },
+		"HTTP/2":   func(i int) string { return translated(i).String() },
+	} {
+		seen := map[string]bool{}
+		size := 0
+		for i := range n {
+			b := request(i)
+			size += len(b)
+			seen[strings.ReplaceAll(b, fmt.Sprintf("-%d", i), "")] = true
+		}
+		t.Logf("%s: %d of %d are distinct, %d bytes in the mean", version, len(seen), n, size/n)
+		if len(seen) < 20_000 {
+			t.Errorf("%s: %d of %d are distinct", version, len(seen), n)
+		}
 	}
 }

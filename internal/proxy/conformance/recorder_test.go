@@ -182,9 +182,9 @@ var (
 	lineForm  = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^\x00-\x20\x7f]+ HTTP/1\\.1$")
 	fieldForm = regexp.MustCompile(`^[^\x00-\x20:\x7f]+:[^\x00-\x08\x0a-\x1f\x7f]*$`)
 	length    = regexp.MustCompile(`(?i)^content-length: *([0-9]+)$`)
-	lengthish = regexp.MustCompile(`(?i)^[^:]*content[^:a-z0-9]*length[^:]*:`)
+	lengthish = regexp.MustCompile(`(?i)^[^:a-z0-9]*content[^:a-z0-9]*length[^:a-z0-9]*:`)
 	coding    = regexp.MustCompile(`(?i)^transfer-encoding: *chunked$`)
-	codingish = regexp.MustCompile(`(?i)^[^:]*transfer[^:a-z0-9]*encoding[^:]*:`)
+	codingish = regexp.MustCompile(`(?i)^[^:a-z0-9]*transfer[^:a-z0-9]*encoding[^:a-z0-9]*:`)
 )
 
 // impeccable says what is odd about a head by RFC 9112 alone: it shares no code with

@@ -190,6 +190,7 @@ http1-request-timeout: 60
 limit-request-body: 1048576
 access-log: { path: %s, format: "%%m %%U%%q" }
 proxy.preserve-host: ON
+proxy.preserve-x-forwarded-proto: ON
 proxy.timeout.keepalive: 60000
 hosts: { default: { paths: { "/": { proxy.reverse.url: "http://%s/" } } } }
 `, host, port, dir, dir, log, origin))
