@@ -35,6 +35,7 @@ func TestTheStreamShellDoesTheSame(t *testing.T) {
 	if os.Getenv(shell) != "" {
 		t.Skip("it runs")
 	}
+	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.timeout=4m")
 	cmd.Env = append(os.Environ(), shell+"=streams")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -357,6 +357,7 @@ func TestLeastOutstandingRequests(t *testing.T) {
 // How requests end is known of every target: of one that nobody can connect to,
 // one that answers 500, and those that are well.
 func TestAnomaliesAreNoticed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	well := func(rw http.ResponseWriter, _ *http.Request) {}
 	w.register(w.httpTarget(well), w.httpTarget(well), w.httpTarget(well), w.httpTarget(well), w.httpTarget(well),
