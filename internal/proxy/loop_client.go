@@ -35,6 +35,7 @@ type loopClient struct {
 	in     *inbound       // nil: nothing has come that isn't dealt with
 	unsent []byte         // what the client hasn't taken yet
 	x      *loopExchange  // the request under way
+	tunnel *loopTunnel    // after a protocol change
 	tls    *channel       // nil: in the clear
 	many   *loopMultiplex // nil: it speaks HTTP/1.1
 	thrown int            // bytes that came while lingering
@@ -58,6 +59,7 @@ const (
 	shaking                         // hands, for TLS
 	multiplexing                    // requests of HTTP/2, see many
 	answering                       // x is under way
+	tunnelling                      // bytes both ways
 	closing                         // as soon as unsent has gone
 	parting                         // the same, but the client may have more to say, which nobody hears
 	lingering                       // the client is waited for to end its side
@@ -115,6 +117,9 @@ func (c *loopClient) happened(events uint32) {
 		c.drop() // it was reset: nobody waits for the response
 		return
 	}
+	if c.state == tunnelling && c.tunnel.over(events) {
+		return
+	}
 	if events&^syscall.EPOLLOUT != 0 {
 		c.readable = true
 	}
@@ -137,13 +142,15 @@ func (c *loopClient) proceed() {
 }
 
 func (c *loopClient) advance() {
-	if len(c.unsent) > 0 && !c.flush() && c.state != multiplexing {
+	if c.state != tunnelling && len(c.unsent) > 0 && !c.flush() && c.state != multiplexing {
 		return
 	}
 	for requests := 0; ; requests++ {
 		switch c.state {
 		case answering:
 			c.x.proceed()
+		case tunnelling:
+			c.tunnel.proceed()
 		case shaking:
 			if c.shake() {
 				continue
@@ -345,7 +352,7 @@ func (c *loopClient) recycle(in *inbound) {
 func (c *loopClient) take(data []byte, r *http1.Request, n int) bool {
 	head := r.Source(data[:n])
 	t := c.port.table.Load()
-	if !r.Body.Empty() && !c.gathers(r) || r.Upgrade(head) != nil {
+	if !r.Body.Empty() && !c.gathers(r) {
 		c.hand(data)
 		return false
 	}
@@ -545,6 +552,8 @@ func (c *loopClient) expire(now time.Duration) {
 	switch c.state {
 	case answering:
 		c.x.expire(now)
+	case tunnelling:
+		c.tunnel.expire(now)
 	case lingering:
 		c.drop()
 	case shaking:
@@ -608,6 +617,9 @@ func (c *loopClient) release() {
 	}
 	if c.many != nil {
 		c.many.lose()
+	}
+	if c.tunnel != nil {
+		c.tunnel.close()
 	}
 	c.tls.release()
 	c.loop.wheel.remove(&c.timer)

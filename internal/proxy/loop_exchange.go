@@ -42,6 +42,7 @@ type loopExchange struct {
 	begun    bool          // the response is on its way to the client
 
 	isHead   bool // HEAD
+	upgrades bool // the client asks for another protocol
 	again    bool // may be sent twice
 	keeps    bool // the client lets its connection go on
 	bodiless bool // the request
@@ -103,6 +104,7 @@ func (c *loopClient) forward(t *table, rule *route.Rule, body, head []byte, r *h
 	x.entry, x.was = e, c.went
 	x.isHead, x.minor, x.keeps, x.bodiless = r.IsHead(head), r.Minor, r.KeepAlive(), r.Body.Empty()
 	x.again = x.bodiless && r.Idempotent(head)
+	x.upgrades = r.Upgrade(head) != nil
 	x.looked = l.now
 	x.request = f.appendRequest(x.request[:0], t, head, r, at, e)
 	x.request = append(x.request, body...)
@@ -269,7 +271,7 @@ var errInterim = &http1.Refusal{Status: 502, Reason: "too many interim responses
 // respond begins to pass the response on, whose head is the first n bytes.
 func (x *loopExchange) respond(data []byte, n int) {
 	l := x.loop
-	if x.response.Status == 101 {
+	if x.response.Status == 101 && !x.upgrades {
 		x.lost(errSwitched)
 		return
 	}
@@ -278,6 +280,10 @@ func (x *loopExchange) respond(data []byte, n int) {
 	x.answered(x.response.Status)
 	now := l.clock()
 	x.entry.responded(now, x.response.Status)
+	if x.response.Status == 101 {
+		x.tunnel(data, n, now)
+		return
+	}
 	body := x.response.BodyTo(x.isHead)
 	l.fields = x.appendFields(l.fields[:0], data[:n], &x.response, now)
 	x.from, x.begun = body.Framing, true
@@ -459,9 +465,14 @@ func (x *loopExchange) log(status int) {
 	}
 }
 
-// release gives the exchange back to the loop.
+// release ends the exchange.
 func (x *loopExchange) release() {
 	x.endpoint.target.End()
+	x.recycle()
+}
+
+// recycle gives the exchange back to the loop.
+func (x *loopExchange) recycle() {
 	l := x.loop
 	if x.pipe != nil {
 		l.sparePipe(x.pipe)

@@ -32,7 +32,7 @@ func (c *loopClient) shed() {
 		if now-c.lively > shedAfter {
 			c.drop()
 		}
-	case answering, closing, parting:
+	case answering, tunnelling, closing, parting: // a tunnel may be silent for as long as it likes
 		if len(c.unsent) > 0 && now-c.stuck > shedAfter {
 			sysReset(c.fd)
 			c.drop()
@@ -50,6 +50,9 @@ func (c *loopClient) tally() {
 	}
 	if c.many != nil {
 		held += cap(c.many.rest)
+	}
+	if c.tunnel != nil {
+		held += cap(c.tunnel.target.unsent)
 	}
 	if held == c.held {
 		return

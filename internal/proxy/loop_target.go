@@ -14,12 +14,13 @@ type loopTarget struct {
 	endpoint *endpoint
 	fd       int
 	x        *loopExchange // nil while idle
+	tunnel   *loopTunnel   // after a protocol change
 	timer    timer         // while idle: when it is closed
 	place    int           // in the pool, while idle
 
 	tls    *channel      // nil: in the clear
 	name   string        // with tls, that it asked the target for; "": of one that asks for none, or for the same always
-	unsent []byte        // with tls: what the target hasn't taken yet
+	unsent []byte        // with tls, or of a tunnel: what the target hasn't taken yet
 	since  time.Duration // when the connection, or its handshake, was begun
 
 	connecting bool
@@ -27,6 +28,7 @@ type loopTarget struct {
 	readable   bool
 	over       bool // the last thing to read is an end
 	writable   bool
+	broken     bool // it takes no more, but may still have something to say
 	ended      bool // closed by us
 }
 
@@ -91,7 +93,7 @@ func (l *loop) connect(e *endpoint, name []byte) (*loopTarget, error) {
 func (l *loop) reclaim() bool {
 	n := 0
 	for _, s := range l.socks {
-		if t, ok := s.(*loopTarget); ok && t.x == nil {
+		if t, ok := s.(*loopTarget); ok && t.x == nil && t.tunnel == nil {
 			t.close()
 			n++
 		}
@@ -113,6 +115,9 @@ func (t *loopTarget) happened(events uint32) {
 	switch {
 	case t.x != nil:
 		t.x.front.proceed()
+	case t.tunnel != nil:
+		t.broken = t.broken || events&syscall.EPOLLERR != 0
+		t.tunnel.client.proceed()
 	case t.readable && !t.quiet():
 		t.close() // the target has closed it, or says what nobody has asked for
 	}
@@ -186,11 +191,15 @@ func (t *loopTarget) drop() {
 		x.front.drop() // which closes the target's connection too
 		return
 	}
+	if u := t.tunnel; u != nil {
+		u.client.drop() // likewise
+		return
+	}
 	t.close()
 }
 
 // retire closes the idle connections to an endpoint that no assignment names any
-// more. cut ends requests under way too.
+// more. cut ends requests under way and tunnels too.
 func (l *loop) retire(e *endpoint, cut bool) {
 	for p := e.pool(l); len(p.idle) > 0; {
 		p.idle[len(p.idle)-1].close()
@@ -199,8 +208,13 @@ func (l *loop) retire(e *endpoint, cut bool) {
 		return
 	}
 	for _, s := range l.socks {
-		if t, ok := s.(*loopTarget); ok && t.endpoint == e && t.x != nil {
+		t, ok := s.(*loopTarget)
+		switch {
+		case !ok || t.endpoint != e:
+		case t.x != nil:
 			t.x.lost(errCut)
+		case t.tunnel != nil:
+			t.tunnel.reset()
 		}
 	}
 }

@@ -98,8 +98,12 @@ func (x *loopExchange) hear(data []byte) {
 	if len(text) > 0 {
 		x.take(text)
 	}
-	if err != nil && x.front == front && x.target == t {
+	switch {
+	case err == nil:
+	case x.front == front && x.target == t:
 		x.lost(err)
+	case t.tunnel != nil && !t.tls.ended:
+		t.tunnel.reset()
 	}
 }
 
@@ -139,7 +143,7 @@ func (t *loopTarget) write(b []byte) []byte {
 		case errno == syscall.EAGAIN:
 			t.writable = false
 		case errno != syscall.EINTR:
-			t.readable = true // it may still have something to say; if not, that shows now
+			t.broken, t.readable = true, true // it may still have something to say; if not, that shows now
 			return nil
 		}
 	}
@@ -151,6 +155,9 @@ func (t *loopTarget) flush() bool {
 	if len(t.unsent) == 0 {
 		return true
 	}
-	t.unsent = t.unsent[:copy(t.unsent, t.write(t.unsent))]
-	return len(t.unsent) == 0
+	if t.unsent = t.unsent[:copy(t.unsent, t.write(t.unsent))]; len(t.unsent) > 0 {
+		return false
+	}
+	t.unsent = nil
+	return true
 }

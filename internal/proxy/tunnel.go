@@ -1,63 +1,78 @@
 package proxy
 
 import (
+	"errors"
+	"io"
+	"sync/atomic"
 	"time"
 )
 
-// tunnel carries bytes both ways after a protocol change, until either side
-// ends, or nothing has come from either for the idle timeout.
+// tunnelWatch is how often a silent tunnel is looked at, at least: the idle timeout
+// may have been changed since.
+const tunnelWatch = 5 * time.Second
+
+// tunnel carries bytes both ways after a protocol change, until both sides have
+// ended or one is lost, or nothing has come from either for the idle timeout.
 func (c *client) tunnel() {
-	t, timeout := c.exchange.target, c.exchange.timeout
-	up := &tunnelWaiter{stream: &c.stream, active: &c.activity, timeout: timeout}
-	down := &tunnelWaiter{stream: &t.stream, active: &c.activity, timeout: timeout}
+	t := c.exchange.target
+	up := &relay{from: &c.stream, to: &t.stream, client: c}
+	down := &relay{from: &t.stream, to: &c.stream, client: c, other: up}
+	up.other = down
 	done := make(chan struct{})
 	c.port.proxy.wg.Go(func() {
 		defer close(done)
-		relay(&t.stream, &c.stream, up, timeout)
-		t.closeWriteOrClose()
+		up.run()
 	})
-	relay(&c.stream, &t.stream, down, timeout)
-	c.closeWriteOrClose()
+	down.run()
 	<-done
 }
 
-// relay copies until an end or an error on either side.
-func relay(to, from *stream, w *tunnelWaiter, timeout time.Duration) {
-	from.enlarge()
-	defer from.release()
+// relay is one direction of a tunnel.
+type relay struct {
+	from, to *stream
+	client   *client
+	other    *relay
+	refused  atomic.Bool // to takes no more
+}
+
+// run copies until one side ends, and says so to the other.
+func (r *relay) run() {
+	r.from.enlarge()
+	defer r.from.release()
 	for {
-		b := from.unread()
-		if to.write(b, timeout) != nil {
-			_ = from.conn.Close() // nobody takes what comes: let its sender know
+		b := r.from.unread()
+		if err := r.to.write(b, r.timeout()); err != nil {
+			// It may still have something to say, before the other direction sees that
+			// it is gone.
+			if r.refused.Store(true); timedOut(err) {
+				r.to.reset()
+			}
 			return
 		}
-		from.use(len(b))
-		if from.read(w) != nil {
+		r.from.use(len(b))
+		switch err := r.from.read(r); {
+		case err == nil:
+			r.client.touch(time.Now())
+		case r.other.refused.Load(), !errors.Is(err, io.EOF) && !errors.Is(err, errIdle):
+			r.to.reset()
+			return
+		default:
+			if r.to.closeWrite() != nil {
+				_ = r.to.conn.Close() // it is dead already
+			}
 			return
 		}
-		w.active.touch(time.Now())
 	}
 }
 
-// closeWriteOrClose tells the peer that nothing more comes.
-func (s *stream) closeWriteOrClose() {
-	if s.closeWrite() != nil {
-		_ = s.conn.Close() // it is dead already
-	}
-}
+// timeout returns how long both sides may be silent.
+func (r *relay) timeout() time.Duration { return r.client.port.table.Load().idleTimeout }
 
-// tunnelWaiter bounds how long one direction is silent by how long both are.
-type tunnelWaiter struct {
-	stream  *stream
-	active  *activity
-	timeout time.Duration
-}
-
-// extend implements waiter.
-func (w *tunnelWaiter) extend(now time.Time) error {
-	left := w.timeout - w.active.idleFor(now)
+// extend implements waiter: one direction may be silent for as long as both may.
+func (r *relay) extend(now time.Time) error {
+	left := r.timeout() - r.client.idleFor(now)
 	if left <= 0 {
 		return errIdle
 	}
-	return w.stream.conn.SetReadDeadline(now.Add(left))
+	return r.from.conn.SetReadDeadline(now.Add(min(left, tunnelWatch)))
 }
