@@ -79,7 +79,7 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 	f.endpoint = f.group.endpoints[i]
 	f.endpoint.target.Begin()
 	if a.Stickiness > 0 || f.group.places != nil {
-		f.stay = stay{sticky: t.sticky, withGroup: a.Stickiness > 0, group: mark, stayed: stayed}
+		f.stay = stay{sticky: t.sticky, withGroup: a.Stickiness > 0, group: mark, stayed: stayed, kept: &f.endpoint.token}
 		if f.group.places != nil {
 			f.stay.with, f.stay.target = &f.group.stay, f.endpoint.ref
 			f.stay.foreign = f.group.stay.Cookie != "" && at.tls != nil && wantsSameSite(head, r)

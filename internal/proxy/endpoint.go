@@ -40,6 +40,7 @@ type endpoint struct {
 	tls    *tls.Config // nil: cleartext
 
 	distrusted atomic.Bool // its certificate was told of
+	token      atomic.Pointer[keptToken]
 
 	retired atomic.Bool // no assignment names it: nothing is kept
 	pools   []loopPool  // connections of the loops, by loop

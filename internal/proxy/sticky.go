@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/http1"
@@ -144,6 +145,29 @@ type stay struct {
 	with      *snapshot.TargetStickiness // with the target; nil: not
 	stayed    bool                       // it was there before
 	foreign   bool                       // the application's requests may come from other sites
+	kept      *atomic.Pointer[keptToken] // the last token of the target
+}
+
+// keptToken is a token that was sealed. All clients that begin to stay with the target
+// in the same second get it: it says nothing of who they are, and to seal one for each
+// costs more than all else about its response.
+type keptToken struct {
+	sticky *sticky
+	group  route.Mark
+	target targetRef
+	second int64
+	value  [tokenText]byte
+}
+
+// value returns the token that the client is to come back with.
+func (s *stay) value(now time.Time) *[tokenText]byte {
+	k := s.kept.Load()
+	if k == nil || k.second != now.Unix() || k.sticky != s.sticky || k.group != s.group || k.target != s.target {
+		k = &keptToken{sticky: s.sticky, group: s.group, target: s.target, second: now.Unix()}
+		s.sticky.seal(&k.value, token{s.group, s.target, time.Unix(k.second, 0)})
+		s.kept.Store(k)
+	}
+	return &k.value
 }
 
 // appendCookies appends the fields of a response whose head that is.
@@ -153,19 +177,18 @@ func (s *stay) appendCookies(dst, head []byte, r *http1.Response, now time.Time)
 	if !s.withGroup && !withTarget && !withApp {
 		return dst
 	}
-	var value [tokenText]byte
-	s.sticky.seal(&value, token{s.group, s.target, now})
+	value := s.value(now)
 	expires := s.sticky.expires.at(now.Add(cookieLife))
 	if s.withGroup {
-		dst = appendCookie(dst, groupCookie, &value, expires, false)
-		dst = appendCookie(dst, groupCookieCORS, &value, expires, true)
+		dst = appendCookie(dst, groupCookie, value, expires, false)
+		dst = appendCookie(dst, groupCookieCORS, value, expires, true)
 	}
 	if withTarget {
-		dst = appendCookie(dst, targetCookie, &value, expires, false)
-		dst = appendCookie(dst, targetCookieCORS, &value, expires, true)
+		dst = appendCookie(dst, targetCookie, value, expires, false)
+		dst = appendCookie(dst, targetCookieCORS, value, expires, true)
 	}
 	if withApp {
-		dst = appendCookie(dst, appCookie, &value, expires, s.foreign)
+		dst = appendCookie(dst, appCookie, value, expires, s.foreign)
 	}
 	return dst
 }
