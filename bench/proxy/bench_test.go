@@ -58,6 +58,7 @@ func BenchmarkHTTP2(b *testing.B) {
 	for _, s := range []scenario{
 		{name: "128B-16x16", size: 128, connections: 16, streams: 16, tls: true},
 		{name: "10KiB-16x16", size: 10 << 10, connections: 16, streams: 16, tls: true},
+		{name: "128B-16x16-Go", size: 128, connections: 16, streams: 16, tls: true, against: []starter{startReverseProxy, startStreams}},
 	} {
 		b.Run(s.name, s.run)
 	}

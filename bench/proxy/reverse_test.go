@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -27,7 +29,11 @@ func reverse(addr, server string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() { _ = s.Close() })
-	if err := s.ListenAndServe(); err != http.ErrServerClosed {
+	serve := s.ListenAndServe
+	if path := os.Getenv(envCert); path != "" {
+		serve = func() error { return s.ListenAndServeTLS(path, path) }
+	}
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
