@@ -167,6 +167,12 @@ func TestOddRequestsAreReadAlikeByOthers(t *testing.T) {
 // is said to it before can change that.
 func (s server) presumes() bool { return s.name == "varnishd" }
 
+// rewrites says whether a server passes such a target on as another one: Apache what
+// begins with two slashes, H2O an asterisk.
+func (s server) rewrites(target string) bool {
+	return s.name == "apache2" && strings.HasPrefix(target, "//") || s.name == "h2o" && target == "*"
+}
+
 // part is the body of a request that may go on in part.
 type part struct {
 	body   string
@@ -216,6 +222,9 @@ func compare(t *testing.T, s server, sent sights, broken map[string]part, said f
 			t.Errorf("%s has seen %s, which wasn't sent: %+v", s.name, id, g)
 			continue
 		}
+		if s.rewrites(w.target) {
+			g.target = w.target
+		}
 		if d := differences(w, g); len(d) > 0 && mistaken < 20 {
 			mistaken++
 			number, _ := strconv.Atoi(id[strings.IndexByte(id, '-')+1:])
@@ -249,8 +258,7 @@ func differences(sent, got sight) (out []string) {
 	if got.method != sent.method {
 		out = append(out, fmt.Sprintf("method %q for %q", got.method, sent.method))
 	}
-	// Apache takes several slashes at the start for one.
-	if slashes := strings.TrimLeft; slashes(got.target, "/") != slashes(sent.target, "/") {
+	if got.target != sent.target {
 		out = append(out, fmt.Sprintf("target %q for %q", got.target, sent.target))
 	}
 	if got.body != sent.body {

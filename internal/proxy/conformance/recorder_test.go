@@ -88,7 +88,7 @@ func (r *recorder) serve(c net.Conn) {
 		seen := sight{string(request.Method.Of(head)), string(request.AppendTarget(nil, head)), fields(head), body}
 		if !ok {
 			r.mu.Lock()
-			r.cut[numbered.FindString(seen.target)] = seen
+			r.cut[seen.number()] = seen
 			r.mu.Unlock()
 			return
 		}
@@ -124,14 +124,17 @@ func more(c net.Conn, buf *[]byte) bool {
 	return err == nil
 }
 
-// numbered is what says in its target which request one is.
+// numbered is what says which request one is, in its target or, if that has no room
+// for it, in X-Number.
 var numbered = regexp.MustCompile(`(before|odd|canary|smuggled)-(\d+)`)
+
+func (s sight) number() string { return numbered.FindString(s.target + " " + s.fields["x-number"]) }
 
 func (r *recorder) note(s sight) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.count++
-	id := numbered.FindString(s.target)
+	id := s.number()
 	if id == "" {
 		r.wrong = append(r.wrong, fmt.Sprintf("a request that nobody has sent: %+v", s))
 		return

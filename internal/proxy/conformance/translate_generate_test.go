@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,6 +46,9 @@ func translated(n int) *message {
 	regular := g.regular(strings.Join(m.data, ""), bodied)
 	pseudo := g.pseudo(bodied)
 	m.list = append(pseudo, regular...)
+	if slices.Contains(m.list, field{":path", "*"}) {
+		m.list = append(m.list, field{"x-number", fmt.Sprintf("odd-%d", n)})
+	}
 	if g.strangely(40) { // the order that they come in matters
 		g.r.Shuffle(len(m.list), func(i, j int) { m.list[i], m.list[j] = m.list[j], m.list[i] })
 	}
@@ -95,7 +99,7 @@ func (g *generator) pseudo(bodied bool) []field {
 	case 0:
 		method = g.pick(g.spoilt(method), "", "get", "TRACE", "CONNECT", "PRI", "PROPFIND", "M-SEARCH", "G@T", "A:B", strings.Repeat("M", 300), "\xc3\xa9")
 	case 1, 2, 3:
-		path = g.pick(g.spoilt(path), g.spoilt(path), "", "*", path[1:], "http://other.test"+path, "//other.test"+path, path+"#x", path+"\xc3\xa9", path+" HTTP/1.0", path+"?"+strings.Repeat("q", g.near(maxLine)))
+		path = g.pick(g.hostile()+path, path+g.hostile(), path+"/"+g.spoilt("xyz"), "", "*", path[1:], "http://other.test"+path, "//other.test"+path, path+"#x", path+"\xc3\xa9", path+" HTTP/1.0", path+"?"+strings.Repeat("q", g.near(maxLine)))
 	case 4:
 		scheme = g.pick(g.spoilt(scheme), "http", "", "ftp", "HTTPS", "javascript")
 	case 5, 6:

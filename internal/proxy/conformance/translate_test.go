@@ -195,7 +195,7 @@ func (m *message) unfaithful(seen sight) (out []string) {
 	if !ok {
 		host = said["host"]
 	}
-	if got, _ := strings.CutSuffix(seen.fields["host"], ":28080"); host != "" && !strings.EqualFold(got, host) {
+	if got, _ := strings.CutSuffix(seen.fields["host"], ":28080"); host != "" && !strings.EqualFold(got, strings.TrimSuffix(host, ":")) {
 		out = append(out, fmt.Sprintf("host %q", seen.fields["host"]))
 	}
 	for name, value := range said {
