@@ -197,6 +197,17 @@ func (a *Agent) Measurements() []proxy.Measurement {
 	return p.Measurements()
 }
 
+// SessionFaults returns what clients' sessions of HTTP/2 were ended by on this host.
+func (a *Agent) SessionFaults() []proxy.SessionFault {
+	a.mu.Lock()
+	p := a.proxy
+	a.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	return p.SessionFaults()
+}
+
 // restore applies the assignment on disk. One that can't be used is reported and
 // left alone: the control plane's next one replaces it.
 func (a *Agent) restore(ctx context.Context) {

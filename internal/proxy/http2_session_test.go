@@ -436,6 +436,43 @@ func TestHTTP2RequestsAreLoggedAndCounted(t *testing.T) {
 	}
 }
 
+// Requests that are malformed have no response; they are logged and counted as those
+// of HTTP/1.1 are.
+func TestMalformedRequestsOfHTTP2AreLoggedAndCounted(t *testing.T) {
+	book := &logBook{}
+	w := newHTTP2WorldWith(t, proxy.Options{Logs: book.open})
+	w.lb().Logs.Access.Name = "logs"
+	asked := make(chan struct{}, 1)
+	w.register(w.httpTarget(func(rw http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		io.Copy(io.Discard, r.Body)
+	}))
+	w.apply()
+	f := w.dialFrames()
+	f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.encode(":method", "GET", ":scheme", "https", ":path", "/", ":authority", "shop.example", "connection", "close"), EndStream: true, EndHeaders: true})
+	if got := f.status(1); got != "PROTOCOL_ERROR" {
+		t.Errorf("got %s", got)
+	}
+	const alike = `h2 TIME app/web/0123456789abcdef CLIENT - -1 -1 -1 400 - `
+	line := book.take(t, w.world, proxy.AccessLog)
+	if !strings.HasPrefix(line, alike) || !strings.Contains(line, `"- https://NODE:28080- -" "-" TLS_AES_128_GCM_SHA256 TLSv1.3`) {
+		t.Errorf("got %s", line)
+	}
+	f.WriteHeaders(http2.HeadersFrameParam{StreamID: 3, BlockFragment: f.encode(":method", "POST", ":scheme", "https", ":path", "/", ":authority", "shop.example", "content-length", "5"), EndHeaders: true})
+	<-asked
+	f.WriteData(3, true, []byte("four"))
+	if got := f.status(3); got != "PROTOCOL_ERROR" {
+		t.Errorf("got %s", got)
+	}
+	line = book.take(t, w.world, proxy.AccessLog)
+	if !strings.Contains(line, " TARGET0 SECONDS -1 -1 400 - ") || !strings.Contains(line, ` 0 "POST https://shop.example:28080/ HTTP/2.0" `) {
+		t.Errorf("got %s", line)
+	}
+	if n := w.counted()["HTTPCode_ELB_4XX_Count"]; n != 2 {
+		t.Errorf("%d responses of the class 4XX, want 2", n)
+	}
+}
+
 // Clients of HTTP/2 may have much under way each; all of them have no more than the
 // host gives them. Who asks for the last of it goes.
 func TestSessionsShareTheHostsMemory(t *testing.T) {

@@ -92,7 +92,8 @@ func (m *loopMultiplex) receive(text []byte) {
 	}
 	now := c.loop.clock()
 	m.lock.Lock()
-	n, err := m.session.Receive(text, now)
+	n, _ := m.session.Receive(text, now) // that it has ended is told by Over
+	m.noteRefused(c.loop.index, now)
 	begun := m.session.Begun()
 	if len(begun) > 0 && !c.port.welcomes(c.born, c.maxAge, now) {
 		m.session.Drain()
@@ -107,9 +108,6 @@ func (m *loopMultiplex) receive(text []byte) {
 	}
 	for _, st := range begun {
 		m.begin(st)
-	}
-	if err != nil {
-		c.loop.proxy.log.Debug("HTTP/2 session ended", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)
 	}
 	m.settle()
 }
@@ -249,6 +247,7 @@ func (m *loopMultiplex) drain() {
 func (m *loopMultiplex) lose() {
 	m.lock.Lock()
 	m.session.Lose()
+	m.noteEnd()
 	m.client.loop.proxy.budget.bodies.Add(-int64(m.held))
 	m.held = 0
 	m.lock.Unlock()

@@ -240,6 +240,9 @@ func (q *multiplexed) forward(t *table, rule *route.Rule, head []byte, at *arriv
 	case status > 0:
 		x.failed(status)
 		q.answerPage(x.edits, status, out)
+	case status < 0 && q.malformed():
+		q.status = 400 // that its client doesn't hear, as the stream is reset
+		q.m.port.node.meter.ELB(q.m.thread, q.status)
 	case status < 0:
 		q.abandon(http2.Cancel)
 	default:
@@ -306,6 +309,13 @@ func (q *multiplexed) awaits(t *targetConn) {
 	if q.gone(time.Time{}) {
 		_ = t.conn.SetReadDeadline(past) // fails only when it is closed already
 	}
+}
+
+// malformed says whether the stream was reset because of what the client has sent.
+func (q *multiplexed) malformed() bool {
+	q.m.lock.Lock()
+	defer q.m.lock.Unlock()
+	return q.stream.Malformed()
 }
 
 // gone implements front.

@@ -100,6 +100,8 @@ type Proxy struct {
 
 	planned atomic.Uint64 // load balancers, each time
 
+	sessionFaults sessionFaults
+
 	applying     sync.Mutex // held during Apply, Retry and Close; taken before mu; guards the following
 	applied      *snapshot.Assignment
 	balancers    map[string]*balancer       // by ARN

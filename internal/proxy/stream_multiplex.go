@@ -58,6 +58,7 @@ func (m *streamMultiplex) receive() bool {
 	defer m.lock.Unlock()
 	n, err := m.session.Receive(m.unread(), now)
 	m.use(n)
+	m.noteRefused(m.client.thread, now)
 	if begun := m.session.Begun(); len(begun) > 0 {
 		m.touch(now)
 		for _, st := range begun {
@@ -76,9 +77,6 @@ func (m *streamMultiplex) receive() bool {
 		m.enlarge()
 	} else if m.session.Streams() == 0 {
 		m.stream.release()
-	}
-	if err != nil {
-		m.client.port.proxy.log.Debug("HTTP/2 session ended", "node", m.client.port.node.id, "port", m.client.port.number, "peer", m.client.peer, "error", err)
 	}
 	return err == nil && !m.session.Over()
 }
@@ -179,6 +177,7 @@ func (m *streamMultiplex) write() {
 func (m *streamMultiplex) finish() {
 	m.lock.Lock()
 	m.session.Lose()
+	m.noteEnd()
 	m.lock.Unlock()
 	m.requests.Wait()
 	m.lock.Lock()

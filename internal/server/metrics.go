@@ -12,6 +12,7 @@ var (
 	auditDesc     = prometheus.NewDesc("fairlead_audit_records_lost_total", "Records that the audit log couldn't take.", nil, nil)
 	balancersDesc = prometheus.NewDesc("fairlead_load_balancers", "Load balancers by state.", []string{"state"}, nil)
 	plannedDesc   = prometheus.NewDesc("fairlead_node_load_balancers_applied_total", "Load balancers that this host has compiled anew, because something of theirs changed.", nil, nil)
+	faultsDesc    = prometheus.NewDesc("fairlead_http2_sessions_failed_total", "Sessions of HTTP/2 that were ended before their time, by the code and the reason that their clients were told.", []string{"code", "reason"}, nil)
 	linesLostDesc = prometheus.NewDesc("fairlead_log_lines_lost_total", "Lines of load balancers' logs that found no room.", nil, nil)
 	spoolDesc     = prometheus.NewDesc("fairlead_log_spool_bytes", "Lines of load balancers' logs that wait for their buckets.", nil, nil)
 	deliveryDesc  = prometheus.NewDesc("fairlead_log_deliveries_total", "Attempts to take a file of lines to its bucket.", []string{"outcome"}, nil)
@@ -24,7 +25,7 @@ func (s *Server) metrics() prometheus.Collector { return collector{s} }
 type collector struct{ s *Server }
 
 func (collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, auditDesc, balancersDesc, plannedDesc, linesLostDesc, spoolDesc, deliveryDesc, expiryDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, takenDesc, totalDesc, answersDesc, auditDesc, balancersDesc, plannedDesc, faultsDesc, linesLostDesc, spoolDesc, deliveryDesc, expiryDesc} {
 		ch <- d
 	}
 }
@@ -44,6 +45,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if agent := c.s.agent.Load(); agent != nil {
 		ch <- prometheus.MustNewConstMetric(plannedDesc, prometheus.CounterValue, float64(agent.Planned()))
+		for _, f := range agent.SessionFaults() {
+			ch <- prometheus.MustNewConstMetric(faultsDesc, prometheus.CounterValue, float64(f.Sessions), f.Code, f.Reason)
+		}
 	}
 	if c.s.shipper != nil {
 		logs := c.s.shipper.Stats()

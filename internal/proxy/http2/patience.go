@@ -6,7 +6,8 @@ import "time"
 // for. It is used up by frames that carry nothing, and by requests that end
 // before they are answered, and comes back with time, with requests that are
 // answered, and with content that is carried. A session whose client has used it
-// up is ended (ENHANCE_YOUR_CALM). Every flood known since 2019 runs into it, at
+// up is ended (ENHANCE_YOUR_CALM), by a fault that names the frame of which there was
+// one too many. Every flood known since 2019 runs into it, at
 // the latest after maxPatience frames: pings, settings, resets by the client
 // (CVE-2023-44487) and those that it provokes (CVE-2025-8671), priorities, empty
 // frames, updates of windows by a byte.
@@ -48,4 +49,24 @@ func (p *patience) cost(n int) error {
 	return nil
 }
 
-var errPatience = fault(EnhanceYourCalm, "too much that carries nothing")
+// errPatience becomes the flood of a frame.
+var errPatience = fault(EnhanceYourCalm, "flood")
+
+// floods are the faults of clients that send too many of a frame, by its type.
+var floods = [...]*Fault{
+	dataFrame: flood("DATA"), headersFrame: flood("HEADERS"), priorityFrame: flood("PRIORITY"), resetFrame: flood("RST_STREAM"),
+	settingsFrame: flood("SETTINGS"), pushPromiseFrame: flood("PUSH_PROMISE"), pingFrame: flood("PING"), goAwayFrame: flood("GOAWAY"),
+	windowUpdateFrame: flood("WINDOW_UPDATE"), continuationFrame: flood("CONTINUATION"),
+}
+
+func flood(frame string) *Fault { return fault(EnhanceYourCalm, "flood of "+frame) }
+
+var floodOfUnknown = flood("unknown frames")
+
+// flood returns the fault of who sends too many of the frame.
+func (k frameType) flood() *Fault {
+	if int(k) < len(floods) {
+		return floods[k]
+	}
+	return floodOfUnknown
+}

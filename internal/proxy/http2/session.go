@@ -45,6 +45,7 @@ type Session struct {
 	list    translation
 	block   block // header block that has begun and not ended
 	begun   []*Stream
+	refused []int // requests that were malformed, by their size in bytes
 
 	streams   map[uint32]*Stream // that aren't over
 	abandoned int                // were reset, and somebody is still at work on them
@@ -127,6 +128,9 @@ func (s *Session) Receive(in []byte, now time.Time) (n int, err error) {
 		if err == nil && len(s.control) > maxControl {
 			err = fault(EnhanceYourCalm, "answers aren't read")
 		}
+		if err == errPatience { //nolint:errorlint // ours, and never wrapped
+			err = f.kind.flood()
+		}
 		if err != nil {
 			return n, s.fail(err)
 		}
@@ -141,6 +145,15 @@ func (s *Session) Receive(in []byte, now time.Time) (n int, err error) {
 func (s *Session) Begun() []*Stream {
 	out := s.begun
 	s.begun = s.begun[:0]
+	return out
+}
+
+// Refused returns the requests that were refused since the last call because they
+// were malformed, by how many bytes of frames have come of each. It is valid until the
+// next Receive.
+func (s *Session) Refused() []int {
+	out := s.refused
+	s.refused = s.refused[:0]
 	return out
 }
 
@@ -337,6 +350,7 @@ func (s *Session) takeList(b *block) error {
 	case len(s.streams) >= MaxStreams || len(s.streams)+s.abandoned >= 2*MaxStreams:
 		return s.refuse(b.stream, RefusedStream)
 	case t.wrong != "" || b.self:
+		s.refused = append(s.refused, b.parts*frameHeader+b.size)
 		return s.refuse(b.stream, ProtocolError)
 	}
 	st := &Stream{

@@ -57,6 +57,12 @@ func (st *Stream) ID() uint32 { return st.id }
 // Err returns a *ResetError once the stream was reset, or its session is over.
 func (st *Stream) Err() error { return st.err }
 
+// Malformed says whether the stream was reset because of what the client has sent on it.
+func (st *Stream) Malformed() bool {
+	r, ok := st.err.(*ResetError) //nolint:errorlint // ours, and never wrapped
+	return ok && !r.Client && r.Code == ProtocolError
+}
+
 // Ended says whether the request's body has come whole.
 func (st *Stream) Ended() bool { return st.ended }
 
