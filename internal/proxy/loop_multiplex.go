@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/fairlead/fairlead/internal/proxy/http2"
 )
 
 // loopMultiplex carries HTTP/2 on a loop. A request that has come whole, for a target
@@ -32,7 +30,7 @@ func (c *loopClient) multiplex(text []byte) {
 	m := &loopMultiplex{client: c, lively: c.loop.now, drained: -1}
 	m.multiplex = &multiplex{
 		port: c.port, peer: c.peer, trace: c.trace, tls: &c.tls.session, thread: c.port.proxy.streamThread(),
-		carrier: m, session: http2.NewSession(),
+		carrier: m, session: c.tls.session.begin(),
 	}
 	c.many, c.state = m, multiplexing
 	m.wake()

@@ -13,6 +13,7 @@ type session struct {
 	domain           string // that the client asked for, and was shown a certificate of
 	certificate      string // ARN, or that it has gone on with a former session
 	http2            bool   // which protocol they speak within
+	weak             bool   // HTTP/2 mustn't be spoken within
 }
 
 // reusedSession is what access logs say in place of a certificate.
@@ -21,7 +22,7 @@ const reusedSession = "session-reused"
 // sessionOf returns the session of a connection whose handshake is done.
 func sessionOf(conn *tls.Conn) session {
 	s := conn.ConnectionState()
-	out := session{protocol: protocolNames[s.Version], cipher: cipherNames[s.CipherSuite], http2: s.NegotiatedProtocol == "h2"}
+	out := session{protocol: protocolNames[s.Version], cipher: cipherNames[s.CipherSuite], http2: s.NegotiatedProtocol == "h2", weak: !allowsHTTP2(s.Version, s.CipherSuite)}
 	if s.CurveID != 0 {
 		out.exchange = s.CurveID.String()
 		if name, ok := groupNames[s.CurveID]; ok {

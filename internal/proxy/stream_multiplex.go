@@ -4,8 +4,6 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"github.com/fairlead/fairlead/internal/proxy/http2"
 )
 
 // Of HTTP/2 sessions.
@@ -36,7 +34,7 @@ type streamMultiplex struct {
 // serveHTTP2 answers a connection's requests until its session is over.
 func (c *client) serveHTTP2() {
 	m := &streamMultiplex{client: c}
-	m.multiplex = &multiplex{port: c.port, peer: c.peer, trace: c.trace, tls: &c.tls, thread: c.thread, carrier: m, session: http2.NewSession()}
+	m.multiplex = &multiplex{port: c.port, peer: c.peer, trace: c.trace, tls: &c.tls, thread: c.thread, carrier: m, session: c.tls.begin()}
 	c.mu.Lock()
 	c.multiplexed = true // from here on closeIfIdle wakes the reader
 	c.mu.Unlock()

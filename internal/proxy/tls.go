@@ -87,7 +87,6 @@ func (s *secure) compile() error {
 	s.names = newDirectory(s.certs)
 	s.config = &tls.Config{
 		GetCertificate: s.choose,
-		NextProtos:     []string{"h2", "http/1.1"},
 		// A record costs more than the moments that a client would have the first
 		// bytes of a large one sooner.
 		DynamicRecordSizingDisabled: true,
@@ -95,12 +94,10 @@ func (s *secure) compile() error {
 		WrapSession:                 s.wrap,
 		UnwrapSession:               s.unwrap,
 	}
-	if s.from.HTTP1Only {
-		s.config.NextProtos = s.config.NextProtos[1:]
-	}
 	if err := obey(s.config, s.from); err != nil {
 		return err
 	}
+	s.offer()
 	s.renew(time.Now())
 	return nil
 }

@@ -69,6 +69,14 @@ func (s *Session) Expel(reason string) {
 	}
 }
 
+// Distrust ends the session because the TLS that it is spoken within won't do (RFC 9113
+// §9.2).
+func (s *Session) Distrust() {
+	if s.err == nil {
+		_ = s.fail(fault(InadequateSecurity, "cipher suite or version of TLS that HTTP/2 forbids")) // likewise
+	}
+}
+
 // Lose ends all streams, as the connection is lost.
 func (s *Session) Lose() {
 	for _, st := range s.streams {
