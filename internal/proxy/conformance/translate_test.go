@@ -227,68 +227,72 @@ func TestRequestsOfHTTP2AreReadAlikeByOthers(t *testing.T) {
 	if v, err := strconv.Atoi(os.Getenv(count)); err == nil {
 		n = v
 	}
-	r := startRecorder(t, true)
-	servers := startServers(t)
-	targets := []netip.AddrPort{r.addr}
-	for _, s := range servers {
-		targets = append(targets, s.addr)
-	}
-	nodes, config := startSecureProxy(t, targets, proxy.Options{})
-	var wg sync.WaitGroup
-	for _, addr := range nodes {
-		wg.Go(func() {
-			s := speaker{addr: addr, config: config}
-			defer s.close()
+	for name, loops := range map[string]int{"loops": 1, "streams": -1} {
+		t.Run(name, func(t *testing.T) {
+			r := startRecorder(t, true)
+			servers := startServers(t)
+			targets := []netip.AddrPort{r.addr}
+			for _, s := range servers {
+				targets = append(targets, s.addr)
+			}
+			nodes, config := startSecureProxy(t, targets, proxy.Options{Loops: loops})
+			var wg sync.WaitGroup
+			for _, addr := range nodes {
+				wg.Go(func() {
+					s := speaker{addr: addr, config: config}
+					defer s.close()
+					for i := range n {
+						if _, err := s.ask(translated(i)); err != nil {
+							t.Errorf("%s: request %d: %v: %.500s", addr, i, err, translated(i))
+						}
+						if status, err := s.ask(canary(i)); status != 200 || err != nil {
+							t.Errorf("%s: behind request %d: %d, %v: %.500s", addr, i, status, err, translated(i))
+						}
+					}
+				})
+			}
+			wg.Wait()
+			sent := r.sights()
+			for _, w := range sent.wrong {
+				t.Errorf("what goes on is odd: %s", w)
+			}
+			refused, passed, mistaken := 0, 0, 0
+			broken := map[string]part{}
 			for i := range n {
-				if _, err := s.ask(translated(i)); err != nil {
-					t.Errorf("%s: request %d: %v: %.500s", addr, i, err, translated(i))
+				m, id := translated(i), fmt.Sprintf("odd-%d", i)
+				seen, ok := sent.seen[id]
+				why := m.malformed()
+				if why != "" && m.data != nil {
+					broken[id] = part{strings.Join(m.data, ""), m.declared()}
 				}
-				if status, err := s.ask(canary(i)); status != 200 || err != nil {
-					t.Errorf("%s: behind request %d: %d, %v: %.500s", addr, i, status, err, translated(i))
+				switch {
+				case ok && why != "" && len(seen.body) == m.declared():
+					// Its target had it whole before the fault came.
+				case ok && why != "":
+					t.Errorf("request %d goes on, and is malformed: %s: %.500s", i, why, m)
+				case why != "":
+					refused++
+				case ok:
+					passed++
+					if d := m.unfaithful(seen); len(d) > 0 && mistaken < 20 {
+						mistaken++
+						t.Errorf("request %d goes on as another one: %.500s: said %.500s", i, strings.Join(d, "; "), m)
+					}
 				}
+				if _, ok := sent.seen[fmt.Sprintf("canary-%d", i)]; !ok {
+					t.Errorf("canary %d is missing", i)
+				}
+			}
+			if smuggled := slices.DeleteFunc(slices.Collect(maps.Keys(sent.seen)), func(id string) bool { return !strings.HasPrefix(id, "smuggled") }); len(smuggled) > 0 {
+				t.Errorf("smuggled: %v", smuggled)
+			}
+			t.Logf("of %d requests %d go on, and %d are malformed", n, passed, refused)
+			if passed < n/3 || refused < n/5 {
+				t.Error("they aren't odd enough, or too odd")
+			}
+			for _, s := range servers {
+				compare(t, s, sent, broken, func(number int) string { return translated(number).String() })
 			}
 		})
-	}
-	wg.Wait()
-	sent := r.sights()
-	for _, w := range sent.wrong {
-		t.Errorf("what goes on is odd: %s", w)
-	}
-	refused, passed, mistaken := 0, 0, 0
-	broken := map[string]part{}
-	for i := range n {
-		m, id := translated(i), fmt.Sprintf("odd-%d", i)
-		seen, ok := sent.seen[id]
-		why := m.malformed()
-		if why != "" && m.data != nil {
-			broken[id] = part{strings.Join(m.data, ""), m.declared()}
-		}
-		switch {
-		case ok && why != "" && len(seen.body) == m.declared():
-			// Its target had it whole before the fault came.
-		case ok && why != "":
-			t.Errorf("request %d goes on, and is malformed: %s: %.500s", i, why, m)
-		case why != "":
-			refused++
-		case ok:
-			passed++
-			if d := m.unfaithful(seen); len(d) > 0 && mistaken < 20 {
-				mistaken++
-				t.Errorf("request %d goes on as another one: %.500s: said %.500s", i, strings.Join(d, "; "), m)
-			}
-		}
-		if _, ok := sent.seen[fmt.Sprintf("canary-%d", i)]; !ok {
-			t.Errorf("canary %d is missing", i)
-		}
-	}
-	if smuggled := slices.DeleteFunc(slices.Collect(maps.Keys(sent.seen)), func(id string) bool { return !strings.HasPrefix(id, "smuggled") }); len(smuggled) > 0 {
-		t.Errorf("smuggled: %v", smuggled)
-	}
-	t.Logf("of %d requests %d go on, and %d are malformed", n, passed, refused)
-	if passed < n/3 || refused < n/5 {
-		t.Error("they aren't odd enough, or too odd")
-	}
-	for _, s := range servers {
-		compare(t, s, sent, broken, func(number int) string { return translated(number).String() })
 	}
 }
