@@ -11,12 +11,14 @@ import (
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 )
 
-// tunnelStep is what one read of a tunnel brings at most, and so about what either
-// side can leave untaken: the other one isn't read meanwhile.
-const tunnelStep = 16 << 10
+// scarceStep is what one read of a tunnel brings at most while half of the loop's
+// memory is held: a whole buffer costs half as much for large messages.
+const scarceStep = 8 << 10
 
 // loopTunnel carries bytes both ways between a client and a target after a protocol
-// change. While nothing is due to either it has no memory but this.
+// change. While nothing is due to either it has no memory but this; else it holds
+// what one read has brought, as one side isn't read while the other has something to
+// take.
 type loopTunnel struct {
 	client *loopClient
 	target *loopTarget
@@ -92,6 +94,14 @@ func (u *loopTunnel) proceed() {
 	}
 }
 
+// step returns the room for one read of a tunnel, all of which may be left untaken.
+func (l *loop) step() []byte {
+	if l.held > l.mostHeld/2 {
+		return l.buffer[:scarceStep]
+	}
+	return l.buffer
+}
+
 // readClient passes on what has come from the client; false if no more of it can be
 // now.
 func (u *loopTunnel) readClient() bool {
@@ -106,7 +116,7 @@ func (u *loopTunnel) readClient() bool {
 	case !c.readable:
 		return false
 	}
-	in := l.buffer[:tunnelStep]
+	in := l.step()
 	n, errno := sysRead(c.fd, in)
 	if n > 0 && n < len(in) && !c.over {
 		c.readable = false // more will be told of
@@ -170,7 +180,7 @@ func (u *loopTunnel) readTarget() bool {
 	case !t.readable:
 		return false
 	}
-	in := t.loop.buffer[:tunnelStep]
+	in := t.loop.step()
 	n, errno := sysRead(t.fd, in)
 	if n > 0 && n < len(in) && !t.over && !t.broken {
 		t.readable = false // more will be told of

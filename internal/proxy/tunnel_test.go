@@ -538,6 +538,51 @@ func TestAFastWriterWaitsForASlowReader(t *testing.T) {
 	w.over()
 }
 
+// Readers that are slow together hold less each, and none is given up for it.
+func TestSlowReadersShareTheMemory(t *testing.T) {
+	w := newWorldWith(t, proxy.Options{Loops: 1, Memory: 3 << 19})
+	const size = 12 << 20
+	var written [50]atomic.Int64
+	var next atomic.Int32
+	w.tunnelTarget(func(c *net.TCPConn, _ *bufio.Reader) {
+		own, b := &written[next.Add(1)-1], bytes.Repeat([]byte("x"), 64<<10)
+		for range size / len(b) {
+			if n, err := c.Write(b); err != nil || n < len(b) {
+				return
+			}
+			own.Add(int64(len(b)))
+		}
+		_ = c.CloseWrite()
+	})
+	w.apply()
+	conns := make([]*wire, len(written))
+	for i := range conns {
+		conns[i] = w.tunnel()
+	}
+	sum, same := int64(0), 0
+	eventually(t, "all writers wait", func() bool {
+		var now int64
+		for i := range written {
+			now += written[i].Load()
+		}
+		if same++; now != sum {
+			sum, same = now, 0
+		}
+		return same == 100
+	})
+	var all sync.WaitGroup
+	for _, c := range conns {
+		all.Go(func() {
+			if n, err := io.Copy(io.Discard, c.r); n != size || err != nil {
+				t.Errorf("%d of %d bytes, %v", n, size, err)
+			}
+			c.Close()
+		})
+	}
+	all.Wait()
+	w.over()
+}
+
 // many opens tunnels to targets that echo.
 func (w *world) many(n int) []*wire {
 	w.t.Helper()
