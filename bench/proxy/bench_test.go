@@ -91,6 +91,7 @@ type scenario struct {
 	size        int // of a response's body
 	connections int
 	streams     int // of HTTP/2 on each connection; 0: HTTP/1.1
+	message     int // of what is said through tunnels; 0: there are none
 	tls         bool
 	anew        bool      // a connection for each request
 	logged      bool      // each request is
@@ -100,10 +101,11 @@ type scenario struct {
 
 // setup is what each proxy is to do.
 type setup struct {
-	server string // address of the server behind it
-	tls    *certificate
-	http2  bool
-	logs   string // a directory for access logs; "": there are none
+	server  string // address of the server behind it
+	tls     *certificate
+	http2   bool
+	tunnels bool   // the server changes protocols
+	logs    string // a directory for access logs; "": there are none
 }
 
 // starter starts a proxy.
@@ -164,7 +166,12 @@ func (s scenario) run(b *testing.B) {
 
 // start starts a server and the proxies in front of it, ours first.
 func (s scenario) start(b *testing.B) []*contestant {
-	to := setup{server: startServer(b, s.size), http2: s.streams > 0}
+	to := setup{http2: s.streams > 0, tunnels: s.message > 0}
+	if to.tunnels {
+		to.server = startServer(b, echoes)
+	} else {
+		to.server = startServer(b, s.size)
+	}
 	if s.tls {
 		to.tls = newCertificate(b)
 	}

@@ -44,12 +44,9 @@ func BenchmarkIdle(b *testing.B) {
 func idle(b *testing.B, addr string, secure bool) (conns []net.Conn) {
 	b.Helper()
 	for range idleConnections {
-		conn, err := net.Dial("tcp", addr)
+		conn, err := connect(addr, secure)
 		if err != nil {
 			b.Fatal(err)
-		}
-		if secure {
-			conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 		}
 		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: bench\r\n\r\n"); err != nil {
 			b.Fatal(err)
@@ -64,6 +61,14 @@ func idle(b *testing.B, addr string, secure bool) (conns []net.Conn) {
 		conns = append(conns, conn)
 	}
 	return conns
+}
+
+func connect(addr string, secure bool) (net.Conn, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err == nil && secure {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	}
+	return conn, err
 }
 
 var residentLine = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)

@@ -48,8 +48,8 @@ func TestMain(m *testing.M) {
 // play is what this program does as a part of a benchmark.
 func play(addr string) error {
 	switch {
-	case os.Getenv(envRate) != "":
-		rate, err := strconv.Atoi(os.Getenv(envRate))
+	case os.Getenv(envTime) != "":
+		d, err := time.ParseDuration(os.Getenv(envTime))
 		if err != nil {
 			return err
 		}
@@ -57,7 +57,10 @@ func play(addr string) error {
 		if err != nil {
 			return err
 		}
-		d, err := time.ParseDuration(os.Getenv(envTime))
+		if message, err := strconv.Atoi(os.Getenv(envMessage)); err == nil {
+			return speak(addr, clients, message, d)
+		}
+		rate, err := strconv.Atoi(os.Getenv(envRate))
 		if err != nil {
 			return err
 		}

@@ -23,8 +23,8 @@ func freeAddr(b *testing.B) string {
 }
 
 // nginx is what all configurations of it begin with.
-const nginx = `daemon off; master_process off; pid %s/pid; error_log %s/error.log; worker_processes 1; worker_rlimit_nofile 16384;
-events { worker_connections 8192; }
+const nginx = `daemon off; master_process off; pid %s/pid; error_log %s/error.log; worker_processes 1; worker_rlimit_nofile 20000;
+events { worker_connections 19900; }
 http { %s keepalive_requests 1000000000; keepalive_timeout 3600;
 `
 
@@ -60,6 +60,7 @@ defaults
   timeout client 60s
   timeout server 60s
   timeout connect 10s
+  timeout tunnel 60s
 frontend web
   bind %s
   option forwardfor
@@ -77,7 +78,11 @@ backend servers
 func startNginx(b *testing.B, to setup) *contestant {
 	addr := freeAddr(b)
 	var rules strings.Builder
-	const pass = "proxy_pass http://servers; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host; " +
+	passed := `proxy_set_header Connection "";`
+	if to.tunnels {
+		passed = "proxy_set_header Connection upgrade; proxy_set_header Upgrade $http_upgrade;"
+	}
+	pass := "proxy_pass http://servers; proxy_http_version 1.1; " + passed + " proxy_set_header Host $host; " +
 		"proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Port $server_port; proxy_buffers 8 16k;"
 	for i := range rules20 - 1 {
 		fmt.Fprintf(&rules, "location /rule-%d/ { %s }\n", i, pass)

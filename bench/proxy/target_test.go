@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"os"
@@ -29,13 +30,15 @@ func startServer(b *testing.B, size int) string {
 type server struct {
 	epoll    int
 	response []byte
+	echoes   bool // what comes after the first response
 	conns    map[int32]*served
 	buffer   [64 << 10]byte
 }
 
 // served is a connection of the server's.
 type served struct {
-	matched int    // of headEnd
+	matched int // of headEnd
+	tunnel  bool
 	unsent  []byte // nil: it isn't waited for that more is taken
 }
 
@@ -62,7 +65,11 @@ func answer(addr string, size int) error {
 		return err
 	}
 	s := &server{conns: map[int32]*served{}}
-	s.response = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+	if s.echoes = size == echoes; s.echoes {
+		s.response = []byte(tunnelResponse)
+	} else {
+		s.response = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+	}
 	if s.epoll, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC); err != nil {
 		return err
 	}
@@ -120,12 +127,16 @@ func (s *server) proceed(fd int32, c *served) bool {
 	if errno != 0 || n == 0 {
 		return false
 	}
+	if c.tunnel {
+		return s.send(fd, c, s.buffer[:n])
+	}
 	for _, b := range s.buffer[:n] {
 		switch b {
 		case headEnd[c.matched]:
 			if c.matched++; c.matched < len(headEnd) {
 				continue
 			}
+			c.tunnel = s.echoes
 			if c.matched = 0; !s.send(fd, c, s.response) {
 				return false
 			}
@@ -150,7 +161,9 @@ func (s *server) send(fd int32, c *served, b []byte) bool {
 	was, rest := c.unsent != nil, b[n:]
 	switch {
 	case len(rest) > 0 && !was:
-		c.unsent = rest
+		if c.unsent = rest; c.tunnel {
+			c.unsent = bytes.Clone(rest)
+		}
 		return s.watch(syscall.EPOLL_CTL_MOD, int(fd), syscall.EPOLLOUT) == nil
 	case len(rest) > 0:
 		c.unsent = rest
