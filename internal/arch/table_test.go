@@ -69,11 +69,12 @@ var allowed = map[string][]string{
 	"logship":           {},
 	"health":            {"proxy/http1", "snapshot", "targettls"},
 	"targettls":         {"snapshot"},
-	"proxy":             {"accesslog", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/meter", "proxy/route", "snapshot", "targettls"},
+	"proxy":             {"accesslog", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/keyring", "proxy/meter", "proxy/route", "snapshot", "targettls"},
 	"proxy/balance":     {"snapshot"},
 	"proxy/conformance": {},
 	"proxy/http1":       {},
 	"proxy/http2":       {},
+	"proxy/keyring":     {},
 	"proxy/meter":       {},
 	"proxy/route":       {"proxy/http1", "snapshot"},
 	"node":              {"accesslog", "attach", "health", "proxy", "snapshot"},
@@ -158,6 +159,6 @@ var restrictions = []restriction{
 
 // pure packages are functions over bytes and values: they do no input or
 // output, so nothing here that opens a file or a socket.
-var pure = []string{"accesslog", "arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/meter", "proxy/route", "snapshot"}
+var pure = []string{"accesslog", "arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/keyring", "proxy/meter", "proxy/route", "snapshot"}
 
 var impure = []string{"net", "net/http", "os", "os/exec", "syscall"}

@@ -24,7 +24,7 @@ func stickyGroup(stay snapshot.TargetStickiness) *group {
 
 // Whatever a client sends, only what we made decides where it goes.
 func FuzzOnlyOurCookiesCount(f *testing.F) {
-	s := &sticky{key: bytes.Repeat([]byte{1}, 32)}
+	s := newSticky(bytes.Repeat([]byte{1}, 32))
 	now := time.Unix(1700000000, 0)
 	action := &route.Action{Stickiness: time.Hour, Shares: []route.Share{{Mark: route.Mark{1}}, {Mark: route.Mark{2}}}}
 	duration := stickyGroup(snapshot.TargetStickiness{Duration: time.Hour})

@@ -43,7 +43,7 @@ func (pl *plan) planTLS(b *balancer, l *snapshot.Listener) (*secure, error) {
 	}
 	s := &secure{listener: l.ARN, from: l.TLS}
 	if b.sticky != nil {
-		s.secret = b.sticky.key
+		s.secret = b.sticky.secret
 	}
 	leftOut := map[string]error{}
 	for i, arn := range l.TLS.Certificates {

@@ -1,22 +1,19 @@
 package proxy
 
 import (
-	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
+	"github.com/fairlead/fairlead/internal/proxy/keyring"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
@@ -53,29 +50,15 @@ const (
 // clockSkew is how far ahead the clock of the node that made a token may be.
 const clockSkew = 5 * time.Minute
 
-// A key seals the tokens of one epoch. maxStay is the longest that a token may
-// count for (ELBv2: seven days), so that the keys of so many epochs before the
-// present one open tokens, and that of the next one, for clocks that are ahead.
-const (
-	epochLength = 24 * time.Hour
-	maxStay     = 7 * 24 * time.Hour
-	pastEpochs  = int64(maxStay / epochLength)
-)
+// maxStay is the longest that a token may count for (ELBv2: seven days).
+const maxStay = 7 * 24 * time.Hour
 
-// sticky makes and reads the tokens of one load balancer. Its nodes share a key,
-// of which each derives that of an epoch by itself: keys change, and nobody has to
-// be told. The nonces are random, and long enough never to meet
-// (draft-irtf-cfrg-xchacha §3.1).
+// sticky makes and reads the tokens of one load balancer. Its nodes share a secret, of
+// which each derives the keys by itself.
 type sticky struct {
-	key     []byte
-	ring    atomic.Pointer[keyring]
+	secret  []byte
+	keys    *keyring.Ring
 	expires dates // when the cookies do
-}
-
-// keyring is the keys that count in an epoch, that of the earliest first.
-type keyring struct {
-	epoch int64
-	keys  [pastEpochs + 2]cipher.AEAD
 }
 
 // errNoCookieKey says that clients are to be known again, and that the assignment
@@ -85,6 +68,19 @@ var errNoCookieKey = errors.New("the assignment has no key for cookies")
 // openSticky returns nil, and why, if the load balancer's clients can't be known
 // again.
 func (p *Proxy) openSticky(b *snapshot.LoadBalancer) (*sticky, error) {
+	key, err := p.openCookieKey(b)
+	if err != nil {
+		return nil, err
+	}
+	return newSticky(key), nil
+}
+
+func newSticky(secret []byte) *sticky {
+	return &sticky{secret: secret, keys: keyring.New(secret, "fairlead stickiness", maxStay)}
+}
+
+// openCookieKey returns the secret that the load balancer's nodes share.
+func (p *Proxy) openCookieKey(b *snapshot.LoadBalancer) ([]byte, error) {
 	switch {
 	case len(b.CookieKey) == 0:
 		return nil, errNoCookieKey
@@ -98,38 +94,7 @@ func (p *Proxy) openSticky(b *snapshot.LoadBalancer) (*sticky, error) {
 	if len(key) != chacha20poly1305.KeySize {
 		return nil, fmt.Errorf("cookie key of %s: bad key length", b.ARN)
 	}
-	return &sticky{key: key}, nil
-}
-
-// keys returns the keys that count now.
-func (s *sticky) keys(now time.Time) *keyring {
-	epoch := now.Unix() / int64(epochLength/time.Second)
-	if r := s.ring.Load(); r != nil && r.epoch == epoch {
-		return r
-	}
-	r := &keyring{epoch: epoch}
-	for i := range r.keys {
-		r.keys[i] = s.derive(epoch - pastEpochs + int64(i))
-	}
-	s.ring.Store(r)
-	return r
-}
-
-// derive returns the key of an epoch for tokens, which is nothing worth for
-// another purpose.
-func (s *sticky) derive(epoch int64) cipher.AEAD {
-	key, _ := hkdf.Key(sha256.New, s.key, nil, "fairlead stickiness "+strconv.FormatInt(epoch, 10), chacha20poly1305.KeySize) // fails only for lengths
-	aead, _ := chacha20poly1305.NewX(key)                                                                                     // likewise
-	return aead
-}
-
-// of returns the key that a token's first bytes name; nil if it doesn't count now.
-func (r *keyring) of(epoch uint16) cipher.AEAD {
-	i := uint16(int64(epoch) - (r.epoch - pastEpochs))
-	if int(i) >= len(r.keys) {
-		return nil
-	}
-	return r.keys[i]
+	return key, nil
 }
 
 // sealing is memory for a token that is sealed or opened.
@@ -146,15 +111,15 @@ func (s *sticky) seal(value *[tokenText]byte, t token) {
 	m := sealings.Get().(*sealing)
 	defer sealings.Put(m)
 	buf, content := m.bytes[:], m.content[:]
-	ring := s.keys(t.made)
-	binary.BigEndian.PutUint16(buf, uint16(ring.epoch))
+	epoch, key := s.keys.At(t.made).Present()
+	binary.BigEndian.PutUint16(buf, epoch)
 	for i := tokenEpoch; i < tokenHead; i += 8 {
 		binary.NativeEndian.PutUint64(buf[i:], rand.Uint64())
 	}
 	copy(content, t.group[:])
 	copy(content[len(t.group):], t.target[:])
 	binary.BigEndian.PutUint64(content[tokenContent-8:], uint64(t.made.UnixMilli()))
-	sealed := ring.keys[pastEpochs].Seal(buf[:tokenHead], buf[tokenEpoch:tokenHead], content, nil)
+	sealed := key.Seal(buf[:tokenHead], buf[tokenEpoch:tokenHead], content, nil)
 	base64.RawURLEncoding.Encode(value[:], sealed)
 }
 
@@ -170,7 +135,7 @@ func (s *sticky) open(value []byte, now time.Time) (t token, ok bool) {
 	if _, err := strictly.Decode(buf, value); err != nil {
 		return t, false
 	}
-	aead := s.keys(now).of(binary.BigEndian.Uint16(buf))
+	aead := s.keys.At(now).Of(binary.BigEndian.Uint16(buf))
 	if aead == nil {
 		return t, false
 	}

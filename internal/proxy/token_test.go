@@ -14,8 +14,8 @@ import (
 // A token counts for seven days and the skew of clocks, at every node, whatever
 // key it was made with; and no key opens what it didn't seal.
 func TestTokensCountAcrossEpochs(t *testing.T) {
-	one, two := &sticky{key: bytes.Repeat([]byte{1}, 32)}, &sticky{key: bytes.Repeat([]byte{1}, 32)}
-	other := &sticky{key: bytes.Repeat([]byte{2}, 32)}
+	one, two := newSticky(bytes.Repeat([]byte{1}, 32)), newSticky(bytes.Repeat([]byte{1}, 32))
+	other := newSticky(bytes.Repeat([]byte{2}, 32))
 	midnight := time.Unix(20000*86400, 0)
 	for _, made := range []time.Time{midnight, midnight.Add(-time.Millisecond), midnight.Add(11 * time.Hour), time.Unix(65536*86400-1, 0)} {
 		want := token{route.Mark{1}, targetRef{2}, made.Truncate(time.Millisecond)}
@@ -61,7 +61,7 @@ func TestATargetIsCalledTheSameEverywhere(t *testing.T) {
 }
 
 func BenchmarkToken(b *testing.B) {
-	s := &sticky{key: bytes.Repeat([]byte{1}, 32)}
+	s := newSticky(bytes.Repeat([]byte{1}, 32))
 	want := token{route.Mark{1}, targetRef{2}, time.Unix(1700000000, 0)}
 	var value [tokenText]byte
 	b.Run("seal", func(b *testing.B) {
