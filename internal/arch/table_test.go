@@ -78,7 +78,7 @@ var allowed = map[string][]string{
 	"proxy/meter":       {},
 	"proxy/outbound":    {},
 	"proxy/route":       {"proxy/http1", "snapshot"},
-	"node":              {"accesslog", "attach", "health", "proxy", "snapshot"},
+	"node":              {"accesslog", "attach", "health", "proxy", "proxy/outbound", "snapshot"},
 
 	// Where it is joined.
 	"config": {},
@@ -87,7 +87,7 @@ var allowed = map[string][]string{
 		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "bucket", "certs", "certs/acme", "config",
 		"discovery", "dns", "dnsserver", "elb", "event", "failpoint", "fsck", "health", "history", "idempotency", "ids", "instance", "ipam", "ipam/forecast",
 		"ipam/proof", "logship", "node", "prefixlist",
-		"prefixlist/resolver", "proxy", "proxy/meter", "snapshot", "status", "store",
+		"prefixlist/resolver", "proxy", "proxy/meter", "proxy/outbound", "snapshot", "status", "store",
 		"store/etcd", "tags", "truststore", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself

@@ -52,6 +52,11 @@ func (c Config) Check() error {
 	oneOf("attachment.driver", c.Attachment.Driver, DriverLoopback)
 	c.checkBYOIP(bad)
 	c.checkACME(bad)
+	for _, p := range c.Providers.Addresses {
+		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
+			bad("providers.addresses", "%s is not a CIDR without host bits", p)
+		}
+	}
 	if !domainName.MatchString(c.DNS.BaseDomain) {
 		bad("dns.base-domain", "%q is not a lower-case domain name of two labels or more", c.DNS.BaseDomain)
 	}

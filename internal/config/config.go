@@ -36,6 +36,7 @@ type Config struct {
 	IPAM         IPAM         `yaml:"ipam"`
 	Certificates Certificates `yaml:"certificates"`
 	ACME         ACME         `yaml:"acme"`
+	Providers    Providers    `yaml:"providers"`
 	Audit        Audit        `yaml:"audit"`
 	Quotas       Quotas       `yaml:"quotas"` // but those of IPAM, which have a place there
 }
@@ -125,6 +126,13 @@ type ACME struct {
 	Email     string `yaml:"email"`     // that it may write to
 	CA        string `yaml:"ca"`        // PEM file of who certifies the directory's server; "": the system's
 	Resolver  string `yaml:"resolver"`  // HOST:PORT of the recursive resolver that looks for challenges; "": the system's
+}
+
+// Providers is how hosts reach those who authenticate clients, by rules that say so.
+type Providers struct {
+	CA        string         `yaml:"ca"`        // PEM file of who certifies them; "": the system's
+	Addresses []netip.Prefix `yaml:"addresses"` // that they may have beside public ones
+	Plain     bool           `yaml:"plain"`     // those with http:// are asked too
 }
 
 // IPAM is the address manager's settings.

@@ -137,6 +137,7 @@ func TestMistakesAreRefusedWithTheirPlace(t *testing.T) {
 		"acme without TLS":   {"acme: {directory: \"http://ca.example/dir\"}\n", `acme.directory: "http://ca.example/dir" is not an https:// URL`},
 		"acme's email":       {"acme: {directory: \"https://ca.example/dir\", email: ops}\n", `acme.email: "ops" is not an e-mail address`},
 		"acme's resolver":    {"acme: {directory: \"https://ca.example/dir\", resolver: ns}\n", `acme.resolver: "ns" is not HOST:PORT`},
+		"private provider":   {"providers: {addresses: [10.0.0.1/8]}\n", "providers.addresses: 10.0.0.1/8 is not a CIDR without host bits"},
 		"unknown driver":     {"attachment: {driver: magic}\n", `attachment.driver: "magic" is not one of loopback`},
 		"instance id":        {"instances: [{id: web, private-ip: 10.0.0.1}]\n", `instances[0].id: "web" is not a new id`},
 		"instance twice":     {"instances: [{id: i-00000001, private-ip: 10.0.0.1}, {id: i-00000001, private-ip: 10.0.0.2}]\n", `instances[1].id: "i-00000001" is not a new id`},

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead/fairlead/internal/attach"
 	"github.com/fairlead/fairlead/internal/health"
 	"github.com/fairlead/fairlead/internal/proxy"
+	"github.com/fairlead/fairlead/internal/proxy/outbound"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
@@ -39,6 +40,9 @@ type Options struct {
 	// OpenKey decrypts the private key of a certificate in an assignment, to
 	// PKCS #8; nil: the host can serve no HTTPS listener.
 	OpenKey func(certificateARN string, sealed []byte) ([]byte, error)
+
+	// Providers is how those are reached who authenticate clients.
+	Providers outbound.Options
 
 	// Logs opens a log of a node that the assignment wants kept; nil: none is. It
 	// may be asked for one again.
@@ -126,7 +130,7 @@ func (a *Agent) Restored() <-chan struct{} { return a.restored }
 // requests under way end for as long as Options.ShutdownGrace says, and returns
 // when every socket is closed. An agent runs once.
 func (a *Agent) Run(ctx context.Context) {
-	p := proxy.New(proxy.Options{Log: a.log, OpenKey: a.o.OpenKey, Logs: a.o.Logs, Changed: a.nodeChanged, TargetChanged: a.targetChanged})
+	p := proxy.New(proxy.Options{Log: a.log, OpenKey: a.o.OpenKey, Providers: a.o.Providers, Logs: a.o.Logs, Changed: a.nodeChanged, TargetChanged: a.targetChanged})
 	h := health.New(health.Options{
 		Log: a.log,
 		Changed: func(group string, target netip.AddrPort, s snapshot.TargetState) {

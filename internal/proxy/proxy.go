@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
+	"github.com/fairlead/fairlead/internal/proxy/outbound"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
@@ -49,6 +51,9 @@ type Options struct {
 	// TargetRoots are believed where the certificates of targets are verified; nil:
 	// those of the system.
 	TargetRoots *x509.CertPool
+
+	// Providers is how those are reached who authenticate clients.
+	Providers outbound.Options
 
 	// MaxConnections is how many clients may be connected at a time; 0: half of the
 	// descriptors that the process may have, as each may need one to a target. Of
@@ -89,6 +94,7 @@ type Proxy struct {
 	targetChanged func(targetGroupARN string, target netip.AddrPort)
 
 	targetRoots *x509.CertPool
+	providers   *http.Client // for who authenticates clients
 
 	registry *balance.Registry
 	checks   checkLogs
@@ -130,6 +136,7 @@ func New(o Options) *Proxy {
 		changed:      o.Changed,
 		openLog:      o.Logs,
 		targetRoots:  o.TargetRoots,
+		providers:    outbound.New(o.Providers),
 		registry:     balance.NewRegistry(),
 		checks:       checkLogs{nodes: map[string]map[string]*logs{}},
 		balancers:    map[string]*balancer{},
@@ -275,6 +282,7 @@ func (p *Proxy) Close(ctx context.Context) {
 	}
 	p.loops.stop()
 	p.wg.Wait()
+	p.providers.CloseIdleConnections()
 }
 
 // sweep closes what has been idle or closing for too long, has it looked at how

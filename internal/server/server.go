@@ -197,9 +197,13 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	}
 	tasks.Go(func() { r.projector.Run(ctx) })
 	tasks.Go(func() { r.controller.Run(ctx) })
+	asked, err := providers(s.cfg.Providers)
+	if err != nil {
+		return err
+	}
 	link := newHost(r)
 	agent, err := node.New(node.Options{
-		Log: s.log, Host: hostName, Dir: filepath.Join(s.cfg.DataDir, "node"), Driver: driver, ControlPlane: link, OpenKey: r.openKey, Logs: openLog(s.shipper),
+		Log: s.log, Host: hostName, Dir: filepath.Join(s.cfg.DataDir, "node"), Driver: driver, ControlPlane: link, OpenKey: r.openKey, Providers: asked, Logs: openLog(s.shipper),
 	})
 	if err != nil {
 		return err
