@@ -133,7 +133,11 @@ func (m *loopMultiplex) flush() {
 	m.dirty = false
 	c := m.client
 	l := c.loop
-	for c.state == multiplexing && (len(c.unsent) == 0 || c.flush()) {
+	for writes := 0; c.state == multiplexing && (len(c.unsent) == 0 || c.flush()); writes++ {
+		if writes == fairShare {
+			c.queue()
+			return
+		}
 		m.lock.Lock()
 		m.tally()
 		l.out = m.session.Append(l.out[:0], writeStep)
