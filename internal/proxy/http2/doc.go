@@ -1,5 +1,5 @@
-// Package http2 is the server's side of HTTP/2 (RFC 9113) in the caller's memory:
-// bytes that came in, bytes that are due. Like http1 it does no I/O, looks at no
+// Package http2 is both sides of HTTP/2 (RFC 9113) in the caller's memory: bytes that
+// came in, bytes that are due. Like http1 it does no I/O, looks at no
 // clock and starts no goroutine, so that any shell can drive it.
 //
 // It decides what a client may send and when a session or a stream is at fault,
@@ -9,6 +9,12 @@
 // like any other, and goes back as the head of an HTTP/1.1 response: where it goes
 // and what it says is decided once, for all versions. It doesn't decide when a
 // client has been idle for too long, nor what it is answered.
+//
+// The client's side (client.go) is the same Session with the parts exchanged: a request
+// is written as a header block from the head of an HTTP/1.1 request (ask.go), its
+// response comes as the head of an HTTP/1.1 response (reply.go). Which requests the
+// server certainly hasn't worked on, the session says. Trailers are header blocks on
+// either side, and go from one to the other as they are.
 //
 // Session.Receive takes what has come, Session.Append gives what is due. Between
 // the two are Streams, a request and its response each. Header blocks of responses

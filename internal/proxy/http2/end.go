@@ -32,7 +32,15 @@ func (s *Session) lastCall() {
 		return
 	}
 	s.ending, s.limit = lastCall, s.highest
-	s.control = appendGoAway(s.control, s.limit, NoError, "")
+	s.control = appendGoAway(s.control, s.lastTaken(), NoError, "")
+}
+
+// lastTaken is the last of the peer's streams that is worked on.
+func (s *Session) lastTaken() uint32 {
+	if s.asks {
+		return 0
+	}
+	return s.highest
 }
 
 // Over says whether the session has come to its end: nothing is under way, and
@@ -41,7 +49,7 @@ func (s *Session) Over() bool {
 	return s.err != nil || len(s.streams) == 0 && (s.ending == lastCall || s.leaving)
 }
 
-// Err returns the client's fault that the session has ended by.
+// Err returns the peer's fault that the session has ended by.
 func (s *Session) Err() error {
 	if s.err == nil {
 		return nil
@@ -49,13 +57,13 @@ func (s *Session) Err() error {
 	return s.err
 }
 
-// fail ends the session by the client's fault.
+// fail ends the session by the peer's fault.
 func (s *Session) fail(err error) error {
 	f, ok := err.(*Fault) //nolint:errorlint // ours, and never wrapped
 	if !ok {
 		f = fault(InternalError, err.Error())
 	}
-	s.control = appendGoAway(s.control, s.highest, f.Code, f.Reason)
+	s.control = appendGoAway(s.control, s.lastTaken(), f.Code, f.Reason)
 	s.err = f
 	s.Lose()
 	return f
@@ -80,15 +88,23 @@ func (s *Session) Distrust() {
 // Lose ends all streams, as the connection is lost.
 func (s *Session) Lose() {
 	for _, st := range s.streams {
-		s.drop(st, &ResetError{Cancel, true})
+		if s.asks {
+			s.refused(st, &ResetError{Code: InternalError, Peer: true, Lost: true})
+			continue
+		}
+		s.drop(st, &ResetError{Code: Cancel, Peer: true})
 	}
 	s.begun = s.begun[:0]
 	s.ready = s.ready[:0]
 }
 
-// breach ends a stream by the client's fault.
+// breach ends a stream by the peer's fault. Of a server there can't be more of them
+// than we have requests.
 func (s *Session) breach(st *Stream, code Code) error {
 	s.reset(st, code, false)
+	if s.asks {
+		return nil
+	}
 	return s.patience.cost(costReset)
 }
 
@@ -99,17 +115,18 @@ func (s *Session) refuse(stream uint32, code Code) error {
 	return s.patience.cost(costReset)
 }
 
-// reset ends a stream before it is done, by the client or by us.
-func (s *Session) reset(st *Stream, code Code, client bool) {
-	if !client {
+// reset ends a stream before it is done, by the peer or by us.
+func (s *Session) reset(st *Stream, code Code, peer bool) {
+	if !peer && (st.opened || !s.asks) {
 		s.control = appendReset(s.control, st.id, code)
 		s.remember(st.id)
 	}
-	s.drop(st, &ResetError{code, client})
+	s.drop(st, &ResetError{Code: code, Peer: peer})
 }
 
 // drop takes a stream off the books that wasn't done.
 func (s *Session) drop(st *Stream, why *ResetError) {
+	why.Unprocessed = why.Unprocessed || s.asks && !st.opened
 	st.err = why
 	s.discard(st)
 	s.unsent -= len(st.unsent) - st.unsentFrom
@@ -130,7 +147,7 @@ func (s *Session) forget(st *Stream) {
 
 // discard gives up what has come of a body and nobody reads.
 func (s *Session) discard(st *Stream) {
-	s.credit(len(st.body) - st.read)
+	s.freed(len(st.body) - st.read)
 	st.body, st.read = nil, 0
 }
 

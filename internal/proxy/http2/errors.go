@@ -39,7 +39,7 @@ func (c Code) String() string {
 	return "0x" + strconv.FormatUint(uint64(c), 16)
 }
 
-// Fault is what a client has done that its session can't go on after (RFC 9113
+// Fault is what a peer has done that its session can't go on after (RFC 9113
 // §5.4.1).
 type Fault struct {
 	Code   Code
@@ -52,13 +52,19 @@ func fault(code Code, reason string) *Fault { return &Fault{code, reason} }
 
 // ResetError says that a stream has ended before it was done (RFC 9113 §5.4.2).
 type ResetError struct {
-	Code   Code
-	Client bool // the client has ended it, or has gone
+	Code Code
+	Peer bool // the peer has ended it, or has gone
+
+	Lost bool // with the server's connection
+
+	// Unprocessed says of a request that nobody has worked on it: it can be made again
+	// (RFC 9113 §8.7).
+	Unprocessed bool
 }
 
 func (e *ResetError) Error() string {
-	if e.Client {
-		return "http2: the client has reset the stream: " + e.Code.String()
+	if e.Peer {
+		return "http2: the peer has reset the stream: " + e.Code.String()
 	}
 	return "http2: the stream was reset: " + e.Code.String()
 }

@@ -27,7 +27,7 @@ func (s *Session) Check(working []*Stream) error {
 		switch {
 		case st.err != nil || st.id != id || st.over():
 			return fmt.Errorf("stream %d is over, and there", id)
-		case st.window < 0 || st.window > streamWindow:
+		case st.window < 0 || st.window > s.grant:
 			return fmt.Errorf("stream %d has a window of %d", id, st.window)
 		case len(st.unsent)-st.unsentFrom > maxUnsent:
 			return fmt.Errorf("stream %d holds %d bytes of its response", id, len(st.unsent))
@@ -38,9 +38,9 @@ func (s *Session) Check(working []*Stream) error {
 	switch {
 	case unsent != s.unsent || s.err == nil && s.Holds() != buffered+unsent:
 		return fmt.Errorf("%d bytes are held, %d and %d counted", s.Holds(), buffered, unsent)
-	case s.window < 0 || s.window+s.owed+buffered != sessionWindow && s.err == nil:
+	case s.window < 0 || !s.asks && s.window+s.owed+buffered != s.most && s.err == nil || s.asks && s.window+s.owed != s.most:
 		return fmt.Errorf("a window of %d, %d owed and %d buffered", s.window, s.owed, buffered)
-	case len(s.streams) > MaxStreams || s.abandoned < 0 || len(s.streams)+s.abandoned > 2*MaxStreams:
+	case !s.asks && len(s.streams) > MaxStreams || s.abandoned < 0 || len(s.streams)+s.abandoned > 2*MaxStreams:
 		return fmt.Errorf("%d streams, and %d abandoned", len(s.streams), s.abandoned)
 	case len(s.control) > maxControl+maxFrameSize:
 		return fmt.Errorf("%d bytes of answers", len(s.control))

@@ -12,21 +12,22 @@ const maxHeaderList = 64 << 10
 
 const fieldOverhead = 32
 
-// translation makes the head of an HTTP/1.1 request of a header list. What RFC
+// translation makes the head of an HTTP/1.1 request of a header list, or of a response
+// (reply.go), and of trailers a header block. What RFC
 // 9113 §8 calls malformed is found out here, and by this alone what is written
 // can't be read as anything but what came: one request line, one Host, no line end
 // within a field. What HTTP/1.1 would refuse is left to http1.
 type translation struct {
-	head     []byte // nil: what comes is checked and left out
-	trailers bool   // what comes are trailers: nothing of them goes on
+	head []byte // nil: what comes is checked and left out
+	of   listKind
 
-	method, scheme, path, authority string
-	has                             pseudo
-	line                            bool   // the request line is written
-	crumbs                          []byte // of Cookie, joined
-	length                          int64  // as declared, -1: it isn't
-	size                            int    // of the list, so far
-	wrong                           string // why it is malformed, "" while it isn't
+	method, scheme, path, authority, status string
+	has                                     pseudo
+	line                                    bool   // the request line is written
+	crumbs                                  []byte // of Cookie, joined
+	length                                  int64  // as declared, -1: it isn't
+	size                                    int    // of the list, so far
+	wrong                                   string // why it is malformed, "" while it isn't
 }
 
 // pseudo is a set of pseudo-header fields.
@@ -37,16 +38,31 @@ const (
 	hasScheme
 	hasPath
 	hasAuthority
+	hasStatus
+)
+
+// listKind is what a header list is of.
+type listKind uint8
+
+const (
+	ofRequest listKind = iota
+	ofResponse
+	ofTrailers
 )
 
 // reset prepares for a header list that is written to head.
-func (t *translation) reset(head []byte, trailers bool) {
-	*t = translation{head: head, trailers: trailers, crumbs: t.crumbs[:0], length: -1}
+func (t *translation) reset(of listKind, head []byte) {
+	*t = translation{head: head, of: of, crumbs: t.crumbs[:0], length: -1}
 }
 
 // tooLarge says whether the list is larger than it may be. The head isn't whole
 // then.
-func (t *translation) tooLarge() bool { return t.size > maxHeaderList }
+func (t *translation) tooLarge() bool {
+	if t.of == ofResponse {
+		return t.size > maxResponseList
+	}
+	return t.size > maxHeaderList
+}
 
 // field takes the next field.
 func (t *translation) field(name, value string) {
@@ -64,7 +80,10 @@ func (t *translation) field(name, value string) {
 		t.wrong = "field of a connection"
 	case name == "te" && value != "trailers": // RFC 9113 §8.2.2
 		t.wrong = "TE with more than trailers"
-	case t.trailers:
+	case t.of == ofTrailers:
+		t.trailer(name, value)
+	case t.of == ofResponse:
+		t.ofResponse(name, value)
 	default:
 		t.regular(name, value)
 	}
@@ -72,8 +91,12 @@ func (t *translation) field(name, value string) {
 
 // pseudo takes a pseudo-header field (RFC 9113 §8.3).
 func (t *translation) pseudo(name, value string) {
-	if t.line || t.trailers {
+	if t.line || t.of == ofTrailers {
 		t.wrong = "pseudo-header field behind others"
+		return
+	}
+	if t.of == ofResponse {
+		t.statusOf(name, value)
 		return
 	}
 	var which pseudo
@@ -187,8 +210,13 @@ func (t *translation) add(name, value string) {
 
 // finish ends the head. ended says that no body follows.
 func (t *translation) finish(ended bool) {
-	if t.trailers {
+	switch t.of {
+	case ofTrailers:
 		return
+	case ofResponse:
+		t.finishResponse()
+		return
+	case ofRequest:
 	}
 	t.start()
 	switch {

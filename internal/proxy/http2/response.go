@@ -11,14 +11,14 @@ import (
 func AppendHead(dst, head []byte) []byte {
 	// A client that has allowed us less of a dynamic table than before waits to
 	// hear that we use no more than that (RFC 7541 §4.2): we use none.
-	dst = append(dst, 0x20)
+	dst = append(dst, noTable)
 	line, rest := cutLine(head)
 	dst = appendStatus(dst, line[len("HTTP/1.1 "):][:3])
 	for line, rest = cutLine(rest); len(line) > 0; line, rest = cutLine(rest) {
 		i := bytes.IndexByte(line, ':')
 		name, value := line[:i], bytes.TrimLeft(line[i+1:], " ")
 		if !ofConnection(name) {
-			dst = appendField(dst, name, value)
+			dst = AppendField(dst, name, value)
 		}
 	}
 	return dst
@@ -75,8 +75,9 @@ func appendStatus(dst, status []byte) []byte {
 	return appendString(dst, status)
 }
 
-// appendField appends a field that isn't indexed (RFC 7541 §6.2.2).
-func appendField(dst, name, value []byte) []byte {
+// AppendField appends a field to a header block, not indexed (RFC 7541 §6.2.2), its
+// name in lower case.
+func AppendField[N, V string | []byte](dst []byte, name N, value V) []byte {
 	var room [32]byte
 	lower := append(room[:0], name...)
 	for i, c := range lower {
@@ -106,7 +107,7 @@ var names = func() map[string]uint8 {
 }()
 
 // appendString appends a string literal without Huffman code (RFC 7541 §5.2).
-func appendString(dst, s []byte) []byte {
+func appendString[T string | []byte](dst []byte, s T) []byte {
 	return append(appendInt(dst, 0, 7, len(s)), s...)
 }
 

@@ -1,19 +1,39 @@
 package http2
 
-// consumed notes that n bytes of a stream's window have been used up by what went
-// on, and gives the client more once half of it has.
-func (s *Session) consumed(st *Stream, n int) {
-	if st.owed += n; st.owed >= streamWindow/2 && !st.ended && st.err == nil {
-		s.control = appendWindowUpdate(s.control, st.id, st.owed)
-		st.window += st.owed
-		st.owed = 0
+// took notes that n bytes of the session's window have been used. A client's side
+// gives them back at once: what it holds is bounded by the streams' windows alone, so
+// that none that nobody reads holds the others up.
+func (s *Session) took(n int) {
+	s.window -= n
+	if s.asks {
+		s.kept += n
+		s.credit(n)
+	}
+}
+
+// freed notes that n bytes that were taken have gone on, or are given up.
+func (s *Session) freed(n int) {
+	if s.asks {
+		s.kept -= n
+		return
 	}
 	s.credit(n)
 }
 
+// consumed notes that n bytes of a stream's window have been used up by what went
+// on, and gives the peer more once half of it has.
+func (s *Session) consumed(st *Stream, n int) {
+	if st.owed += n; st.owed >= s.grant/2 && !st.ended && st.err == nil {
+		s.control = appendWindowUpdate(s.control, st.id, st.owed)
+		st.window += st.owed
+		st.owed = 0
+	}
+	s.freed(n)
+}
+
 // credit does so for the session's window.
 func (s *Session) credit(n int) {
-	if s.owed += n; s.owed >= sessionWindow/2 {
+	if s.owed += n; s.owed >= s.most/2 {
 		s.control = appendWindowUpdate(s.control, 0, s.owed)
 		s.window += s.owed
 		s.owed = 0
@@ -78,13 +98,13 @@ func (st *Stream) appendTurn(dst []byte) []byte {
 		return dst
 	}
 	dst = append(dst, st.heads...)
-	st.heads = st.heads[:0]
+	st.heads, st.opened = st.heads[:0], true
 	body := st.unsent[st.unsentFrom:]
 	n := max(0, min(len(body), maxFrameSize, st.room, s.room))
 	end := st.last && n == len(body)
-	if n > 0 || end && !st.bare {
+	if n > 0 || end && !st.bare && len(st.tail) == 0 {
 		var flags uint8
-		if end {
+		if end && len(st.tail) == 0 {
 			flags = flagEndStream
 		}
 		dst = appendFrameHeader(dst, dataFrame, flags, st.id, n)
@@ -98,16 +118,19 @@ func (st *Stream) appendTurn(dst []byte) []byte {
 		s.patience.give(n / patienceContent)
 	}
 	if end {
+		if len(st.tail) > 0 {
+			dst = appendHeaders(dst, st.id, st.tail, true)
+		}
 		s.answered(st)
 	}
 	return dst
 }
 
-// answered notes that the end of a response has gone.
+// answered notes that the end of what a stream sends has gone.
 func (s *Session) answered(st *Stream) {
 	st.sent = true
 	s.patience.give(patienceAnswered)
-	if st.ended {
+	if st.ended || s.asks {
 		s.forget(st)
 		return
 	}

@@ -39,7 +39,8 @@ const (
 	maxForgotten = MaxStreams
 )
 
-// Session is the server's side of one connection.
+// Session is one side of one connection: the server's, unless NewClientSession has
+// made it.
 type Session struct {
 	decoder *hpack.Decoder
 	list    translation
@@ -54,10 +55,12 @@ type Session struct {
 	forgotten []uint32 // we have reset, the oldest is overwritten
 	oldest    int
 
-	window     int // that the client may still send
+	window     int // that the peer may still send
 	owed       int // of it, for what went on
-	room       int // that the client grants
-	unsent     int // of all streams\' responses
+	most       int // window when nothing is under way
+	grant      int // window that each stream begins with
+	room       int // that the peer grants
+	unsent     int // of all streams\' bodies that are sent
 	streamRoom int // and each stream begins with
 	control    []byte
 	ready      []*Stream // have something to send, in turn
@@ -65,9 +68,13 @@ type Session struct {
 
 	greeted, settled bool // the preface has come, and the settings behind it
 
+	asks     bool // we are the client
+	capacity int  // asks: streams that the server takes at a time
+	kept     int  // asks: of bodies that came, what hasn't gone on
+
 	ending  stage
 	limit   uint32 // highest stream that is served, from lastCall on
-	leaving bool   // the client begins nothing more
+	leaving bool   // the client begins nothing more; asks: nor may we
 	err     *Fault
 }
 
@@ -92,7 +99,8 @@ type block struct {
 // NewSession returns a session that has its settings to send.
 func NewSession() *Session {
 	s := &Session{
-		streams: map[uint32]*Stream{}, window: sessionWindow, room: defaultWindow, streamRoom: defaultWindow,
+		streams: map[uint32]*Stream{}, most: sessionWindow, window: sessionWindow, grant: streamWindow,
+		room: defaultWindow, streamRoom: defaultWindow,
 	}
 	s.decoder = hpack.NewDecoder(4096, func(f hpack.HeaderField) { s.field(f) })
 	s.control = appendFrameHeader(s.control, settingsFrame, 0, 0, 3*6)
@@ -165,7 +173,12 @@ func (s *Session) Requests() int { return s.requests }
 
 // Holds returns how many bytes of bodies the session holds, of requests and
 // responses.
-func (s *Session) Holds() int { return sessionWindow - s.window - s.owed + s.unsent }
+func (s *Session) Holds() int {
+	if s.asks {
+		return s.kept + s.unsent
+	}
+	return s.most - s.window - s.owed + s.unsent
+}
 
 // take deals with a frame.
 func (s *Session) take(f *frame) error {
@@ -192,7 +205,7 @@ func (s *Session) take(f *frame) error {
 	case settingsFrame:
 		return s.takeSettings(f)
 	case pushPromiseFrame:
-		return fault(ProtocolError, "PUSH_PROMISE from a client")
+		return fault(ProtocolError, "PUSH_PROMISE that nobody allowed")
 	case pingFrame:
 		return s.takePing(f)
 	case goAwayFrame:
@@ -203,7 +216,7 @@ func (s *Session) take(f *frame) error {
 	return s.patience.cost(costFrame) // RFC 9113 §4.1: ignored
 }
 
-// idle says whether the client hasn't begun a stream yet.
+// idle says whether a stream hasn't begun yet.
 func (s *Session) idle(stream uint32) bool { return stream&1 == 0 || stream > s.highest }
 
 // unserved says whether a stream began after the session's end.
@@ -221,7 +234,7 @@ func (s *Session) takeData(f *frame) error {
 	case len(f.payload) > s.window:
 		return fault(FlowControlError, "more DATA than the session's window")
 	}
-	s.window -= len(f.payload)
+	s.took(len(f.payload))
 	if len(data) == 0 && !f.has(flagEndStream) {
 		if err := s.patience.cost(costFrame); err != nil {
 			return err
@@ -229,8 +242,8 @@ func (s *Session) takeData(f *frame) error {
 	}
 	st := s.streams[f.stream]
 	if st == nil {
-		s.credit(len(f.payload))
-		if s.unserved(f.stream) || s.remembers(f.stream) {
+		s.freed(len(f.payload))
+		if s.asks || s.unserved(f.stream) || s.remembers(f.stream) {
 			return s.patience.cost(costFrame)
 		}
 		return s.refuse(f.stream, StreamClosed)
@@ -238,16 +251,19 @@ func (s *Session) takeData(f *frame) error {
 	st.received += int64(frameHeader + len(f.payload))
 	switch {
 	case st.ended:
-		s.credit(len(f.payload))
+		s.freed(len(f.payload))
 		return s.breach(st, StreamClosed)
+	case s.asks && !st.headed:
+		s.freed(len(f.payload))
+		return s.breach(st, ProtocolError) // RFC 9113 §8.1: a head comes first
 	case len(f.payload) > st.window:
-		s.credit(len(f.payload))
+		s.freed(len(f.payload))
 		return s.breach(st, FlowControlError)
 	}
 	st.window -= len(f.payload)
 	st.got += int64(len(data))
 	if st.declared >= 0 && (st.got > st.declared || f.has(flagEndStream) && st.got < st.declared) {
-		s.credit(len(f.payload))
+		s.freed(len(f.payload))
 		return s.breach(st, ProtocolError) // RFC 9113 §8.1.1
 	}
 	s.consumed(st, len(f.payload)-len(data)) // padding goes no further
@@ -284,15 +300,22 @@ func (s *Session) takeHeaders(f *frame) error {
 	switch st := s.streams[f.stream]; {
 	case st != nil:
 		b.target = st
-		s.list.reset(nil, true)
+		switch {
+		case !s.asks || st.headed:
+			s.list.reset(ofTrailers, make([]byte, 0, 64))
+		default:
+			s.list.reset(ofResponse, s.list.head[:0])
+		}
 	case f.stream <= s.highest:
-		if !s.remembers(f.stream) {
+		if !s.asks && !s.remembers(f.stream) {
 			return fault(StreamClosed, "HEADERS of a stream that is over")
 		}
-		s.list.reset(nil, true)
+		s.list.reset(ofTrailers, nil)
+	case s.asks:
+		return fault(ProtocolError, "HEADERS of a stream that hasn't begun")
 	default:
 		s.highest = f.stream
-		s.list.reset(make([]byte, 0, 512), false)
+		s.list.reset(ofRequest, make([]byte, 0, 512))
 	}
 	s.decoder.SetEmitEnabled(true)
 	s.block = b
@@ -340,10 +363,13 @@ func (s *Session) takeList(b *block) error {
 	t := &s.list
 	t.finish(b.end)
 	if st := b.target; st != nil {
+		if t.of == ofResponse {
+			return s.takeResponse(st, b)
+		}
 		return s.takeTrailers(st, b)
 	}
 	switch {
-	case t.trailers: // of a stream that we have reset
+	case t.of == ofTrailers: // of a stream that we have reset
 		return s.patience.cost(costFrame)
 	case s.unserved(b.stream):
 		return s.patience.cost(costFrame)
@@ -354,7 +380,7 @@ func (s *Session) takeList(b *block) error {
 		return s.refuse(b.stream, ProtocolError)
 	}
 	st := &Stream{
-		session: s, id: b.stream, Head: t.head, declared: t.length, ended: b.end, window: streamWindow, room: s.streamRoom,
+		session: s, id: b.stream, Head: t.head, declared: t.length, ended: b.end, window: s.grant, room: s.streamRoom,
 		received: int64(b.parts*frameHeader + b.size),
 	}
 	if t.tooLarge() {
@@ -371,17 +397,16 @@ func (s *Session) takeList(b *block) error {
 	return nil
 }
 
-// takeTrailers ends a request's body. HTTP/1.1 targets don't get trailers, as a
-// target can't say that it wants them (RFC 9110 §6.5.1).
+// takeTrailers ends a body.
 func (s *Session) takeTrailers(st *Stream, b *block) error {
 	st.received += int64(b.parts*frameHeader + b.size)
 	switch {
 	case st.ended:
 		return s.breach(st, StreamClosed)
-	case !b.end || s.list.wrong != "" || st.declared >= 0 && st.got != st.declared || b.self:
+	case !b.end || s.list.wrong != "" || s.list.tooLarge() || st.declared >= 0 && st.got != st.declared || b.self:
 		return s.breach(st, ProtocolError)
 	}
-	st.ended = true
+	st.ended, st.trailers = true, s.list.head
 	if st.over() {
 		s.forget(st)
 	}
@@ -425,7 +450,12 @@ func (s *Session) takeReset(f *frame) error {
 	if st == nil {
 		return s.patience.cost(costFrame)
 	}
-	s.reset(st, Code(binary.BigEndian.Uint32(f.payload)), true)
+	code := Code(binary.BigEndian.Uint32(f.payload))
+	if s.asks {
+		s.refused(st, &ResetError{Code: code, Peer: true, Unprocessed: code == RefusedStream})
+		return nil
+	}
+	s.reset(st, code, true)
 	return s.patience.cost(costReset)
 }
 
@@ -446,9 +476,11 @@ func (s *Session) takeSettings(f *frame) error {
 		v := binary.BigEndian.Uint32(p[2:])
 		switch binary.BigEndian.Uint16(p) {
 		case settingEnablePush:
-			if v > 1 {
-				return fault(ProtocolError, "ENABLE_PUSH is neither 0 nor 1")
+			if v > 1 || s.asks && v > 0 {
+				return fault(ProtocolError, "ENABLE_PUSH out of range")
 			}
+		case settingMaxConcurrentStreams:
+			s.capacity = int(v)
 		case settingInitialWindowSize:
 			if v > maxWindow {
 				return fault(FlowControlError, "INITIAL_WINDOW_SIZE too large")
@@ -510,6 +542,9 @@ func (s *Session) takeGoAway(f *frame) error {
 		return fault(FrameSizeError, "GOAWAY of another size")
 	}
 	s.leaving = true
+	if s.asks {
+		s.unprocessed(binary.BigEndian.Uint32(f.payload) &^ (1 << 31))
+	}
 	return s.patience.cost(costFrame)
 }
 

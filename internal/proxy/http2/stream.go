@@ -16,11 +16,11 @@ const (
 // Stream is a request and its response.
 type Stream struct {
 	// Head is the request's, as HTTP/1.1 has it, and doesn't change. Where the
-	// header list was too large, it is nil.
+	// header list was too large, it is nil. On a client's side there is none.
 	Head []byte
 
-	// Changed is called when more of the request's body has come, its end, when the
-	// response may go on, and when the stream was reset. It must not call the
+	// Changed is called when more of what the peer sends has come, its end, when what
+	// is sent to it may go on, and when the stream was reset. It must not call the
 	// session.
 	Changed func()
 
@@ -28,24 +28,33 @@ type Stream struct {
 	id      uint32
 	err     error // why the stream was reset
 
-	// The request's body.
+	// The request's body; of a client's side the response's.
 	body     []byte // came and wasn't read
 	read     int    // of body
 	declared int64  // length, -1: it wasn't
 	got      int64
-	ended    bool // all has come
-	window   int  // that the client may still send
-	owed     int  // of the window, for what was read
+	ended    bool   // all has come
+	window   int    // that the client may still send
+	owed     int    // of the window, for what was read
+	trailers []byte // behind the body, as a header block
 
-	// The response.
+	// Of a client's side.
+	came     []byte // heads, as HTTP/1.1 has them
+	interim  int    // of them, so far
+	headed   bool   // the response's own has come
+	bodiless bool   // the request was HEAD
+
+	// The response; of a client's side the request.
 	heads      []byte // frames that precede the rest
 	unsent     []byte // of its body
 	unsentFrom int
-	last       bool // nothing follows unsent
-	bare       bool // the head says so already
-	sent       bool // its end
-	room       int  // that the client grants
-	queued     bool // in session.ready
+	last       bool   // nothing follows unsent
+	bare       bool   // the head says so already
+	tail       []byte // trailers, a header block; nil: none
+	opened     bool   // the first head was sent
+	sent       bool   // its end
+	room       int    // that the client grants
+	queued     bool   // in session.ready
 
 	released bool
 	received int64
@@ -72,15 +81,27 @@ func (st *Stream) Received() int64 { return st.received }
 // Buffered returns how much of the body can be read at once.
 func (st *Stream) Buffered() int { return len(st.body) - st.read }
 
-// Read reads what has come of the request's body; 0 and nil: nothing has, for now.
-// io.EOF is its end.
-func (st *Stream) Read(b []byte) (int, error) {
-	n := copy(b, st.body[st.read:])
+// Unread returns what has come of the body and wasn't used. It is valid until anything
+// else is called.
+func (st *Stream) Unread() []byte { return st.body[st.read:] }
+
+// Use takes n bytes of Unread.
+func (st *Stream) Use(n int) {
+	if n == 0 {
+		return
+	}
 	if st.read += n; st.read == len(st.body) {
 		st.body, st.read = st.body[:0], 0
 	}
+	st.session.consumed(st, n)
+}
+
+// Read reads what has come of the request's body; 0 and nil: nothing has, for now.
+// io.EOF is its end.
+func (st *Stream) Read(b []byte) (int, error) {
+	n := copy(b, st.Unread())
 	if n > 0 {
-		st.session.consumed(st, n)
+		st.Use(n)
 		return n, nil
 	}
 	switch {
@@ -90,6 +111,19 @@ func (st *Stream) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return 0, nil
+}
+
+// Trailers returns the header block of what has come behind the body, once that has
+// ended; nil: nothing. It is made as Respond and Trail take it.
+func (st *Stream) Trailers() []byte { return st.trailers }
+
+// Trail has a header block go behind what was written, and end it; nothing if it is
+// empty.
+func (st *Stream) Trail(block []byte) {
+	if st.err == nil && !st.last {
+		st.tail = append(st.tail[:0], block...)
+	}
+	st.End()
 }
 
 // Respond has a head go to the client, as AppendHead has made it of an interim
@@ -175,7 +209,14 @@ func (st *Stream) Release() {
 		s.abandoned--
 		return
 	}
-	if !st.last {
+	switch {
+	case s.asks:
+		if !st.over() {
+			s.reset(st, Cancel, false)
+		}
+		s.discard(st)
+		return
+	case !st.last:
 		s.reset(st, InternalError, false)
 		return
 	}
