@@ -90,7 +90,7 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 
 // misfit returns what a request is answered that can't go to targets in the version
 // of HTTP that the target group has, 0 for one that can (ELB user guide, "Protocol
-// versions"). What could, if it was spoken to targets, is answered 501.
+// versions").
 func (g *group) misfit(head []byte, r *http1.Request, http2 bool) int {
 	fits := http2
 	switch g.version {
@@ -106,7 +106,7 @@ func (g *group) misfit(head []byte, r *http1.Request, http2 bool) int {
 	if !fits {
 		return 464
 	}
-	return 501
+	return 0
 }
 
 // isGRPC says whether a request is a call of gRPC, by its content's type.

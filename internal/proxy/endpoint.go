@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ type endpointKey struct {
 	balance.Key
 	https bool
 	tls   snapshot.TargetTLS // of https
+	http2 bool
 }
 
 // endpoint is a target as one connects to it, with the connections that it has.
@@ -39,7 +41,8 @@ type endpoint struct {
 	proxy  *Proxy
 	tls    *tls.Config // nil: cleartext
 
-	distrusted atomic.Bool // its certificate was told of
+	distrusted atomic.Bool  // its certificate was told of
+	capacity   atomic.Int64 // streams that it takes on a connection of HTTP/2; 0: it hasn't said
 	token      atomic.Pointer[keptToken]
 
 	retired atomic.Bool // no assignment names it: nothing is kept
@@ -48,6 +51,7 @@ type endpoint struct {
 	mu     sync.Mutex               // guards the following, and the setting of retired
 	idle   []*targetConn            // the one used last at the end
 	active map[*targetConn]struct{} // in the hands of a request
+	many   []*streamTarget          // of HTTP/2
 }
 
 // targetConn is a connection to a target.
@@ -65,6 +69,9 @@ func (p *Proxy) newEndpoint(k endpointKey, first bool) *endpoint {
 	e := &endpoint{key: k, ref: refOf(k.Key), proxy: p, target: p.registry.Target(k.Key, first), active: map[*targetConn]struct{}{}, pools: make([]loopPool, p.loops.count())}
 	if k.https {
 		e.tls = targettls.Config(k.tls, p.targetRoots)
+		if k.http2 {
+			e.tls.NextProtos = []string{"h2"}
+		}
 	}
 	return e
 }
@@ -136,8 +143,8 @@ func (e *endpoint) takeLive(name []byte) *targetConn {
 	}
 }
 
-// connect opens a connection, on which the target is asked for the name.
-func (e *endpoint) connect(name []byte) (*targetConn, error) {
+// dialTarget opens a connection, on which the target is asked for the name.
+func (e *endpoint) dialTarget(name []byte) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(e.proxy.ctx, connectTimeout)
 	defer cancel()
 	conn, err := e.proxy.dial(ctx, e.key.Addr)
@@ -153,7 +160,31 @@ func (e *endpoint) connect(name []byte) (*targetConn, error) {
 			e.distrust(err)
 			return nil, &handshakeError{err}
 		}
+		if err := e.agreed(secure.ConnectionState()); err != nil {
+			_ = conn.Close() // nothing was said on it
+			return nil, &handshakeError{err}
+		}
 		conn = secure
+	}
+	return conn, nil
+}
+
+// errNoHTTP2 says that a target doesn't speak what its target group says.
+var errNoHTTP2 = errors.New("the target doesn't take HTTP/2 (ALPN h2)")
+
+// agreed says whether a handshake has agreed on the version of HTTP that is spoken.
+func (e *endpoint) agreed(s tls.ConnectionState) error {
+	if e.key.http2 && s.NegotiatedProtocol != "h2" {
+		return errNoHTTP2
+	}
+	return nil
+}
+
+// connect opens a connection for one request at a time.
+func (e *endpoint) connect(name []byte) (*targetConn, error) {
+	conn, err := e.dialTarget(name)
+	if err != nil {
+		return nil, err
 	}
 	// The first deadline; the later ones are the waiter's.
 	if err := conn.SetReadDeadline(time.Now().Add(watchInterval)); err != nil {
@@ -222,6 +253,7 @@ func (e *endpoint) sweep(now time.Time) {
 	for _, t := range dead {
 		t.close()
 	}
+	e.sweepMany(now)
 }
 
 // retire closes the idle connections for good. cut ends requests under way too,
@@ -235,6 +267,7 @@ func (e *endpoint) retire(cut bool) {
 		t.close()
 	}
 	e.idle = nil
+	e.retireMany(cut)
 	if cut {
 		for t := range e.active {
 			t.close()

@@ -165,6 +165,9 @@ func (e *entry) forwarded(f *forwarding, trace []byte) {
 	}
 	e.Target, e.TargetGroup = f.endpoint.key.Addr, f.endpoint.key.Group
 	e.TraceID = e.keep(trace)
+	if f.group.version == snapshot.GRPC {
+		e.Type = "grpcs"
+	}
 	if f.host != nil || f.target != nil {
 		e.TransformedHost, e.TransformedURI, e.TransformStatus = e.keep(f.host), e.keep(f.target), "TransformSuccess"
 	}

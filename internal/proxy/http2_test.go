@@ -94,8 +94,8 @@ func TestHTTP2CanBeTurnedOff(t *testing.T) {
 	}
 }
 
-// The matrix of the ELB user guide, "Protocol versions". What targets of HTTP2 and
-// GRPC could be asked, they aren't yet.
+// The matrix of the ELB user guide, "Protocol versions". The target speaks no HTTP/2,
+// so that what it could be asked fails.
 func TestRequestsThatTargetsCannotTakeAreRefused(t *testing.T) {
 	w := newHTTP2World(t)
 	w.register(w.httpTarget(func(http.ResponseWriter, *http.Request) {}))
@@ -114,10 +114,10 @@ func TestRequestsThatTargetsCannotTakeAreRefused(t *testing.T) {
 		{snapshot.HTTP1, two, "POST", "application/grpc+proto", 464},
 		{snapshot.HTTP1, two, "POST", "application/grpc-web", 200},
 		{snapshot.HTTP2, one, "GET", "", 464},
-		{snapshot.HTTP2, two, "GET", "", 501},
+		{snapshot.HTTP2, two, "GET", "", 502},
 		{snapshot.GRPC, one, "POST", "application/grpc", 464},
 		{snapshot.GRPC, two, "GET", "", 464},
-		{snapshot.GRPC, two, "POST", "application/grpc", 501},
+		{snapshot.GRPC, two, "POST", "application/grpc", 502},
 	} {
 		w.a.TargetGroups[0].ProtocolVersion = tt.version
 		w.apply()

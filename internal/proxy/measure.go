@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/meter"
 	"github.com/fairlead/fairlead/internal/proxy/route"
+	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
 // Measurement is what one node of a load balancer has counted since it came to be
@@ -103,6 +104,9 @@ func (n *node) countRequest(thread int, rule *route.Rule, r *http1.Request, peer
 func (n *node) countForward(thread int, f *forwarding) {
 	g := f.group
 	g.meter.Add(thread, meter.Requests, 1)
+	if g.version == snapshot.GRPC {
+		g.meter.Add(thread, meter.GRPCRequests, 1)
+	}
 	if g.balance.FailsOpen() {
 		g.meter.Add(thread, meter.UnhealthyRouting, 1)
 	}

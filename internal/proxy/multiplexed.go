@@ -22,6 +22,7 @@ type multiplexed struct {
 	request  http1.Request
 	scratch  route.Scratch
 	exchange exchange
+	bridge   bridge                     // instead of exchange, where the target speaks HTTP/2
 	waits    atomic.Pointer[targetConn] // for the target's response
 	conn     streamConn
 	from, to stream  // over conn: the request's body, the response's
@@ -226,7 +227,10 @@ func (q *multiplexed) forward(t *table, rule *route.Rule, head []byte, at *arriv
 	}
 	defer f.endpoint.target.End()
 	q.m.port.node.countForward(q.m.thread, &f)
-
+	if f.endpoint.key.http2 {
+		q.cross(f, t, head, at, e)
+		return
+	}
 	x := &q.exchange
 	x.front, x.proxy, x.thread, x.request, x.active = q, q.m.port.proxy, q.m.thread, &q.request, &q.activity
 	x.begin(f, t, head, at, e)

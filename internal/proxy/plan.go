@@ -336,18 +336,13 @@ func (p *Proxy) meters(nodeID string, np *nodePlan, groups []string) {
 // where the target stays, and is spoken to as before.
 func (p *Proxy) planGroup(g *snapshot.TargetGroup) *targetGroup {
 	old := p.groups[g.ARN]
-	// To speak another version could mean to lose what the targets rely on.
-	if g.ProtocolVersion != snapshot.HTTP1 && (old == nil || old.from.ProtocolVersion != g.ProtocolVersion) {
-		p.log.Warn("requests for the target group are answered 501: its protocol version is not spoken to targets (use one with HTTP1)",
-			"target group", g.ARN, "protocol version", g.ProtocolVersion)
-	}
 	out := &targetGroup{from: g, byAddr: make(map[netip.AddrPort]*endpoint, len(g.Targets)), config: planBalance(g.Balancing), sets: map[string]*balance.Set{}}
 	if g.Stickiness.Duration > 0 {
 		out.places = make(map[targetRef]int, len(g.Targets))
 	}
 	first := old == nil || !slices.ContainsFunc(old.from.Targets, func(t snapshot.Target) bool { return !t.Draining })
 	for i, t := range g.Targets {
-		k := endpointKey{balance.Key{Group: g.ARN, Addr: t.AddrPort()}, g.Protocol == snapshot.HTTPS, g.TLS}
+		k := endpointKey{balance.Key{Group: g.ARN, Addr: t.AddrPort()}, g.Protocol == snapshot.HTTPS, g.TLS, g.ProtocolVersion != snapshot.HTTP1}
 		var e *endpoint
 		if old != nil {
 			e = old.byAddr[k.Addr]

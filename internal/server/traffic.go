@@ -47,6 +47,7 @@ var families = []*family{
 		meter.NonSticky: "lb", meter.AppNonSticky: "app",
 	}},
 	{name: "target_requests_total", help: "Requests that went to a target group.", counters: one(meter.Requests)},
+	{name: "target_grpc_requests_total", help: "Those that are calls of gRPC.", counters: one(meter.GRPCRequests)},
 	{name: "target_responses_total", help: "Responses of targets.", label: "class", counters: map[meter.Counter]string{
 		meter.Target2XX: "2xx", meter.Target3XX: "3xx", meter.Target4XX: "4xx", meter.Target5XX: "5xx",
 	}},

@@ -42,11 +42,11 @@ const (
 // Session is one side of one connection: the server's, unless NewClientSession has
 // made it.
 type Session struct {
-	decoder *hpack.Decoder
-	list    translation
-	block   block // header block that has begun and not ended
-	begun   []*Stream
-	refused []int // requests that were malformed, by their size in bytes
+	decoder   *hpack.Decoder
+	list      translation
+	block     block // header block that has begun and not ended
+	begun     []*Stream
+	malformed []int // requests that were malformed, by their size in bytes
 
 	streams   map[uint32]*Stream // that aren't over
 	abandoned int                // were reset, and somebody is still at work on them
@@ -160,8 +160,8 @@ func (s *Session) Begun() []*Stream {
 // were malformed, by how many bytes of frames have come of each. It is valid until the
 // next Receive.
 func (s *Session) Refused() []int {
-	out := s.refused
-	s.refused = s.refused[:0]
+	out := s.malformed
+	s.malformed = s.malformed[:0]
 	return out
 }
 
@@ -376,7 +376,7 @@ func (s *Session) takeList(b *block) error {
 	case len(s.streams) >= MaxStreams || len(s.streams)+s.abandoned >= 2*MaxStreams:
 		return s.refuse(b.stream, RefusedStream)
 	case t.wrong != "" || b.self:
-		s.refused = append(s.refused, b.parts*frameHeader+b.size)
+		s.malformed = append(s.malformed, b.parts*frameHeader+b.size)
 		return s.refuse(b.stream, ProtocolError)
 	}
 	st := &Stream{

@@ -69,7 +69,7 @@ func (st *Stream) Err() error { return st.err }
 // Malformed says whether the stream was reset because of what the client has sent on it.
 func (st *Stream) Malformed() bool {
 	r, ok := st.err.(*ResetError) //nolint:errorlint // ours, and never wrapped
-	return ok && !r.Client && r.Code == ProtocolError
+	return ok && !r.Peer && r.Code == ProtocolError
 }
 
 // Ended says whether the request's body has come whole.

@@ -31,6 +31,7 @@ const (
 	AppNonSticky                       // AppCookieNonStickinessCount
 
 	Requests               // RequestCount
+	GRPCRequests           // GrpcRequestCount
 	Target2XX              // HTTPCode_Target_2XX_Count
 	Target3XX              // HTTPCode_Target_3XX_Count
 	Target4XX              // HTTPCode_Target_4XX_Count
@@ -66,6 +67,7 @@ var names = [counters]string{
 	NonSticky:              "NonStickyRequestCount",
 	AppNonSticky:           "AppCookieNonStickinessCount",
 	Requests:               "RequestCount",
+	GRPCRequests:           "GrpcRequestCount",
 	Target2XX:              "HTTPCode_Target_2XX_Count",
 	Target3XX:              "HTTPCode_Target_3XX_Count",
 	Target4XX:              "HTTPCode_Target_4XX_Count",
