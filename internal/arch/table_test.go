@@ -147,6 +147,8 @@ var restrictions = []restriction{
 		why: "compiling it takes minutes and gigabytes, so only the tests that need it import it themselves"},
 	{path: "github.com/summerwind/h2spec", tests: true,
 		why: "what tests HTTP/2 has no place in the binary"},
+	{path: "google.golang.org/grpc", tests: true,
+		why: "what tests calls of gRPC has no place in the binary; etcd has its own part of it"},
 	{path: "golang.org/x/sys", only: []string{"attach", "proxy", "cmd"},
 		why: "the operating system stops at attach and at the proxy's loops"},
 	{path: "github.com/vishvananda/netlink", only: []string{"attach"},
