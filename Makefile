@@ -14,7 +14,7 @@ PKGS       ?= ./...
 LIGHT_PKGS ?= $(shell $(GO) list ./... | grep -v /e2e)
 RACE_PKGS  ?= $(LIGHT_PKGS)
 
-TEST_TIMEOUT ?= 5m
+TEST_TIMEOUT ?= 10m
 RACE_TIMEOUT ?= 8m
 
 # Those of e2e that call long, and their time on a machine that is busy besides.
