@@ -69,11 +69,13 @@ var allowed = map[string][]string{
 	"logship":           {},
 	"health":            {"proxy/http1", "snapshot", "targettls"},
 	"targettls":         {"snapshot"},
-	"proxy":             {"accesslog", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/keyring", "proxy/meter", "proxy/outbound", "proxy/route", "snapshot", "targettls"},
+	"proxy":             {"accesslog", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/jwks", "proxy/jwt", "proxy/keyring", "proxy/meter", "proxy/outbound", "proxy/route", "snapshot", "targettls"},
 	"proxy/balance":     {"snapshot"},
 	"proxy/conformance": {},
 	"proxy/http1":       {},
 	"proxy/http2":       {},
+	"proxy/jwks":        {"proxy/jwt", "proxy/outbound"},
+	"proxy/jwt":         {},
 	"proxy/keyring":     {},
 	"proxy/meter":       {},
 	"proxy/outbound":    {},
@@ -162,6 +164,6 @@ var restrictions = []restriction{
 
 // pure packages are functions over bytes and values: they do no input or
 // output, so nothing here that opens a file or a socket.
-var pure = []string{"accesslog", "arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/keyring", "proxy/meter", "proxy/route", "snapshot"}
+var pure = []string{"accesslog", "arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/keyring", "proxy/meter", "proxy/route", "snapshot", "proxy/jwt"}
 
 var impure = []string{"net", "net/http", "os", "os/exec", "syscall"}
