@@ -62,25 +62,27 @@ var allowed = map[string][]string{
 	"api/sts":         {"account", "apierr", "arn", "shapes/sts", "wire"},
 
 	// What carries traffic.
-	"accesslog":         {},
-	"announce":          {},
-	"attach":            {"snapshot"},
-	"dnsserver":         {"snapshot"},
-	"logship":           {},
-	"health":            {"proxy/http1", "snapshot", "targettls"},
-	"targettls":         {"snapshot"},
-	"proxy":             {"accesslog", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/jwks", "proxy/jwt", "proxy/keyring", "proxy/meter", "proxy/outbound", "proxy/route", "snapshot", "targettls"},
-	"proxy/balance":     {"snapshot"},
-	"proxy/conformance": {},
-	"proxy/http1":       {},
-	"proxy/http2":       {},
-	"proxy/jwks":        {"proxy/jwt", "proxy/outbound"},
-	"proxy/jwt":         {},
-	"proxy/keyring":     {},
-	"proxy/meter":       {},
-	"proxy/outbound":    {},
-	"proxy/route":       {"proxy/http1", "snapshot"},
-	"node":              {"accesslog", "attach", "health", "proxy", "proxy/outbound", "snapshot"},
+	"accesslog":           {},
+	"announce":            {},
+	"attach":              {"snapshot"},
+	"dnsserver":           {"snapshot"},
+	"health":              {"proxy/http1", "snapshot", "targettls"},
+	"logship":             {},
+	"node":                {"accesslog", "attach", "health", "proxy", "proxy/outbound", "snapshot"},
+	"proxy":               {"accesslog", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/jwks", "proxy/jwt", "proxy/keyring", "proxy/meter", "proxy/oidc", "proxy/oidc/provider", "proxy/outbound", "proxy/route", "snapshot", "targettls"},
+	"proxy/balance":       {"snapshot"},
+	"proxy/conformance":   {},
+	"proxy/http1":         {},
+	"proxy/http2":         {},
+	"proxy/jwks":          {"proxy/jwt", "proxy/outbound"},
+	"proxy/jwt":           {},
+	"proxy/keyring":       {},
+	"proxy/meter":         {},
+	"proxy/oidc":          {"proxy/keyring"},
+	"proxy/oidc/provider": {"proxy/oidc", "proxy/outbound"},
+	"proxy/outbound":      {},
+	"proxy/route":         {"proxy/http1", "snapshot"},
+	"targettls":           {"snapshot"},
 
 	// Where it is joined.
 	"config": {},
@@ -164,6 +166,6 @@ var restrictions = []restriction{
 
 // pure packages are functions over bytes and values: they do no input or
 // output, so nothing here that opens a file or a socket.
-var pure = []string{"accesslog", "arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/keyring", "proxy/meter", "proxy/route", "snapshot", "proxy/jwt"}
+var pure = []string{"accesslog", "arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/keyring", "proxy/meter", "proxy/route", "snapshot", "proxy/jwt", "proxy/oidc"}
 
 var impure = []string{"net", "net/http", "os", "os/exec", "syscall"}
