@@ -91,7 +91,7 @@ var allowed = map[string][]string{
 		"account", "announce", "api/acm", "api/ec2", "api/elbv2", "api/fairlead", "api/sts", "apierr", "arn", "attach", "audit", "bucket", "certs", "certs/acme", "config",
 		"discovery", "dns", "dnsserver", "elb", "event", "failpoint", "fsck", "health", "history", "idempotency", "ids", "instance", "ipam", "ipam/forecast",
 		"ipam/proof", "logship", "node", "prefixlist",
-		"prefixlist/resolver", "proxy", "proxy/meter", "proxy/outbound", "snapshot", "status", "store",
+		"prefixlist/resolver", "proxy", "proxy/meter", "proxy/oidc", "proxy/outbound", "snapshot", "status", "store",
 		"store/etcd", "tags", "truststore", "vpc", "wire",
 	},
 	"demo": { // a client of the public API, which it starts itself
@@ -103,6 +103,7 @@ var allowed = map[string][]string{
 
 	// For tests alone.
 	"arch":                {},
+	"testkit/idp":         {},
 	"testkit/issuer":      {},
 	"testkit/pebble":      {},
 	"testkit/wirefixture": {},
@@ -114,7 +115,7 @@ var allowed = map[string][]string{
 
 // testAids may be imported by any test, and by no other code but their own.
 // Besides, a test may import what its package reaches, directly or not.
-var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit", "testkit/issuer", "testkit/pebble", "testkit/wirefixture"}
+var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit", "testkit/idp", "testkit/issuer", "testkit/pebble", "testkit/wirefixture"}
 
 // allowedInTests adds what the tests of a package may import beyond that.
 var allowedInTests = map[string][]string{

@@ -312,7 +312,7 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 			if l.TLS != nil && l.TLS.Mutual != nil {
 				rule = unverified(rule)
 			}
-			out.Rules = append(out.Rules, projectRule(rule))
+			out.Rules = append(out.Rules, p.s.projectRule(rule))
 			for _, g := range groupsOf(rule.Actions) {
 				if !slices.Contains(part.groups, g) {
 					part.groups = append(part.groups, g)
@@ -344,7 +344,7 @@ func seconds(attribute string, otherwise int) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-func projectRule(rule Rule) snapshot.Rule {
+func (s *Service) projectRule(rule Rule) snapshot.Rule {
 	out := snapshot.Rule{ARN: rule.ARN, Priority: rule.Priority}
 	for _, t := range rule.Transforms {
 		out.Transforms = append(out.Transforms, snapshot.Transform{Type: snapshot.TransformType(t.Type), Regex: t.Regex, Replace: t.Replace})
@@ -353,7 +353,10 @@ func projectRule(rule Rule) snapshot.Rule {
 		out.Conditions = append(out.Conditions, snapshot.Condition{Field: snapshot.ConditionField(c.Field), Header: c.Header, Keys: c.Keys, Values: c.Values, Regex: c.Regex})
 	}
 	for _, a := range rule.Actions {
-		act := snapshot.Action{Type: snapshot.ActionType(a.Type)}
+		act := snapshot.Action{Type: snapshot.ActionType(a.Type), OIDC: s.projectAuthentication(a)}
+		if act.OIDC != nil {
+			act.Type = snapshot.ActionAuthenticateOIDC // a user pool is a provider like others
+		}
 		if a.Forward != nil {
 			act.Forward = new(snapshot.Forward)
 			if a.Forward.StickinessEnabled {

@@ -26,8 +26,9 @@ type Options struct {
 	Seal func(secret []byte, subject string) []byte
 	// TryLog writes a test file to where a log is to go, and returns why it can't;
 	// nil: no bucket is tried.
-	TryLog func(ctx context.Context, to LogDelivery) error
-	Events *event.Log // what was decided, and why; nil: nobody asks
+	TryLog  func(ctx context.Context, to LogDelivery) error
+	Cognito Cognito    // where user pools are
+	Events  *event.Log // what was decided, and why; nil: nobody asks
 }
 
 // Service changes and reads what load balancers there should be.

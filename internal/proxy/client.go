@@ -133,7 +133,7 @@ func (c *client) serveRequest() bool {
 	d := t.ask(c.port.proxy.ctx, rule, head, &c.request, &at, c.port.node, c.thread)
 	e := t.entry(c.thread, &at, 0)
 	e.request(t, head, &c.request, rule)
-	e.guarded(t.guardOf(rule), &d)
+	t.guarded(rule, head, &c.request, &d, c.port.node, c.thread, e)
 	defer func() {
 		if e != nil {
 			e.Received = c.came - int64(len(c.unread())) - start

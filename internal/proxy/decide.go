@@ -32,6 +32,7 @@ type forwarding struct {
 	parts bool // the target's connection ends with the request
 
 	add, set []byte // lines that the rule's guard has for the request, and for its response
+	unless   string // as in ruling
 
 	host, target []byte // what the rule has made of the request's, nil: as they are
 
@@ -58,7 +59,7 @@ func (t *table) forward(rule *route.Rule, head []byte, r *http1.Request, at *arr
 	if status := f.group.misfit(head, r, at.http2); status != 0 {
 		return f, status
 	}
-	f.parts, f.add, f.set = r.Parts(), d.add, d.set
+	f.parts, f.add, f.set, f.unless = r.Parts(), d.add, d.set, d.unless
 	if rule.Rewrites() {
 		var ok bool
 		if f.host, f.target, ok = rule.Rewrite(head, r); !ok {
@@ -162,6 +163,9 @@ func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.R
 func (f *forwarding) appendFields(dst, head []byte, r *http1.Response, now time.Time) []byte {
 	if f.stay.sticky != nil {
 		dst = f.stay.appendCookies(dst, head, r, now)
+	}
+	if f.unless != "" && sets(head, r, f.unless) {
+		return dst
 	}
 	return append(dst, f.set...)
 }

@@ -147,7 +147,7 @@ func (e *entry) request(t *table, head []byte, r *http1.Request, rule *route.Rul
 
 // guarded notes what the guard has decided.
 func (e *entry) guarded(g guard, d *ruling) {
-	if e == nil || g == nil {
+	if e == nil {
 		return
 	}
 	e.Error = d.reason

@@ -3,8 +3,10 @@ package proxy
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/http1"
+	"github.com/fairlead/fairlead/internal/proxy/meter"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
@@ -52,22 +54,47 @@ type ruling struct {
 	reason  string // refused, or what was wrong with one that goes on: an access log's error_reason
 
 	location []byte // refused with 302: where to
+	text     []byte // refused with 200: what is answered
 	add      []byte // lines that the request has for its target
 	set      []byte // lines that the response has, whosever it is
+	unless   string // the cookie by which a target keeps set from its response, as when it ends a session; "": none
+
+	counter meter.Counter // what it counts as beside its answer; 0: nothing
+	took    time.Duration // that somebody else has been asked; 0: nobody has
 }
 
 // guardOf returns who has to be asked about a request that meets the rule; nil for
-// nobody.
-func (t *table) guardOf(rule *route.Rule) guard {
-	if t.guards == nil || rule == nil {
+// nobody. What is for a guard itself meets no rule.
+func (t *table) guardOf(rule *route.Rule, head []byte, r *http1.Request) guard {
+	switch {
+	case t.guards == nil:
+		return nil
+	case t.callback != nil && t.callback.reserved(r.Path.Of(head)):
+		return t.callback
+	case rule == nil:
 		return nil
 	}
 	return t.guards[rule.Index]
 }
 
+// guarded notes what the guard has decided, and nobody asks again.
+func (t *table) guarded(rule *route.Rule, head []byte, r *http1.Request, d *ruling, n *node, thread int, e *entry) {
+	g := t.guardOf(rule, head, r)
+	if g == nil {
+		return
+	}
+	e.guarded(g, d)
+	if d.counter != 0 {
+		n.meter.Add(thread, d.counter, 1)
+	}
+	if d.took > 0 {
+		n.meter.Observe(thread, d.took)
+	}
+}
+
 // check has the guard of the rule decide.
 func (t *table) check(rule *route.Rule, head []byte, r *http1.Request, at *arrival, n *node, thread int) ruling {
-	if g := t.guardOf(rule); g != nil {
+	if g := t.guardOf(rule, head, r); g != nil {
 		return check(g, inquiry{*at, head, r, t.port, t.host, n, thread})
 	}
 	return ruling{verdict: passes}
@@ -81,13 +108,16 @@ func check(g guard, q inquiry) ruling { return g.check(&q) }
 func (t *table) ask(ctx context.Context, rule *route.Rule, head []byte, r *http1.Request, at *arrival, n *node, thread int) ruling {
 	d := t.check(rule, head, r, at, n, thread)
 	if d.verdict == open {
-		d = t.guardOf(rule).ask(ctx, &inquiry{*at, head, r, t.port, t.host, n, thread})
+		d = t.guardOf(rule, head, r).ask(ctx, &inquiry{*at, head, r, t.port, t.host, n, thread})
 	}
 	return d
 }
 
 // appendRefusal appends what a request is answered with that a guard keeps back.
 func (d *ruling) appendRefusal(dst []byte, isHead bool, delivery *http1.Delivery) []byte {
+	if d.text != nil {
+		return http1.AppendFixed(dst, d.status, "text/plain", string(d.text), isHead, delivery)
+	}
 	if d.location != nil {
 		return http1.AppendRedirect(dst, d.status, d.location, isHead, delivery)
 	}
@@ -119,9 +149,13 @@ func (p *Proxy) compileGuards(b *snapshot.LoadBalancer, rules *route.Table) (gua
 }
 
 // newGuard makes the guard of an action that authenticates.
-func (p *Proxy) newGuard(_ *snapshot.LoadBalancer, a *snapshot.Action) (guard, error) {
+func (p *Proxy) newGuard(b *snapshot.LoadBalancer, a *snapshot.Action) (guard, error) {
 	switch a.Type {
-	case snapshot.ActionAuthenticateOIDC, snapshot.ActionValidateJWT:
+	case snapshot.ActionAuthenticateOIDC:
+		if a.OIDC != nil {
+			return p.newLogin(b, a.OIDC)
+		}
+	case snapshot.ActionValidateJWT:
 	case snapshot.ActionForward, snapshot.ActionFixedResponse, snapshot.ActionRedirect: // they route
 	}
 	return nil, errors.New("it is not performed here")

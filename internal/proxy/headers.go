@@ -39,6 +39,11 @@ func compileEdits(b *snapshot.LoadBalancer, l *snapshot.Listener) edits {
 			}
 		}
 	}
+	if logsIn(l) {
+		for name := range loginFields {
+			requests.Ours.Add(name)
+		}
+	}
 	responses := &http1.ResponseEdits{Anonymous: l.ResponseHeaders.Anonymous}
 	for _, set := range l.ResponseHeaders.Set {
 		responses.Set(set.Name, set.Value)

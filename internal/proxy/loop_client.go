@@ -371,7 +371,7 @@ func (c *loopClient) take(data []byte, r *http1.Request, n int) bool {
 	c.port.node.countRequest(l.index, rule, r, c.peer.Addr())
 	e := t.entry(l.index, &at, size)
 	e.request(t, head, r, rule)
-	e.guarded(t.guardOf(rule), &d)
+	t.guarded(rule, head, r, &d, c.port.node, l.index, e)
 	was, status := c.went, 0
 	keep := c.port.persists(r, c.born, c.maxAge, at.now)
 	if d.verdict == passes && rule != nil && rule.Action.Kind == route.Forward {

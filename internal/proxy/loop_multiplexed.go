@@ -64,7 +64,7 @@ func (m *loopMultiplex) begin(st *http2.Stream) {
 	c.port.node.countRequest(l.index, rule, r, c.peer.Addr())
 	e := t.entry(l.index, &at, int(st.Received()))
 	e.request(t, head, r, rule)
-	e.guarded(t.guardOf(rule), &d)
+	t.guarded(rule, head, r, &d, c.port.node, l.index, e)
 	var status int
 	if d.verdict == passes && rule != nil && rule.Action.Kind == route.Forward {
 		if status = m.forward(st, t, rule, head, length, r, &at, &d, e); status == 0 {

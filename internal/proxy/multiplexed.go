@@ -108,7 +108,7 @@ func (q *multiplexed) serve() {
 	d := t.ask(q.m.port.proxy.ctx, rule, head, &q.request, &at, q.m.port.node, q.m.thread)
 	e := t.entry(q.m.thread, &at, 0)
 	e.request(t, head, &q.request, rule)
-	e.guarded(t.guardOf(rule), &d)
+	t.guarded(rule, head, &q.request, &d, q.m.port.node, q.m.thread, e)
 	defer func() {
 		if e != nil {
 			e.Received = q.received()

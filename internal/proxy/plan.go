@@ -286,7 +286,7 @@ func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodeP
 			}
 		}
 		t := &table{
-			rules: b.rules[i], guards: b.guards[i], groups: groups, port: l.Port, host: host, tls: secure, sticky: b.sticky, edits: b.edits[i], policy: policyOf(b.from), logs: np.logs,
+			rules: b.rules[i], guards: b.guards[i], callback: callbackOf(b.guards[i]), groups: groups, port: l.Port, host: host, tls: secure, sticky: b.sticky, edits: b.edits[i], policy: policyOf(b.from), logs: np.logs,
 			idleTimeout: b.from.IdleTimeout, clientKeepAlive: b.from.ClientKeepAlive,
 		}
 		for _, r := range l.Rules {

@@ -19,10 +19,11 @@ import (
 // table is all that decides about the requests of one port. It never changes;
 // Apply puts another one in its place.
 type table struct {
-	rules   *route.Table
-	guards  []guard          // by route.Rule.Index; nil: no rule has one
-	groups  []*group         // by route.Share.Group
-	cursors []*atomic.Uint64 // by route.Rule.Index: places among target groups
+	rules    *route.Table
+	guards   []guard          // by route.Rule.Index; nil: no rule has one
+	callback *callback        // for what clients bring back from providers; nil: no rule sends them there
+	groups   []*group         // by route.Share.Group
+	cursors  []*atomic.Uint64 // by route.Rule.Index: places among target groups
 
 	port            uint16
 	host            []byte  // for requests without a Host

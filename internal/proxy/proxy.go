@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
+	"github.com/fairlead/fairlead/internal/proxy/oidc"
+	"github.com/fairlead/fairlead/internal/proxy/oidc/provider"
 	"github.com/fairlead/fairlead/internal/proxy/outbound"
 	"github.com/fairlead/fairlead/internal/snapshot"
 )
@@ -96,6 +98,9 @@ type Proxy struct {
 	targetRoots *x509.CertPool
 	providers   *http.Client // for who authenticates clients
 
+	sessions  *oidc.Cache         // of clients that have logged in
+	refreshes *provider.Refreshes // of their sessions
+
 	registry *balance.Registry
 	checks   checkLogs
 	dates    dates
@@ -137,6 +142,8 @@ func New(o Options) *Proxy {
 		openLog:      o.Logs,
 		targetRoots:  o.TargetRoots,
 		providers:    outbound.New(o.Providers),
+		sessions:     oidc.NewCache(),
+		refreshes:    provider.NewRefreshes(),
 		registry:     balance.NewRegistry(),
 		checks:       checkLogs{nodes: map[string]map[string]*logs{}},
 		balancers:    map[string]*balancer{},

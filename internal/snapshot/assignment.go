@@ -164,6 +164,7 @@ func (t ActionType) Authenticates() bool {
 // Action is one step of a rule; the member named by Type is set.
 type Action struct {
 	Type          ActionType
+	OIDC          *OIDC          `json:",omitempty"`
 	Forward       *Forward       `json:",omitempty"`
 	FixedResponse *FixedResponse `json:",omitempty"`
 	Redirect      *Redirect      `json:",omitempty"`

@@ -29,6 +29,11 @@ const (
 	ForwardedFields                    // ForwardedInvalidHeaderRequestCount
 	NonSticky                          // NonStickyRequestCount
 	AppNonSticky                       // AppCookieNonStickinessCount
+	AuthErrors                         // ELBAuthError
+	AuthFailures                       // ELBAuthFailure
+	AuthSuccesses                      // ELBAuthSuccess
+	AuthRefreshes                      // ELBAuthRefreshTokenSuccess
+	AuthClaimsTooLarge                 // ELBAuthUserClaimsSizeExceeded
 
 	Requests               // RequestCount
 	GRPCRequests           // GrpcRequestCount
@@ -66,6 +71,11 @@ var names = [counters]string{
 	ForwardedFields:        "ForwardedInvalidHeaderRequestCount",
 	NonSticky:              "NonStickyRequestCount",
 	AppNonSticky:           "AppCookieNonStickinessCount",
+	AuthErrors:             "ELBAuthError",
+	AuthFailures:           "ELBAuthFailure",
+	AuthSuccesses:          "ELBAuthSuccess",
+	AuthRefreshes:          "ELBAuthRefreshTokenSuccess",
+	AuthClaimsTooLarge:     "ELBAuthUserClaimsSizeExceeded",
 	Requests:               "RequestCount",
 	GRPCRequests:           "GrpcRequestCount",
 	Target2XX:              "HTTPCode_Target_2XX_Count",

@@ -38,28 +38,36 @@ type Config struct {
 	Extra   map[string]string // parameters of requests to the provider
 }
 
-// realm is what something was sealed for: a load balancer, a provider, and the client
-// that the load balancer is to it. Actions that agree in these share their sessions.
+// realm is what something was sealed for. That of sessions is a load balancer, a
+// provider, and the client that the load balancer is to it: actions that agree in these
+// share their sessions. That of states is also the cookie that the session is for.
 type realm [sha256.Size]byte
+
+func realmOf(parts ...string) (r realm) {
+	h := sha256.New()
+	for _, part := range parts {
+		_, _ = h.Write(appendText(nil, part)) // never fails (hash.Hash)
+	}
+	h.Sum(r[:0])
+	return r
+}
 
 // Client is an action's part.
 type Client struct {
 	config   Config
 	keys     *Keys
-	realm    realm
+	realm    realm // of sessions
+	states   realm
 	endpoint string // of authorization, with all parameters that are the same each time
 	header   string // of tokens, up to the time
 }
 
 // New compiles a configuration.
 func New(c Config, keys *Keys) (*Client, error) {
-	out := &Client{config: c, keys: keys}
-	h := sha256.New()
-	for _, part := range []string{c.LoadBalancer, c.Issuer, c.ClientID} {
-		_, _ = h.Write(appendText(nil, part)) // never fails (hash.Hash)
+	out := &Client{
+		config: c, keys: keys,
+		realm: realmOf(c.LoadBalancer, c.Issuer, c.ClientID), states: realmOf(c.LoadBalancer, c.Issuer, c.ClientID, c.Cookie),
 	}
-	h.Sum(out.realm[:0])
-
 	u, err := url.Parse(c.AuthorizationEndpoint)
 	if err != nil || u.Host == "" {
 		return nil, errors.New("the authorization endpoint is not a URL")

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"net/http"
 	"time"
 )
 
@@ -41,8 +40,9 @@ const (
 	MaxShards = 4
 	maxCookie = 4096
 
-	cookieLife = 7 * 24 * time.Hour // however short the session is
-	attributes = "; Expires=Mon, 02 Jan 2006 15:04:05 GMT; Path=/; Secure; HttpOnly; SameSite=None"
+	cookieLife = 7 * 24 * time.Hour              // however short the session is
+	dateForm   = "Mon, 02 Jan 2006 15:04:05 GMT" // RFC 9110 §5.6.7
+	attributes = "; Expires=" + dateForm + "; Path=/; Secure; HttpOnly; SameSite=None"
 )
 
 // maxText returns how long the value of all a session's cookies may be together.
@@ -65,8 +65,9 @@ func (c *Client) AppendCookies(dst []byte, s *Session, had int, foreign bool, no
 	}
 	text := c.seal(s, now)
 	if len(text) > c.maxText() && s.RefreshToken != "" {
-		s.RefreshToken, s.Refresh = "", time.Time{}
-		text = c.seal(s, now)
+		kept := *s
+		kept.RefreshToken, kept.Refresh = "", time.Time{}
+		text = c.seal(&kept, now)
 	}
 	if len(text) > c.maxText() {
 		return dst, ErrTooLarge
@@ -74,7 +75,7 @@ func (c *Client) AppendCookies(dst []byte, s *Session, had int, foreign bool, no
 	size := c.maxShard()
 	n := (len(text) + size - 1) / size
 	text[0] = '0' + byte(n)
-	expires := now.Add(cookieLife).UTC().Format(http.TimeFormat)
+	expires := now.Add(cookieLife).UTC().Format(dateForm)
 	for i := range n {
 		shard := text[i*size : min((i+1)*size, len(text))]
 		dst = c.appendCookie(dst, i, shard, expires, foreign)

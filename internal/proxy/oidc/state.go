@@ -46,7 +46,7 @@ func (c *Client) sealState(s *State) string {
 	plain = append(plain, s.salt[:]...)
 	plain = appendText(plain, s.Authority)
 	plain = appendText(plain, s.Target)
-	sealed := appendSealed(c.realm[:realmMark:realmMark], c.keys.states, &c.realm, plain, s.Made)
+	sealed := appendSealed(c.states[:realmMark:realmMark], c.keys.states, &c.states, plain, s.Made)
 	return base64.RawURLEncoding.EncodeToString(sealed)
 }
 
@@ -61,7 +61,7 @@ func (c *Client) Issued(state []byte) bool {
 	if _, err := base64.RawURLEncoding.Decode(mark[:], state[:text]); err != nil {
 		return false
 	}
-	return bytes.Equal(mark[:], c.realm[:realmMark])
+	return bytes.Equal(mark[:], c.states[:realmMark])
 }
 
 // OpenState opens a state that has come back, to the authority, with the cookie. The
@@ -74,7 +74,7 @@ func (c *Client) OpenState(state, authority, cookie []byte, now time.Time) (s St
 	if _, err := strictly.Decode(b, state); err != nil {
 		return State{}, ErrState
 	}
-	plain, ok := openSealed(b[realmMark:], c.keys.states, &c.realm, now)
+	plain, ok := openSealed(b[realmMark:], c.keys.states, &c.states, now)
 	if !ok {
 		return State{}, ErrState
 	}

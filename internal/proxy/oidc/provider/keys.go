@@ -62,8 +62,6 @@ func (s *keySet) forKey(ctx context.Context, id string, now time.Time) *jose.JSO
 
 // fetch asks the issuer (OpenID Connect Discovery §4); nil if it publishes no keys.
 func (s *keySet) fetch(ctx context.Context) *jose.JSONWebKeySet {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
 	var document struct {
 		Issuer string `json:"issuer"`
 		Keys   string `json:"jwks_uri"`
@@ -102,10 +100,6 @@ func (s *keySet) get(ctx context.Context, address string, into any) bool {
 	if err != nil {
 		return false
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return false
-	}
-	b, err := outbound.ReadAll(resp.Body, maxKeys)
-	return err == nil && json.Unmarshal(b, into) == nil
+	b, err := outbound.Read(resp, maxKeys)
+	return err == nil && resp.StatusCode == http.StatusOK && json.Unmarshal(b, into) == nil
 }

@@ -18,9 +18,6 @@ import (
 	"github.com/fairlead/fairlead/internal/proxy/outbound"
 )
 
-// Timeout is how long an endpoint may take to answer (ELB user guide, "HTTP 500").
-const Timeout = 5 * time.Second
-
 // maxAnswer is how large the body of an answer may be, in bytes. What a session can
 // hold is less: a larger one tells what was wrong.
 const maxAnswer = 64 << 10
@@ -171,8 +168,6 @@ func (p *Provider) tokensWith(ctx context.Context, form url.Values, inBody bool)
 		form.Del("client_id")
 		form.Del("client_secret")
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.config.TokenEndpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return a, false, &Failed{oidc.Unhandled, err}
@@ -183,7 +178,7 @@ func (p *Provider) tokensWith(ctx context.Context, form url.Values, inBody bool)
 		req.SetBasicAuth(url.QueryEscape(p.config.ClientID), url.QueryEscape(p.config.ClientSecret))
 	}
 	status, body, err := p.do(req)
-	if errors.Is(err, outbound.ErrTooLarge) {
+	if errors.Is(err, outbound.ErrTooLong) {
 		return a, false, &Failed{oidc.InvalidTokenResponse, err}
 	}
 	if err != nil {
@@ -217,8 +212,6 @@ func (p *Provider) tokensWith(ctx context.Context, form url.Values, inBody bool)
 
 // userInfo returns the claims of a subject: a JSON object.
 func (p *Provider) userInfo(ctx context.Context, token, subject string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.config.UserInfoEndpoint, nil)
 	if err != nil {
 		return nil, &Failed{oidc.Unhandled, err}
@@ -227,7 +220,7 @@ func (p *Provider) userInfo(ctx context.Context, token, subject string) ([]byte,
 	req.Header.Set("Accept", "application/json")
 	status, body, err := p.do(req)
 	switch {
-	case errors.Is(err, outbound.ErrTooLarge):
+	case errors.Is(err, outbound.ErrTooLong):
 		return nil, &Failed{oidc.TooLarge, err}
 	case err != nil:
 		return nil, failed(oidc.UserInfoTimeout, "ask the user info endpoint: %w", err)
@@ -254,8 +247,7 @@ func (p *Provider) do(req *http.Request) (status int, body []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	defer resp.Body.Close()
-	body, err = outbound.ReadAll(resp.Body, maxAnswer)
+	body, err = outbound.Read(resp, maxAnswer)
 	return resp.StatusCode, body, err
 }
 
