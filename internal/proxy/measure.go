@@ -20,6 +20,7 @@ type Measurement struct {
 
 	ActiveConnections int
 	Counts            meter.Counts // those of its target groups added
+	Logins            meter.Times  // that providers were asked about: ELBAuthLatency
 	Groups            []GroupMeasurement
 }
 
@@ -35,6 +36,7 @@ type GroupMeasurement struct {
 func (m *Measurement) Merge(other *Measurement) {
 	m.ActiveConnections += other.ActiveConnections
 	m.Counts.Add(&other.Counts)
+	m.Logins.Add(&other.Logins)
 	for _, g := range other.Groups {
 		i := slices.IndexFunc(m.Groups, func(own GroupMeasurement) bool { return own.ARN == g.ARN })
 		if i < 0 {
@@ -65,7 +67,7 @@ func (p *Proxy) Measurements() []Measurement {
 func (n *node) measure() Measurement {
 	m := Measurement{
 		LoadBalancerARN: n.balancer, NodeID: n.id, Zone: n.zone,
-		ActiveConnections: int(n.open.Load()), Counts: n.meter.Counts(),
+		ActiveConnections: int(n.open.Load()), Counts: n.meter.Counts(), Logins: n.meter.Times(),
 	}
 	for arn, g := range *n.groups.Load() {
 		group := GroupMeasurement{ARN: arn, Counts: g.Counts(), ResponseTimes: g.Times()}

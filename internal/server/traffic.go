@@ -46,6 +46,9 @@ var families = []*family{
 	{name: "nonsticky_requests_total", help: "Requests to target groups that clients stay with, which went to a target by choice.", label: "cookie", counters: map[meter.Counter]string{
 		meter.NonSticky: "lb", meter.AppNonSticky: "app",
 	}},
+	{name: "logins_total", help: "Logins with identity providers, and sessions that they were asked about again.", label: "outcome", counters: map[meter.Counter]string{
+		meter.AuthSuccesses: "success", meter.AuthRefreshes: "refresh", meter.AuthFailures: "failure", meter.AuthErrors: "error", meter.AuthClaimsTooLarge: "claims-too-large",
+	}},
 	{name: "target_requests_total", help: "Requests that went to a target group.", counters: one(meter.Requests)},
 	{name: "target_grpc_requests_total", help: "Those that are calls of gRPC.", counters: one(meter.GRPCRequests)},
 	{name: "target_responses_total", help: "Responses of targets.", label: "class", counters: map[meter.Counter]string{
@@ -82,6 +85,7 @@ func init() {
 
 var (
 	openDesc  = prometheus.NewDesc("fairlead_lb_connections", "Connections of clients.", []string{"load_balancer", "zone"}, nil)
+	loginDesc = prometheus.NewDesc("fairlead_lb_login_seconds", "From a client's return from its identity provider to what that says of the user.", []string{"load_balancer", "zone"}, nil)
 	timesDesc = prometheus.NewDesc("fairlead_lb_target_response_seconds", "From a request's dispatch to the head of its target's response.", []string{"load_balancer", "zone", "target_group"}, nil)
 )
 
@@ -102,6 +106,7 @@ func (traffic) Describe(ch chan<- *prometheus.Desc) {
 		ch <- f.desc
 	}
 	ch <- openDesc
+	ch <- loginDesc
 	ch <- timesDesc
 	ch <- targetsDesc
 }
@@ -125,6 +130,9 @@ func (t traffic) Collect(ch chan<- prometheus.Metric) {
 	for k, m := range byZone {
 		ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(m.ActiveConnections), k[:]...)
 		tell(ch, false, &m.Counts, k[:]...)
+		if m.Logins.Count > 0 {
+			ch <- prometheus.MustNewConstHistogram(loginDesc, m.Logins.Count, m.Logins.Sum.Seconds(), histogram(&m.Logins), k[:]...)
+		}
 		for i := range m.Groups {
 			g := &m.Groups[i]
 			labels := []string{k[0], k[1], dimensionOf(g.ARN)}

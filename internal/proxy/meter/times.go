@@ -38,7 +38,8 @@ func below(bucket int) uint64 {
 	return (uint64(bucket&(1<<subBits-1)) + 1<<subBits + 1) << shift
 }
 
-// Observe counts how long something took: TargetResponseTime.
+// Observe counts how long something took: TargetResponseTime of a target group,
+// ELBAuthLatency of a node.
 func (m *Meter) Observe(thread int, d time.Duration) {
 	s := m.shard(thread)
 	t := s.times.Load()
