@@ -52,6 +52,7 @@ func (c Config) Check() error {
 	oneOf("attachment.driver", c.Attachment.Driver, DriverLoopback)
 	c.checkBYOIP(bad)
 	c.checkACME(bad)
+	c.checkCognito(bad)
 	for _, p := range c.Providers.Addresses {
 		if !p.IsValid() || p != p.Masked() || p.Addr().Is4In6() {
 			bad("providers.addresses", "%s is not a CIDR without host bits", p)
@@ -125,6 +126,15 @@ func (c Config) checkACME(bad func(key, format string, args ...any)) {
 	}
 	if _, _, err := net.SplitHostPort(a.Resolver); a.Resolver != "" && err != nil {
 		bad("acme.resolver", "%q is not HOST:PORT", a.Resolver)
+	}
+}
+
+func (c Config) checkCognito(bad func(key, format string, args ...any)) {
+	for _, s := range []struct{ key, address string }{{"cognito.endpoint", c.Cognito.Endpoint}, {"cognito.issuer", c.Cognito.Issuer}} {
+		filled := strings.NewReplacer("{domain}", "d", "{region}", "r", "{pool}", "p").Replace(s.address)
+		if u, err := url.Parse(filled); s.address != "" && (err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(filled, "{}")) {
+			bad(s.key, "%q is not an https:// URL, in which {domain}, {region} and {pool} stand for those of a rule", s.address)
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ type Config struct {
 	Certificates Certificates `yaml:"certificates"`
 	ACME         ACME         `yaml:"acme"`
 	Providers    Providers    `yaml:"providers"`
+	Cognito      Cognito      `yaml:"cognito"`
 	Audit        Audit        `yaml:"audit"`
 	Quotas       Quotas       `yaml:"quotas"` // but those of IPAM, which have a place there
 }
@@ -133,6 +134,13 @@ type Providers struct {
 	CA        string         `yaml:"ca"`        // PEM file of who certifies them; "": the system's
 	Addresses []netip.Prefix `yaml:"addresses"` // that they may have beside public ones
 	Plain     bool           `yaml:"plain"`     // those with http:// are asked too
+}
+
+// Cognito is where the user pools are that rules name, if not at AWS. In its URLs
+// {domain}, {region} and {pool} stand for those of the rule.
+type Cognito struct {
+	Endpoint string `yaml:"endpoint"` // of a user pool's domain, with /oauth2/authorize, /oauth2/token and /oauth2/userInfo below it
+	Issuer   string `yaml:"issuer"`   // of its ID tokens
 }
 
 // IPAM is the address manager's settings.

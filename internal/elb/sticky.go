@@ -72,12 +72,24 @@ func (s *Service) keyed(b LoadBalancer) (LoadBalancer, error) {
 	return b, nil
 }
 
+// CookieKeys yields the keys of load balancers' cookies, encrypted for
+// snapshot.CookieSubject, by ARN.
+func (s *Service) CookieKeys(r store.Reader) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for arn, b := range s.balancers.All(r) {
+			if len(b.CookieKey) > 0 && !yield(arn, b.CookieKey) {
+				return
+			}
+		}
+	}
+}
+
 // Sealed yields what is kept sealed, by the ARN of the load balancer or the rule
 // that it belongs to.
 func (s *Service) Sealed(r store.Reader) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		for arn, b := range s.balancers.All(r) {
-			if len(b.CookieKey) > 0 && !yield(arn, b.CookieKey) {
+		for arn, key := range s.CookieKeys(r) {
+			if !yield(arn, key) {
 				return
 			}
 		}

@@ -52,6 +52,7 @@ type rooms struct {
 	instances   *instance.Service
 	trustStores *truststore.Service
 	contents    *contents
+	authKeys    *authKeys
 	elb         *elb.Service
 	projector   *elb.Projector
 	controller  *elb.Controller
@@ -117,6 +118,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 	r.trustStores = truststore.New(r.store, r.tags, truststore.Options{Fetch: objects{bucket.Set(cfg.Buckets)}.fetch, Quota: cfg.Quotas.ELB.TrustStores,
 		InUseBy: func(rd store.Reader, arn string) []string { return r.elb.TrustStoreUsers(rd, arn) }})
 	r.contents = newContents(r)
+	r.authKeys = newAuthKeys(r)
 	r.instances = instance.New(r.store, r.tags, filing{r})
 	r.elb = elb.New(r.store, r.tags, network{r.vpc}, pools{r.ipam}, elb.Options{
 		BaseDomain:           cfg.DNS.BaseDomain,
@@ -129,6 +131,7 @@ func build(cfg config.Config, engine store.Engine, accounts *account.Directory, 
 		TrustStores:          trusted{r.trustStores},
 		Seal:                 sealer.Seal,
 		TryLog:               tryLog(puts, log),
+		Cognito:              elb.Cognito(cfg.Cognito),
 	})
 	r.projector = r.elb.NewProjector(hostName, log)
 	r.controller = r.elb.NewController(interfaces{r.store, r.vpc}, r.projector, log)

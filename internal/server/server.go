@@ -231,7 +231,7 @@ func (s *Server) run(ctx context.Context, l *sockets, onReady func(Addresses)) e
 	tasks.Go(func() { s.sweep(ctx) })
 	tasks.Go(func() { s.sweeper.run(ctx) })
 
-	api := &http.Server{Handler: r.contents.beside(r.wire), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	api := &http.Server{Handler: r.contents.beside(r.authKeys.beside(r.wire)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	ops := &http.Server{Handler: s.opsHandler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	api.RegisterOnShutdown(r.wire.EndStreams)
 	tasks.Go(func() { s.serve(api, l.api, cancel) })
