@@ -91,4 +91,3 @@ const (
 	byRSA = `{"alg":"RS256","kid":"r","typ":"JWT"}`
 	byEC  = `{"alg":"ES256","kid":"e","typ":"JWT"}`
 )
-
