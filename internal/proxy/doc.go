@@ -35,7 +35,8 @@
 //
 // Where targets speak HTTP/2, a request is carried between two streams by a bridge
 // (target_h2_bridge.go), which never waits and serves both shells. The connections that
-// many of them share are target_h2.go's, with target_h2_streams.go for the stream shell.
+// many of them share are target_h2.go's, with target_h2_loop.go for the loops and
+// target_h2_streams.go for the stream shell.
 //
 // tls.go makes a listener's TLS, with tls_policy.go for what is negotiated,
 // tls_certificate.go for what clients are shown and tls_ticket.go for the sessions that

@@ -60,8 +60,10 @@ type loop struct {
 	block   []byte // a header block of HTTP/2
 	spare   []*loopExchange
 
-	requests []*loopRequest   // that nobody has
-	dirty    []*loopMultiplex // have something to send at the end of the turn
+	requests []*loopRequest // that nobody has
+	dirty    []dirty        // have something to send at the end of the turn
+	noted    []*loopBridge  // something has become of their streams
+	bridges  []*loopBridge  // that nobody has
 
 	held, mostHeld int // bytes in connections' own memory
 
@@ -74,6 +76,12 @@ type loop struct {
 	commands []func()
 	asleep   atomic.Bool
 	stopping bool
+}
+
+// dirty is a session that has something to send at the end of the turn.
+type dirty interface {
+	flush()
+	connection() sock
 }
 
 // sock is what a loop has a descriptor of.
@@ -250,10 +258,10 @@ func (l *loop) turn(events []syscall.EpollEvent) {
 	for do := l.command(); do != nil; do = l.command() {
 		do()
 	}
-	for len(l.dirty) > 0 {
+	for l.settle(); len(l.dirty) > 0; l.settle() {
 		m := l.dirty[len(l.dirty)-1]
 		l.dirty = l.dirty[:len(l.dirty)-1]
-		l.at = m.client
+		l.at = m.connection()
 		m.flush()
 	}
 }

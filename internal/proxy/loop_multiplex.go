@@ -23,6 +23,7 @@ type loopMultiplex struct {
 	drained   time.Duration  // when the session's end began; negative: it hasn't
 	held      int            // of bodies, as of the last tally
 	kicked    atomic.Bool    // the loop was asked to look
+	soiled    func()         // soil, for bridges
 }
 
 // multiplex begins a session on the connection, on which some of it may have come.
@@ -32,6 +33,7 @@ func (c *loopClient) multiplex(text []byte) {
 		port: c.port, peer: c.peer, trace: c.trace, tls: &c.tls.session, thread: c.port.proxy.streamThread(),
 		carrier: m, session: c.tls.session.begin(),
 	}
+	m.soiled = m.soil
 	c.many, c.state = m, multiplexing
 	m.wake()
 	m.receive(text)
@@ -127,6 +129,9 @@ func (m *loopMultiplex) soil() {
 		l.dirty = append(l.dirty, m)
 	}
 }
+
+// connection implements dirty.
+func (m *loopMultiplex) connection() sock { return m.client }
 
 // flush writes what is due, as far as the client takes it, and ends what is over.
 func (m *loopMultiplex) flush() {

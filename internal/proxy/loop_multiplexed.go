@@ -45,7 +45,7 @@ func (m *loopMultiplex) begin(st *http2.Stream) {
 	r := &l.request
 	r.Reset()
 	r.Policy = t.policy
-	if !ended || length > maxGathered || st.Head == nil {
+	if st.Head == nil {
 		m.delegate(st)
 		return
 	}
@@ -55,9 +55,13 @@ func (m *loopMultiplex) begin(st *http2.Stream) {
 	}
 	head := r.Source(st.Head)
 	rule := t.rules.Match(head, r, c.peer.Addr(), &l.scratch)
+	if plain, bridged := t.plain(rule); !bridged && (!plain || !ended || length > maxGathered) {
+		m.delegate(st)
+		return
+	}
 	at := arrival{peer: c.peer, trace: c.trace, tls: m.tls, http2: true, now: l.clock()}
 	d := t.check(rule, head, r, &at, c.port.node, l.index)
-	if d.verdict == open || !t.plain(rule) {
+	if d.verdict == open {
 		m.delegate(st)
 		return
 	}
@@ -82,17 +86,17 @@ func (m *loopMultiplex) begin(st *http2.Stream) {
 	m.lock.Unlock()
 }
 
-// plain says whether the loop can carry what meets the rule: targets that it goes to
-// speak HTTP/1.1.
-func (t *table) plain(rule *route.Rule) bool {
-	if rule != nil {
+// plain says whether all targets that what meets the rule goes to, if there are any,
+// speak HTTP/1.1; bridged, whether none does.
+func (t *table) plain(rule *route.Rule) (plain, bridged bool) {
+	plain, bridged = true, rule != nil && len(rule.Action.Shares) > 0
+	if bridged {
 		for _, s := range rule.Action.Shares {
-			if t.groups[s.Group].version != snapshot.HTTP1 {
-				return false
-			}
+			is := t.groups[s.Group].version == snapshot.HTTP1
+			plain, bridged = plain && is, bridged && !is
 		}
 	}
-	return true
+	return plain, bridged
 }
 
 // delegate gives a request a goroutine.
@@ -135,6 +139,10 @@ func (m *loopMultiplex) forward(st *http2.Stream, t *table, rule *route.Rule, he
 	c := m.client
 	l := c.loop
 	c.port.node.countForward(l.index, &f)
+	if f.endpoint.key.http2 {
+		m.bridge(st, t, head, r, f, at, e)
+		return 0
+	}
 	q := l.newRequest()
 	q.m, q.stream, q.lively = m, st, l.now
 	x := l.exchange()

@@ -4,6 +4,7 @@ package proxy
 
 import (
 	"errors"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -15,6 +16,7 @@ type loopTarget struct {
 	fd       int
 	x        *loopExchange // nil while idle
 	tunnel   *loopTunnel   // after a protocol change
+	many     *loopMany     // of HTTP/2, which has no x
 	timer    timer         // while idle: when it is closed
 	place    int           // in the pool, while idle
 
@@ -34,7 +36,10 @@ type loopTarget struct {
 
 // loopPool is an endpoint's idle connections on one loop, the one used last at the
 // end. It is the loop's.
-type loopPool struct{ idle []*loopTarget }
+type loopPool struct {
+	idle []*loopTarget
+	many []*loopMany // connections of HTTP/2, idle or not
+}
 
 // pool returns the endpoint's connections on a loop.
 func (e *endpoint) pool(l *loop) *loopPool { return &e.pools[l.index] }
@@ -93,7 +98,7 @@ func (l *loop) connect(e *endpoint, name []byte) (*loopTarget, error) {
 func (l *loop) reclaim() bool {
 	n := 0
 	for _, s := range l.socks {
-		if t, ok := s.(*loopTarget); ok && t.x == nil && t.tunnel == nil {
+		if t, ok := s.(*loopTarget); ok && t.x == nil && t.tunnel == nil && t.many.spare() {
 			t.close()
 			n++
 		}
@@ -113,6 +118,8 @@ func (t *loopTarget) happened(events uint32) {
 		t.over = true
 	}
 	switch {
+	case t.many != nil:
+		t.many.proceed()
 	case t.x != nil:
 		t.x.front.proceed()
 	case t.tunnel != nil:
@@ -175,6 +182,7 @@ func (t *loopTarget) close() {
 		return
 	}
 	t.ended = true
+	t.many.closed()
 	t.tls.release()
 	l := t.loop
 	l.wheel.remove(&t.timer)
@@ -203,6 +211,9 @@ func (t *loopTarget) drop() {
 func (l *loop) retire(e *endpoint, cut bool) {
 	for p := e.pool(l); len(p.idle) > 0; {
 		p.idle[len(p.idle)-1].close()
+	}
+	for _, m := range slices.Clone(e.pool(l).many) {
+		m.leave(cut)
 	}
 	if !cut {
 		return

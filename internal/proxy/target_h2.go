@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ func newTargetMultiplex(f *forwarding, name []byte, thread int, now time.Time) t
 		session: http2.NewClientSession(e.streams()),
 	}
 }
+
+// errNoStream says that a session which nobody has used takes no request.
+var errNoStream = errors.New("no stream on a new connection")
 
 // streams returns how many requests the target takes on a connection, as it has said
 // last: there is no need to find out with each connection anew.

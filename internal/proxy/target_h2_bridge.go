@@ -32,8 +32,6 @@ type bridge struct {
 	ask     *http2.Stream
 	launch  func(*bridge, time.Time) error // begins the request at its target
 	changed func()                         // of both streams
-	request *http1.Request
-	source  []byte // the request's head
 	entry   *entry
 	thread  int
 	timeout time.Duration // idle timeout
@@ -57,7 +55,7 @@ type bridge struct {
 	isHead, grpc bool
 	again        bool // may be sent twice
 	reused       bool // on a connection that had others before
-	bare         bool // the request has no body
+	hollow, bare bool // the request has no body; and nothing behind it
 	whole        bool // kept is all of the body that was read
 	asked        bool // the request's end was passed on
 	responded    bool // the response's head was
@@ -66,9 +64,10 @@ type bridge struct {
 // begin prepares for a request that goes where f says. What of its body was read
 // already is first.
 func (r *bridge) begin(f forwarding, t *table, m *multiplex, st *http2.Stream, head []byte, request *http1.Request, first []byte, at *arrival, e *entry) {
-	r.forwarding, r.port, r.near, r.st, r.request, r.source, r.entry, r.timeout = f, m.port, m, st, request, head, e, t.idleTimeout
+	r.forwarding, r.port, r.near, r.st, r.entry, r.timeout = f, m.port, m, st, e, t.idleTimeout
 	r.isHead, r.grpc = request.IsHead(head), isGRPC(head, request)
-	r.again = request.Body.Empty() && request.Idempotent(head)
+	r.hollow = request.Body.Empty()
+	r.again = r.hollow && request.Idempotent(head)
 	r.begun, r.last = at.now, at.now
 	r.text = f.appendRequest(r.text[:0], t, head, request, at, e)
 	r.block = http2.AppendRequest(r.block[:0], r.text, f.endpoint.tls != nil)
@@ -150,7 +149,7 @@ func (r *bridge) prepare() bool {
 	defer r.near.lock.Unlock()
 	r.st.Changed = r.changed
 	// Servers of gRPC wait for DATA where the client's head didn't say that none comes.
-	r.bare = r.request.Body.Empty() && r.st.Ended() && r.st.Trailers() == nil
+	r.bare = r.hollow && r.st.Ended() && r.st.Trailers() == nil
 	r.asked, r.given = r.bare, 0
 	return r.st.Err() != nil
 }

@@ -35,7 +35,7 @@ func launchOnStreams(r *bridge, now time.Time) error {
 	m := &streamTarget{targetMultiplex: newTargetMultiplex(&r.forwarding, name, r.thread, now)}
 	m.targetMultiplex.kick = m.kickWriter
 	if r.ask = m.open(r, now); r.ask == nil {
-		return errors.New("no stream on a new connection")
+		return errNoStream
 	}
 	r.far = &m.targetMultiplex
 	e.many = append(e.many, m)
