@@ -66,7 +66,7 @@ var allowed = map[string][]string{
 	"announce":            {},
 	"attach":              {"snapshot"},
 	"dnsserver":           {"snapshot"},
-	"health":              {"proxy/http1", "snapshot", "targettls"},
+	"health":              {"proxy/http1", "proxy/http2", "snapshot", "targettls"},
 	"logship":             {},
 	"node":                {"accesslog", "attach", "health", "proxy", "proxy/outbound", "snapshot"},
 	"proxy":               {"accesslog", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/jwks", "proxy/jwt", "proxy/keyring", "proxy/meter", "proxy/oidc", "proxy/oidc/provider", "proxy/outbound", "proxy/route", "snapshot", "targettls"},

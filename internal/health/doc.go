@@ -6,7 +6,7 @@
 // leaving DNS the control plane's.
 //
 // state.go is the pure part: step folds one outcome into a state. probe.go makes
-// one probe, matcher.go says which statuses pass, prober.go owns the timers
+// one probe, probe_http2.go in HTTP/2, matcher.go says which statuses pass, prober.go owns the timers
 // and probes. Start reading at prober.go.
 //
 // Every method of Prober is safe for concurrent use.

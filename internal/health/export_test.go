@@ -1,5 +1,7 @@
 package health
 
+import "github.com/fairlead/fairlead/internal/snapshot"
+
 // Run folds a run of results, written as one letter each, and returns the states
 // after each of them: p passed, m mismatch, t timeout, f failed.
 func Run(results string, healthyThreshold, unhealthyThreshold int) string {
@@ -14,7 +16,7 @@ func Run(results string, healthyThreshold, unhealthyThreshold int) string {
 }
 
 // Matches parses a matcher and compares a status with it.
-func Matches(s string, status int) (bool, error) {
-	m, err := parseMatcher(s)
+func Matches(s string, v snapshot.ProtocolVersion, status int) (bool, error) {
+	m, err := parseMatcher(s, v)
 	return m.matches(status), err
 }

@@ -59,12 +59,22 @@ func TestMatcher(t *testing.T) {
 		{"200", 200, true}, {"200", 201, false}, {"200,202", 202, true}, {"200-299", 299, true},
 		{"200-299", 300, false}, {"200-204,301,400-499", 404, true}, {"200-204,301,400-499", 302, false},
 	} {
-		if got, err := health.Matches(tt.matcher, tt.status); err != nil || got != tt.want {
+		if got, err := health.Matches(tt.matcher, snapshot.HTTP1, tt.status); err != nil || got != tt.want {
 			t.Errorf("%s matches %d: %t, %v, want %t", tt.matcher, tt.status, got, err, tt.want)
 		}
 	}
+	for matcher, want := range map[string]bool{"12": true, "0-99": true, "0,13": false} {
+		if got, err := health.Matches(matcher, snapshot.GRPC, 12); err != nil || got != want {
+			t.Errorf("%s matches the call's status 12: %t, %v, want %t", matcher, got, err, want)
+		}
+	}
+	for _, bad := range []string{"100", "-1", "200"} {
+		if _, err := health.Matches(bad, snapshot.GRPC, 0); err == nil {
+			t.Errorf("matcher %q is accepted of calls", bad)
+		}
+	}
 	for _, bad := range []string{"", "abc", "200-", "-200", "299-200", "99", "600", "200,,201", "200 "} {
-		if _, err := health.Matches(bad, 200); err == nil {
+		if _, err := health.Matches(bad, snapshot.HTTP1, 200); err == nil {
 			t.Errorf("matcher %q is accepted", bad)
 		}
 	}
@@ -260,26 +270,6 @@ func TestUnreadableMatcherIsTold(t *testing.T) {
 }
 
 // What a target sees of a probe, over real sockets.
-func TestTargetsOfAnotherProtocolVersionAreUnavailable(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := new(fake)
-		p := start(f, nil)
-		defer p.Close()
-		grpc := func() []*snapshot.TargetGroup {
-			groups := group(snapshot.HealthCheck{Enabled: true, Path: "/AWS.ALB/healthcheck", Matcher: "12"}, 80)
-			groups[0].ProtocolVersion = snapshot.GRPC
-			return groups
-		}
-		p.Apply(grpc())
-		time.Sleep(time.Minute)
-		expect(t, p, "unprobed", "unavailable Elb.InternalError Health checks in the protocol version GRPC are not performed by this installation")
-		drain := grpc()
-		drain[0].Targets[0].Draining = true
-		p.Apply(drain)
-		expect(t, p, "deregistered", "draining Target.DeregistrationInProgress Target deregistration is in progress")
-	})
-}
-
 func TestProbeOnTheWire(t *testing.T) {
 	for _, protocol := range []snapshot.Protocol{snapshot.HTTP, snapshot.HTTPS} {
 		t.Run(string(protocol), func(t *testing.T) {

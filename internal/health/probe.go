@@ -22,13 +22,14 @@ const maxDrain = 64 << 10
 // check is how one target is asked: its target group's health check, made ready.
 type check struct {
 	snapshot.HealthCheck
+	version snapshot.ProtocolVersion
 	tls     snapshot.TargetTLS
 	at      netip.AddrPort
 	matcher matcher // nil: it can't be read, and nothing passes
 }
 
 func newCheck(g *snapshot.TargetGroup, m matcher, t snapshot.Target) check {
-	c := check{HealthCheck: g.HealthCheck, tls: g.TLS, at: t.AddrPort(), matcher: m}
+	c := check{HealthCheck: g.HealthCheck, version: g.ProtocolVersion, tls: g.TLS, at: t.AddrPort(), matcher: m}
 	if c.Port != 0 {
 		c.at = netip.AddrPortFrom(t.Addr, c.Port)
 	}
@@ -76,7 +77,11 @@ func (c check) probe(ctx context.Context, n network, tell func(outcome)) {
 	stop := context.AfterFunc(limited, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 
-	status, err := c.ask(conn)
+	ask := c.ask
+	if c.version != snapshot.HTTP1 {
+		ask = c.askHTTP2
+	}
+	status, err := ask(conn)
 	switch {
 	case err != nil:
 		c.fail(ctx, err, tell)
@@ -86,7 +91,9 @@ func (c check) probe(ctx context.Context, n network, tell func(outcome)) {
 	default:
 		tell(outcome{result: mismatch, status: status})
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(conn, maxDrain)) // only for the target's sake
+	if c.version == snapshot.HTTP1 {
+		_, _ = io.Copy(io.Discard, io.LimitReader(conn, maxDrain)) // only for the target's sake
+	}
 }
 
 func (c check) fail(ctx context.Context, err error, tell func(outcome)) {
@@ -107,24 +114,38 @@ func (c check) connect(ctx context.Context, n network) (net.Conn, error) {
 	if err != nil || c.Protocol != snapshot.HTTPS {
 		return conn, err
 	}
-	secure := tls.Client(conn, targettls.ProbeConfig(c.tls, n.roots))
+	config := targettls.ProbeConfig(c.tls, n.roots)
+	if c.version != snapshot.HTTP1 {
+		config.NextProtos = []string{"h2"}
+	}
+	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
+	}
+	if c.version != snapshot.HTTP1 && secure.ConnectionState().NegotiatedProtocol != "h2" {
+		return nil, errors.Join(errNoHTTP2, conn.Close())
 	}
 	return secure, nil
 }
 
+// errNoHTTP2 says that a target doesn't speak what its target group says.
+var errNoHTTP2 = errors.New("the target doesn't take HTTP/2 (ALPN h2)")
+
 // errNoResponse says that what a target answered can't be read.
 var errNoResponse = errors.New("the target answers what is no HTTP response")
+
+// path returns what is asked for.
+func (c check) path() string {
+	if c.Path == "" {
+		return "/"
+	}
+	return c.Path
+}
 
 // ask sends the request and returns the status of the answer. Redirects are not
 // followed.
 func (c check) ask(conn net.Conn) (int, error) {
-	path := c.Path
-	if path == "" {
-		path = "/"
-	}
-	request := "GET " + path + " HTTP/1.1\r\nHost: " + c.at.String() +
+	request := "GET " + c.path() + " HTTP/1.1\r\nHost: " + c.at.String() +
 		"\r\nUser-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n"
 	if _, err := io.WriteString(conn, request); err != nil {
 		return 0, err

@@ -81,7 +81,6 @@ type target struct {
 	prober *Prober
 
 	// The following are guarded by Prober.mu.
-	unspoken snapshot.ProtocolVersion // that we can't probe in; HTTP1: none
 	check    check
 	draining bool
 	enabled  bool
@@ -202,20 +201,13 @@ func (p *Prober) change(c snapshot.Change[snapshot.TargetGroup]) (fresh []*targe
 // wanted makes the targets of a group as new ones.
 func (p *Prober) wanted(g *snapshot.TargetGroup) map[netip.AddrPort]*target {
 	out := make(map[netip.AddrPort]*target, len(g.Targets))
-	m, err := parseMatcher(g.HealthCheck.Matcher)
-	if g.ProtocolVersion != snapshot.HTTP1 {
-		m, err = nil, nil // of another version's codes
-	}
+	m, err := parseMatcher(g.HealthCheck.Matcher, g.ProtocolVersion)
 	if err != nil {
 		p.log.Error("health check can't be performed", "target group", g.ARN, "error", err)
 	}
 	for _, t := range g.Targets {
 		w := &target{key: snapshot.TargetKey{TargetGroupARN: g.ARN, Addr: t.AddrPort()}, prober: p, draining: t.Draining}
-		if g.ProtocolVersion != snapshot.HTTP1 {
-			w.unspoken = g.ProtocolVersion
-		} else {
-			w.check, w.enabled = newCheck(g, m, t), g.HealthCheck.Enabled
-		}
+		w.check, w.enabled = newCheck(g, m, t), g.HealthCheck.Enabled
 		out[w.key.Addr] = w
 	}
 	return out
@@ -228,7 +220,7 @@ func (t *target) probed() bool { return t.enabled && !t.draining }
 // adopt takes over another check. Prober.mu is held.
 func (t *target) adopt(next *target) {
 	old := t.check
-	t.check, t.unspoken = next.check, next.unspoken
+	t.check = next.check
 	if t.timer != nil && old.Interval != next.check.Interval && t.timer.Stop() {
 		t.timer.Reset(time.Until(t.begun.Add(next.check.Interval)))
 	}
@@ -341,9 +333,6 @@ func (t *target) status() snapshot.TargetStatus {
 	switch {
 	case t.draining:
 		s.State, s.Reason, s.Description = snapshot.TargetDraining, "Target.DeregistrationInProgress", "Target deregistration is in progress"
-	case t.unspoken != snapshot.HTTP1:
-		s.State, s.Reason = snapshot.TargetUnavailable, "Elb.InternalError"
-		s.Description = "Health checks in the protocol version " + string(t.unspoken) + " are not performed by this installation"
 	case !t.enabled:
 		s.State, s.Reason, s.Description = snapshot.TargetUnavailable, "Target.HealthCheckDisabled", "Health checks are disabled"
 	default:
