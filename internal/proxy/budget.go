@@ -30,8 +30,20 @@ type budget struct {
 	nodes atomic.Int64 // that share it
 	shed  atomic.Int64 // when that was last looked into, nanoseconds since the epoch
 
-	memory int64        // that sessions of HTTP/2 may hold bodies in
+	memory int64        // that sessions of HTTP/2 may hold heads and bodies in
 	bodies atomic.Int64 // that they do
+}
+
+// tallyStep is how much more or less a session may hold before that is noted, so that
+// small requests don't have all threads write to the same memory.
+const tallyStep = 4 << 10
+
+// grants notes that a session of HTTP/2 holds so much more, or less, than before; false
+// if it may not. None may hold more than what is left for all others: so there is always
+// something left, and it is who holds most that is refused, not who comes last.
+func (b *budget) grants(held, grown int) bool {
+	left := b.memory - b.bodies.Add(int64(grown))
+	return grown <= 0 || int64(held) <= left
 }
 
 // share is how many connections one node may have: half of them, so that no load

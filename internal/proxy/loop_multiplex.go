@@ -171,17 +171,16 @@ func (m *loopMultiplex) end(fault bool) {
 	m.client.advance()
 }
 
-// tally notes what the session holds, and ends it if that grows beyond what all of
-// them may hold. The lock is held.
+// tally notes what the session holds, and ends it if it may not hold that. The lock is
+// held.
 func (m *loopMultiplex) tally() {
 	held := m.session.Holds()
 	grown := held - m.held
-	if grown == 0 {
+	if max(grown, -grown) < tallyStep {
 		return
 	}
 	m.held = held
-	b := &m.client.loop.proxy.budget
-	if b.bodies.Add(int64(grown)) > b.memory && grown > 0 {
+	if !m.client.loop.proxy.budget.grants(held, grown) {
 		m.session.Expel("there is no memory for it")
 		m.tally()
 	}

@@ -64,7 +64,7 @@ type Options struct {
 
 	// Memory bounds what loops hold of requests that haven't come whole and of
 	// responses that haven't gone, in bytes, and as much again what sessions of
-	// HTTP/2 hold of bodies; 0: 256 MiB.
+	// HTTP/2 hold of heads and bodies; 0: 256 MiB.
 	Memory int
 
 	// HeadTimeout is how long the head of a request may take, first byte to last,

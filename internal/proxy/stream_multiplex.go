@@ -126,17 +126,16 @@ func (m *streamMultiplex) kick() {
 	}
 }
 
-// tally notes what the session holds, and ends it if that grows beyond what all of
-// them may hold. m.lock is held.
+// tally notes what the session holds, and ends it if it may not hold that. m.lock
+// is held.
 func (m *streamMultiplex) tally() {
 	held := m.session.Holds()
 	grown := held - m.held
-	if grown == 0 {
+	if max(grown, -grown) < tallyStep {
 		return
 	}
 	m.held = held
-	p := m.client.port.proxy
-	if p.budget.bodies.Add(int64(grown)) > p.budget.memory && grown > 0 {
+	if !m.client.port.proxy.budget.grants(held, grown) {
 		m.session.Expel("there is no memory for it")
 		m.tally()
 	}

@@ -15,8 +15,9 @@ func (s *Session) Held() int {
 // Check returns what of a session's books doesn't add up. working are the streams
 // that somebody is at work on.
 func (s *Session) Check(working []*Stream) error {
-	buffered, unsent := 0, 0
+	buffered, unsent, heads := 0, 0, 0
 	for _, st := range working {
+		heads += 2 * len(st.Head)
 		if s.streams[st.id] != st {
 			buffered += len(st.body) - st.read
 		}
@@ -36,8 +37,8 @@ func (s *Session) Check(working []*Stream) error {
 		}
 	}
 	switch {
-	case unsent != s.unsent || s.err == nil && s.Holds() != buffered+unsent:
-		return fmt.Errorf("%d bytes are held, %d and %d counted", s.Holds(), buffered, unsent)
+	case unsent != s.unsent || s.err == nil && s.Holds() != heads+buffered+unsent:
+		return fmt.Errorf("%d bytes are held, %d, %d and %d counted", s.Holds(), heads, buffered, unsent)
 	case s.window < 0 || !s.asks && s.window+s.owed+buffered != s.most && s.err == nil || s.asks && s.window+s.owed != s.most:
 		return fmt.Errorf("a window of %d, %d owed and %d buffered", s.window, s.owed, buffered)
 	case !s.asks && len(s.streams) > MaxStreams || s.abandoned < 0 || len(s.streams)+s.abandoned > 2*MaxStreams:

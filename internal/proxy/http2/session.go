@@ -60,7 +60,8 @@ type Session struct {
 	most       int // window when nothing is under way
 	grant      int // window that each stream begins with
 	room       int // that the peer grants
-	unsent     int // of all streams\' bodies that are sent
+	unsent     int // of all streams' bodies that are sent
+	heads      int // of all requests that came and weren't released, in bytes
 	streamRoom int // and each stream begins with
 	control    []byte
 	ready      []*Stream // have something to send, in turn
@@ -171,13 +172,13 @@ func (s *Session) Streams() int { return len(s.streams) }
 // Requests returns how many have begun.
 func (s *Session) Requests() int { return s.requests }
 
-// Holds returns how many bytes of bodies the session holds, of requests and
-// responses.
+// Holds returns how many bytes the session holds of bodies, of requests and responses,
+// and of the heads of requests that have come.
 func (s *Session) Holds() int {
 	if s.asks {
 		return s.kept + s.unsent
 	}
-	return s.most - s.window - s.owed + s.unsent
+	return s.heads + s.most - s.window - s.owed + s.unsent
 }
 
 // take deals with a frame.
@@ -387,6 +388,7 @@ func (s *Session) takeList(b *block) error {
 		st.Head = nil
 	}
 	t.head = nil
+	s.heads += st.heldByHead()
 	s.streams[st.id] = st
 	s.begun = append(s.begun, st)
 	if s.requests++; s.requests >= MaxRequests+maxLate {

@@ -205,6 +205,7 @@ func (st *Stream) Reset(code Code) {
 func (st *Stream) Release() {
 	st.released, st.Changed = true, nil
 	s := st.session
+	s.heads -= st.heldByHead()
 	if st.err != nil {
 		s.abandoned--
 		return
@@ -225,6 +226,10 @@ func (st *Stream) Release() {
 		s.forget(st)
 	}
 }
+
+// heldByHead is how much memory the request's head takes until the stream is released:
+// it is there a second time as the target gets it.
+func (st *Stream) heldByHead() int { return 2 * len(st.Head) }
 
 // changed tells whoever waits.
 func (st *Stream) changed() {
