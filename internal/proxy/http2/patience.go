@@ -25,6 +25,10 @@ const (
 	patienceContent   = 1 << 10 // bytes of content that one is given for
 	costFrame         = 1
 	costReset         = 8
+	// A header list that is too large is decoded all the same, as what follows refers
+	// to it; a byte of it can mean a field. Browsers with too many cookies have some.
+	costTooLarge        = 32
+	costTooLargePerByte = 1 << 8 // bytes that one is taken for
 )
 
 // wait gives what is due for the time that has passed.

@@ -386,6 +386,9 @@ func (s *Session) takeList(b *block) error {
 	}
 	if t.tooLarge() {
 		st.Head = nil
+		if err := s.patience.cost(costTooLarge + b.size/costTooLargePerByte); err != nil {
+			return err
+		}
 	}
 	t.head = nil
 	s.heads += st.heldByHead()
