@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	xhttp2 "golang.org/x/net/http2"
 
 	"github.com/fairlead/fairlead/internal/proxy/http1"
@@ -212,6 +215,9 @@ func FuzzTranslation(f *testing.F) {
 			return
 		}
 		head := p.begun[0].Head
+		if diff := cmp.Diff(lines(method, path, authority, name1, value1, name2, value2, end), sortedLines(head)); diff != "" {
+			t.Fatalf("it became %q (-want +got)\n%s", head, diff)
+		}
 		var r http1.Request
 		n, err := r.Parse(head)
 		if err != nil {
@@ -246,4 +252,64 @@ func FuzzTranslation(f *testing.F) {
 			t.Errorf("%q: end %t, and codings %q, length %d", out, end, other.TransferEncoding, other.ContentLength)
 		}
 	})
+}
+
+// lines are those of the head that a header list which isn't malformed becomes, by RFC
+// 9113 §8.2 and §8.3 alone: the request line, and the others sorted.
+func lines(method, path, authority, name1, value1, name2, value2 string, end bool) []string {
+	if method == "CONNECT" {
+		path = authority
+	}
+	line := method + " " + path + " HTTP/1.1"
+	out := map[string]bool{}
+	if authority != "" {
+		out["Host: "+authority] = true
+	}
+	declared, again, cookie := false, []string(nil), ""
+	for _, f := range [][2]string{{name1, value1}, {name2, value2}} {
+		switch f[0] {
+		case "host":
+			out["Host: "+first(authority, f[1])] = true
+		case "cookie":
+			if cookie != "" {
+				cookie += "; "
+			}
+			cookie += f[1]
+		case "content-length":
+			// Said twice it is there once; the same number can be written in two ways.
+			if !declared {
+				out["content-length: "+f[1]] = true
+			}
+			declared = true
+		case "x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-amzn-trace-id":
+			again = append(again, recased[f[0]]+": "+f[1])
+		default:
+			again = append(again, f[0]+": "+f[1])
+		}
+	}
+	if cookie != "" {
+		again = append(again, "Cookie: "+cookie)
+	}
+	if !end && !declared {
+		again = append(again, "Transfer-Encoding: chunked")
+	}
+	rest := append(slices.Collect(maps.Keys(out)), again...)
+	slices.Sort(rest)
+	return append([]string{line}, rest...)
+}
+
+var recased = map[string]string{"x-forwarded-for": "X-Forwarded-For", "x-forwarded-proto": "X-Forwarded-Proto", "x-forwarded-port": "X-Forwarded-Port", "x-amzn-trace-id": "X-Amzn-Trace-Id"}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// sortedLines returns those of a head, all but the first sorted.
+func sortedLines(head []byte) []string {
+	out := strings.Split(strings.TrimSuffix(string(head), "\r\n\r\n"), "\r\n")
+	slices.Sort(out[1:])
+	return out
 }
