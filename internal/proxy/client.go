@@ -68,7 +68,9 @@ func newClient(p *port, conn net.Conn) *client {
 	}
 	c.trace = p.table.Load().logs.newConnTrace()
 	c.carried = func(n int) { p.node.countBytes(c.thread, c.peer.Addr(), n) }
-	_, c.https = conn.(*tls.Conn)
+	if _, c.https = conn.(*tls.Conn); c.https {
+		c.peeker.expectAlert()
+	}
 	c.exchange = exchange{front: c, proxy: p.proxy, thread: c.thread, request: &c.request, active: &c.activity}
 	return c
 }

@@ -73,7 +73,13 @@ func (c *loopClient) sever(x *loopExchange) {
 func (c *loopClient) active() time.Duration { return c.lively }
 
 // left implements loopFront.
-func (c *loopClient) left() bool { return c.readable && sysPeek(c.fd) == gone }
+func (c *loopClient) left() bool {
+	if !c.readable {
+		return false
+	}
+	state := sysPeek(c.fd)
+	return state == gone || state == pending && c.tls != nil && finished(c.fd) // behind an alert that says so
+}
 
 // wake implements loopFront.
 func (c *loopClient) wake(due time.Duration) { c.loop.wheel.set(&c.timer, due) }

@@ -13,6 +13,7 @@ type peeker struct {
 	raw   syscall.RawConn
 	look  func(fd uintptr) // bound once: a closure for each look would cost an allocation
 	state readable
+	alert bool // an end has something before it, as within TLS
 	b     [1]byte
 }
 
@@ -34,11 +35,20 @@ func newPeeker(conn net.Conn) *peeker {
 			p.state = quiet
 		case err != nil || n == 0:
 			p.state = gone
+		case p.alert && finished(int(fd)):
+			p.state = gone
 		default:
 			p.state = pending
 		}
 	}
 	return p
+}
+
+// expectAlert has an end be seen although something has come before it that says so.
+func (p *peeker) expectAlert() {
+	if p != nil {
+		p.alert = true
+	}
 }
 
 // peek looks once. It doesn't wait, and passed deadlines don't matter to it.
