@@ -34,18 +34,28 @@ type Pair struct {
 }
 
 // New returns an authority that certifies itself.
-func New(t testing.TB, name string) *Issuer { return (*Issuer)(nil).authority(t, name) }
+func New(t testing.TB, name string) *Issuer {
+	return (*Issuer)(nil).authority(t, name, func(*x509.Certificate) {})
+}
 
 // Intermediate returns an authority that this one certifies.
-func (i *Issuer) Intermediate(name string) *Issuer { return i.authority(i.t, name) }
+func (i *Issuer) Intermediate(name string) *Issuer {
+	return i.IntermediateAs(name, func(*x509.Certificate) {})
+}
 
-func (i *Issuer) authority(t testing.TB, name string) *Issuer {
+// IntermediateAs is Intermediate with a certificate as edit changes it.
+func (i *Issuer) IntermediateAs(name string, edit func(*x509.Certificate)) *Issuer {
+	return i.authority(i.t, name, edit)
+}
+
+func (i *Issuer) authority(t testing.TB, name string, edit func(*x509.Certificate)) *Issuer {
 	t.Helper()
 	next := &Issuer{t: t, key: Key(t)}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
+	edit(template)
 	by := next
 	if i != nil {
 		by = i
