@@ -31,6 +31,7 @@ var (
 	groupsBucket       = []byte("target-groups")
 	nodesBucket        = []byte("nodes")
 	certificatesBucket = []byte("certificates")
+	trustStoresBucket  = []byte("trust-stores")
 )
 
 // assignmentFile keeps one assignment on disk, and writes only what differs from
@@ -117,6 +118,7 @@ func (f *assignmentFile) read() (a *snapshot.Assignment, err error) {
 			parts(tx, groupsBucket, &a.TargetGroups),
 			parts(tx, nodesBucket, &a.Nodes),
 			parts(tx, certificatesBucket, &a.Certificates),
+			parts(tx, trustStoresBucket, &a.TrustStores),
 		)
 	})
 	return a, err
@@ -147,9 +149,14 @@ func (f *assignmentFile) former() (*snapshot.Assignment, error) {
 	return a, nil
 }
 
-// parts reads one kind of part. The keys' order is that of the list.
+// parts reads one kind of part, which a file of an older program may lack. The keys'
+// order is that of the list.
 func parts[T any](tx *bbolt.Tx, bucket []byte, list *[]*T) error {
-	return tx.Bucket(bucket).ForEach(func(k, v []byte) error {
+	b := tx.Bucket(bucket)
+	if b == nil {
+		return nil
+	}
+	return b.ForEach(func(k, v []byte) error {
 		part := new(T)
 		if err := json.Unmarshal(v, part); err != nil {
 			return fmt.Errorf("%s %s: %w", bucket, k, err)
@@ -179,7 +186,7 @@ func (f *assignmentFile) save(a *snapshot.Assignment) error {
 
 func (f *assignmentFile) write(tx *bbolt.Tx, a *snapshot.Assignment, changes snapshot.Changes) error {
 	if f.saved == nil { // whatever is there
-		for _, b := range [][]byte{headBucket, balancersBucket, groupsBucket, nodesBucket, certificatesBucket} {
+		for _, b := range [][]byte{headBucket, balancersBucket, groupsBucket, nodesBucket, certificatesBucket, trustStoresBucket} {
 			if err := tx.DeleteBucket(b); err != nil && !errors.Is(err, bbolterrors.ErrBucketNotFound) {
 				return err
 			}
@@ -189,7 +196,7 @@ func (f *assignmentFile) write(tx *bbolt.Tx, a *snapshot.Assignment, changes sna
 		}
 	}
 	head := *a
-	head.LoadBalancers, head.TargetGroups, head.Nodes, head.Certificates = nil, nil, nil, nil
+	head.LoadBalancers, head.TargetGroups, head.Nodes, head.Certificates, head.TrustStores = nil, nil, nil, nil, nil
 	b, err := head.Encode()
 	if err != nil {
 		return err
@@ -200,14 +207,19 @@ func (f *assignmentFile) write(tx *bbolt.Tx, a *snapshot.Assignment, changes sna
 		put(tx, groupsBucket, changes.TargetGroups, func(g *snapshot.TargetGroup) string { return g.ARN }),
 		put(tx, nodesBucket, changes.Nodes, func(n *snapshot.Node) string { return n.ID }),
 		put(tx, certificatesBucket, changes.Certificates, func(c *snapshot.Certificate) string { return c.ARN }),
+		put(tx, trustStoresBucket, changes.TrustStores, func(s *snapshot.TrustStore) string { return s.ARN }),
 	)
 }
 
 // put writes one kind of part.
 func put[T any](tx *bbolt.Tx, bucket []byte, changes []snapshot.Change[T], key func(*T) string) error {
+	to, err := tx.CreateBucketIfNotExists(bucket)
+	if err != nil {
+		return err
+	}
 	for _, c := range changes {
 		if c.New == nil {
-			if err := tx.Bucket(bucket).Delete([]byte(key(c.Old))); err != nil {
+			if err := to.Delete([]byte(key(c.Old))); err != nil {
 				return err
 			}
 			continue
@@ -216,7 +228,7 @@ func put[T any](tx *bbolt.Tx, bucket []byte, changes []snapshot.Change[T], key f
 		if err != nil {
 			return err
 		}
-		if err := tx.Bucket(bucket).Put([]byte(key(c.New)), b); err != nil {
+		if err := to.Put([]byte(key(c.New)), b); err != nil {
 			return err
 		}
 	}

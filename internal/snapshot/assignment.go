@@ -24,6 +24,7 @@ type Assignment struct {
 	TargetGroups  []*TargetGroup  // those that an action of the above names, by ARN
 	Nodes         []*Node         // by ID
 	Certificates  []*Certificate  `json:",omitempty"` // those that a listener names, by ARN
+	TrustStores   []*TrustStore   `json:",omitempty"` // likewise
 }
 
 // LoadBalancer is what every node of one load balancer shares.

@@ -16,6 +16,7 @@ type Changes struct {
 	TargetGroups  []Change[TargetGroup]
 	Nodes         []Change[Node]
 	Certificates  []Change[Certificate]
+	TrustStores   []Change[TrustStore]
 }
 
 // Since returns what differs from an earlier assignment; nil stands for an empty
@@ -38,6 +39,9 @@ func (a *Assignment) Since(old *Assignment) (Changes, error) {
 	if c.Certificates, err = changes(old.Certificates, a.Certificates, (*Certificate).key); err != nil {
 		return Changes{}, fmt.Errorf("certificates: %w", err)
 	}
+	if c.TrustStores, err = changes(old.TrustStores, a.TrustStores, (*TrustStore).key); err != nil {
+		return Changes{}, fmt.Errorf("trust stores: %w", err)
+	}
 	return c, nil
 }
 
@@ -51,6 +55,7 @@ func (b *LoadBalancer) key() string { return b.ARN }
 func (g *TargetGroup) key() string  { return g.ARN }
 func (n *Node) key() string         { return n.ID }
 func (c *Certificate) key() string  { return c.ARN }
+func (s *TrustStore) key() string   { return s.ARN }
 
 // changes walks two lists side by side. Parts that both share are passed without
 // a look at them; old is taken to be in order.

@@ -9,6 +9,7 @@ type TLS struct {
 	NoResumption bool     `json:",omitempty"` // every connection shakes hands in whole, as where clients authenticate themselves
 	HTTP1Only    bool     `json:",omitempty"` // clients aren't offered HTTP/2
 	Certificates []string // ARNs, each once; the first is the default one
+	Mutual       *Mutual  `json:",omitempty"` // nil: clients aren't asked for a certificate
 }
 
 // TargetTLS is how the targets of a group are spoken to within TLS. The zero value
