@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"certs/acme":          {"certs", "store"},
 	"bucket":              {},
 	"instance":            {"ids", "store", "tags"},
-	"truststore":          {"arn", "ids", "store", "tags"},
+	"truststore":          {"arn", "ids", "snapshot", "store", "tags"},
 	"prefixlist":          {"idempotency", "store", "tags"},
 	"prefixlist/resolver": {"idempotency", "prefixlist", "store", "tags"},
 
@@ -69,8 +69,9 @@ var allowed = map[string][]string{
 	"health":              {"proxy/http1", "proxy/http2", "snapshot", "targettls"},
 	"logship":             {},
 	"node":                {"accesslog", "attach", "health", "proxy", "proxy/outbound", "snapshot"},
-	"proxy":               {"accesslog", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/jwks", "proxy/jwt", "proxy/keyring", "proxy/meter", "proxy/oidc", "proxy/oidc/provider", "proxy/outbound", "proxy/route", "snapshot", "targettls"},
+	"proxy":               {"accesslog", "proxy/balance", "proxy/clientcert", "proxy/http1", "proxy/http2", "proxy/jwks", "proxy/jwt", "proxy/keyring", "proxy/meter", "proxy/oidc", "proxy/oidc/provider", "proxy/outbound", "proxy/route", "snapshot", "targettls"},
 	"proxy/balance":       {"snapshot"},
+	"proxy/clientcert":    {"snapshot"},
 	"proxy/conformance":   {},
 	"proxy/http1":         {},
 	"proxy/http2":         {},
@@ -167,6 +168,6 @@ var restrictions = []restriction{
 
 // pure packages are functions over bytes and values: they do no input or
 // output, so nothing here that opens a file or a socket.
-var pure = []string{"accesslog", "arn", "ipam/space", "proxy/balance", "proxy/http1", "proxy/http2", "proxy/keyring", "proxy/meter", "proxy/route", "snapshot", "proxy/jwt", "proxy/oidc"}
+var pure = []string{"accesslog", "arn", "ipam/space", "proxy/balance", "proxy/clientcert", "proxy/http1", "proxy/http2", "proxy/keyring", "proxy/meter", "proxy/route", "snapshot", "proxy/jwt", "proxy/oidc"}
 
 var impure = []string{"net", "net/http", "os", "os/exec", "syscall"}
