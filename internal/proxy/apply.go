@@ -240,6 +240,13 @@ func (p *Proxy) swapBalancers(pl *plan) {
 			p.certificates[arn] = c
 		}
 	}
+	for arn, t := range pl.trusts {
+		if t == nil {
+			delete(p.trusts, arn)
+		} else {
+			p.trusts[arn] = t
+		}
+	}
 	for arn, next := range pl.balancers {
 		old := p.balancers[arn]
 		for user := range old.uses() {

@@ -150,6 +150,7 @@ func (f *forwarding) appendRequest(dst []byte, t *table, head []byte, r *http1.R
 	}
 	if at.tls != nil {
 		hop.TLSVersion, hop.TLSCipher = at.tls.protocol, at.tls.cipher
+		hop.Certificate = at.tls.client.told()
 	}
 	binary.NativeEndian.PutUint64(hop.Random[:], rand.Uint64())
 	binary.NativeEndian.PutUint32(hop.Random[8:], rand.Uint32())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/accesslog"
+	"github.com/fairlead/fairlead/internal/proxy/clientcert"
 	"github.com/fairlead/fairlead/internal/proxy/http1"
 	"github.com/fairlead/fairlead/internal/proxy/route"
 	"github.com/fairlead/fairlead/internal/snapshot"
@@ -239,8 +240,8 @@ func (t *table) unreadable(thread int, at *arrival, v http1.Verdict, status, rec
 	}
 }
 
-// connected writes the line of a connection that was made. s is nil in the clear,
-// and empty of one whose handshake failed; took is how long the handshake took.
+// connected writes the line of a connection that was made, or whose handshake has
+// failed. s is nil in the clear; took is how long the handshake took.
 func (t *table) connected(thread int, peer netip.AddrPort, trace accesslog.ConnTrace, s *session, took time.Duration, now time.Time) {
 	if t.logs == nil || t.logs.connections == nil {
 		return
@@ -248,10 +249,16 @@ func (t *table) connected(thread int, peer netip.AddrPort, trace accesslog.ConnT
 	c := accesslog.Connection{Time: now, Client: peer, Port: t.port, Latency: took, ConnTrace: trace, ELB: t.logs.elb, Node: t.logs.node}
 	switch {
 	case s == nil:
-	case s.protocol == "":
-		c.Latency, c.Verify = -1, "Failed:UnmappedConnectionError"
-	default:
+	case s.failure != clientcert.Accepted:
+		c.Latency, c.Verify = -1, "Failed:"+string(s.failure)
+	case s.mutual:
+		c.Verify = "Success"
+	}
+	if s != nil {
 		c.Protocol, c.Cipher, c.Exchange = s.protocol, s.cipher, s.exchange
+		if id := s.client; id != nil {
+			c.Subject, c.NotBefore, c.NotAfter, c.Serial = id.Subject, id.NotBefore, id.NotAfter, id.Serial
+		}
 	}
 	t.logs.connections.Line(thread, c.AppendTo(nil))
 }

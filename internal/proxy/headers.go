@@ -30,6 +30,14 @@ func compileEdits(b *snapshot.LoadBalancer, l *snapshot.Listener) edits {
 			requests.TLSVersion = cmp.Or(names.TLSVersion, "X-Amzn-Tls-Version")
 			requests.TLSCipher = cmp.Or(names.TLSCipherSuite, "X-Amzn-Tls-Cipher-Suite")
 		}
+		requests.Certificate = http1.CertificateFields{
+			cmp.Or(names.ClientCertificate, "X-Amzn-Mtls-Clientcert"),
+			cmp.Or(names.ClientLeaf, "X-Amzn-Mtls-Clientcert-Leaf"),
+			cmp.Or(names.ClientSerialNumber, "X-Amzn-Mtls-Clientcert-Serial-Number"),
+			cmp.Or(names.ClientIssuer, "X-Amzn-Mtls-Clientcert-Issuer"),
+			cmp.Or(names.ClientSubject, "X-Amzn-Mtls-Clientcert-Subject"),
+			cmp.Or(names.ClientValidity, "X-Amzn-Mtls-Clientcert-Validity"),
+		}
 		for _, name := range []string{
 			names.TLSVersion, names.TLSCipherSuite, names.ClientCertificate, names.ClientLeaf,
 			names.ClientSerialNumber, names.ClientIssuer, names.ClientSubject, names.ClientValidity,

@@ -192,7 +192,7 @@ func (c *loopClient) shake() bool {
 			c.end(closing) // with the alert
 			return true
 		}
-		c.tls.session = sessionOf(c.tls.conn)
+		c.tls.session = sessionOf(c.tls.conn, nil)
 		c.port.table.Load().connected(l.index, c.peer, c.trace, &c.tls.session, l.now-c.lively, l.clock())
 		c.touch()
 		c.await()
@@ -216,7 +216,8 @@ func (c *loopClient) shake() bool {
 // unshaken notes why there is no connection.
 func (c *loopClient) unshaken(err error) {
 	c.port.node.meter.Add(c.loop.index, meter.TLSErrors, 1)
-	c.port.table.Load().connected(c.loop.index, c.peer, c.trace, new(session), -1, c.loop.clock())
+	failed := sessionOf(c.tls.conn, err)
+	c.port.table.Load().connected(c.loop.index, c.peer, c.trace, &failed, -1, c.loop.clock())
 	c.loop.proxy.log.Debug("TLS handshake failed", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)
 }
 

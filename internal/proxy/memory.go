@@ -15,8 +15,10 @@ type memory struct {
 	below   net.Conn    // since it was handed over
 	peer    netip.AddrPort
 
+	by     *secure      // that the handshake goes by
 	chosen *certificate // that a client was shown
 	named  bool         // by a name that the client asked for
+	client *identity    // that it has shown; nil: none
 }
 
 // errDry is what a Read gets while there is nothing to read.

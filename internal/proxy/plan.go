@@ -26,7 +26,7 @@ type balancer struct {
 	secured map[string]*secure // by ARN, of the HTTPS listeners that can be served
 }
 
-// uses are the ARNs of the target groups and certificates that a change of the
+// uses are the ARNs of the target groups, certificates and trust stores that a change of the
 // load balancer's parts may come from. A nil balancer uses none.
 func (b *balancer) uses() iter.Seq[string] {
 	return func(yield func(string) bool) {
@@ -41,6 +41,9 @@ func (b *balancer) uses() iter.Seq[string] {
 		for _, l := range b.from.Listeners {
 			if l.TLS == nil {
 				continue
+			}
+			if m := l.TLS.Mutual; m != nil && m.TrustStore != "" && !yield(m.TrustStore) {
+				return
 			}
 			for _, c := range l.TLS.Certificates {
 				if !yield(c) {
@@ -76,6 +79,7 @@ type plan struct {
 	bound        Bound
 	groups       map[string]*targetGroup // by ARN
 	certificates map[string]*certificate // by ARN
+	trusts       map[string]*trust       // by ARN
 	balancers    map[string]*balancer    // by ARN: those that change, and those whose parts do
 	nodes        map[string]*nodePlan    // by ID, of the balancers above
 	unbound      map[string]string       // IDs of nodes that have no address → their load balancers' ARNs
@@ -102,6 +106,7 @@ func (p *Proxy) plan(changes snapshot.Changes, balancers []string, bound Bound) 
 		proxy: p, bound: bound,
 		groups:       map[string]*targetGroup{},
 		certificates: map[string]*certificate{},
+		trusts:       map[string]*trust{},
 		balancers:    map[string]*balancer{},
 		nodes:        map[string]*nodePlan{},
 		unbound:      map[string]string{},
@@ -142,6 +147,15 @@ func (p *Proxy) plan(changes snapshot.Changes, balancers []string, bound Bound) 
 			continue
 		}
 		pl.certificates[c.New.ARN] = p.openCertificate(c.New)
+		touchUsers(c.New.ARN)
+	}
+	for _, c := range changes.TrustStores {
+		if c.New == nil {
+			pl.trusts[c.Old.ARN] = nil
+			touchUsers(c.Old.ARN)
+			continue
+		}
+		pl.trusts[c.New.ARN] = newTrust(c.New)
 		touchUsers(c.New.ARN)
 	}
 	for _, c := range changes.LoadBalancers {
@@ -283,6 +297,9 @@ func (pl *plan) planNode(n *snapshot.Node, bound netip.Addr, b *balancer) *nodeP
 				state.Error = err.Error()
 				np.states = append(np.states, state)
 				continue
+			}
+			if why := secure.closed(); why != nil {
+				state.Error = why.Error()
 			}
 		}
 		t := &table{

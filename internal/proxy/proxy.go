@@ -117,6 +117,7 @@ type Proxy struct {
 	applied      *snapshot.Assignment
 	balancers    map[string]*balancer       // by ARN
 	certificates map[string]*certificate    // by ARN
+	trusts       map[string]*trust          // by ARN
 	users        map[string]map[string]bool // ARN of a target group or certificate → ARNs of the load balancers that use it
 	failing      map[string]string          // IDs of nodes that Retry is for → their load balancers' ARNs
 
@@ -148,6 +149,7 @@ func New(o Options) *Proxy {
 		checks:       checkLogs{nodes: map[string]map[string]*logs{}},
 		balancers:    map[string]*balancer{},
 		certificates: map[string]*certificate{},
+		trusts:       map[string]*trust{},
 		users:        map[string]map[string]bool{},
 		failing:      map[string]string{},
 		nodes:        map[string]*node{},

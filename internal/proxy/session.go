@@ -3,6 +3,8 @@ package proxy
 import (
 	"crypto/tls"
 	"strings"
+
+	"github.com/fairlead/fairlead/internal/proxy/clientcert"
 )
 
 // session is what a client and a listener have agreed on in TLS, in OpenSSL's
@@ -14,22 +16,28 @@ type session struct {
 	certificate      string // ARN, or that it has gone on with a former session
 	http2            bool   // which protocol they speak within
 	weak             bool   // HTTP/2 mustn't be spoken within
+
+	mutual  bool            // the client was asked for a certificate
+	client  *identity       // that it has shown; nil: none
+	failure clientcert.Code // why there is no session
 }
 
 // reusedSession is what access logs say in place of a certificate.
 const reusedSession = "session-reused"
 
-// sessionOf returns the session of a connection whose handshake is done.
-func sessionOf(conn *tls.Conn) session {
+// sessionOf returns the session of a connection whose handshake is over, with an error
+// if it has failed.
+func sessionOf(conn *tls.Conn, err error) session {
 	s := conn.ConnectionState()
-	out := session{protocol: protocolNames[s.Version], cipher: cipherNames[s.CipherSuite], http2: s.NegotiatedProtocol == "h2", weak: !allowsHTTP2(s.Version, s.CipherSuite)}
+	m, _ := conn.NetConn().(*memory)
+	out := session{failure: failureOf(m, err), mutual: m.mutual(), client: m.identify(&s), protocol: protocolNames[s.Version], cipher: cipherNames[s.CipherSuite], http2: s.NegotiatedProtocol == "h2", weak: !allowsHTTP2(s.Version, s.CipherSuite)}
 	if s.CurveID != 0 {
 		out.exchange = s.CurveID.String()
 		if name, ok := groupNames[s.CurveID]; ok {
 			out.exchange = name
 		}
 	}
-	switch m, _ := conn.NetConn().(*memory); {
+	switch {
 	case s.DidResume:
 		out.certificate, out.domain = reusedSession, strings.ToLower(s.ServerName)
 	case m != nil && m.chosen != nil:

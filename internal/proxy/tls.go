@@ -27,6 +27,8 @@ type secure struct {
 	certs    []*certificate // in the order of from.Certificates, those that can be served
 	names    directory      // of certs
 
+	trust *trust // that clients are verified by; nil: they aren't
+
 	secret []byte // that keys for tickets come from; nil: each node has its own
 	epoch  int64  // of the key that seals tickets; guarded by Proxy.applying
 }
@@ -44,6 +46,9 @@ func (pl *plan) planTLS(b *balancer, l *snapshot.Listener) (*secure, error) {
 	s := &secure{listener: l.ARN, from: l.TLS}
 	if b.sticky != nil {
 		s.secret = b.sticky.secret
+	}
+	if err := s.authenticate(pl.trust); err != nil {
+		return nil, err
 	}
 	leftOut := map[string]error{}
 	for i, arn := range l.TLS.Certificates {
@@ -65,11 +70,14 @@ func (pl *plan) planTLS(b *balancer, l *snapshot.Listener) (*secure, error) {
 	if was := pl.proxy.balancers[b.from.ARN]; was != nil {
 		old = was.secured[l.ARN]
 	}
-	if old != nil && reflect.DeepEqual(old.from, s.from) && slices.Equal(old.certs, s.certs) && bytes.Equal(old.secret, s.secret) {
+	if old != nil && reflect.DeepEqual(old.from, s.from) && slices.Equal(old.certs, s.certs) && old.trust == s.trust && bytes.Equal(old.secret, s.secret) {
 		s = old
 	} else if err := s.compile(); err != nil {
 		return nil, err
 	} else {
+		if why := s.closed(); why != nil {
+			pl.proxy.log.Error("clients are refused", "listener", l.ARN, "error", why)
+		}
 		if s.secret == nil && len(b.from.CookieKey) > 0 {
 			pl.proxy.log.Warn("clients don't go on with their sessions at other nodes: this host can't open the load balancer's key", "listener", l.ARN)
 		}
@@ -97,6 +105,7 @@ func (s *secure) compile() error {
 	if err := obey(s.config, s.from); err != nil {
 		return err
 	}
+	s.demand()
 	s.offer()
 	s.renew(time.Now())
 	return nil
@@ -115,11 +124,12 @@ func (c *client) handshake(conn *tls.Conn) bool {
 	}
 	if err != nil {
 		c.port.node.meter.Add(c.thread, meter.TLSErrors, 1)
-		c.port.table.Load().connected(c.thread, c.peer, c.trace, new(session), -1, time.Now())
+		failed := sessionOf(conn, err)
+		c.port.table.Load().connected(c.thread, c.peer, c.trace, &failed, -1, time.Now())
 		c.port.proxy.log.Debug("TLS handshake failed", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)
 		return false
 	}
-	c.tls = sessionOf(conn)
+	c.tls = sessionOf(conn, nil)
 	if !done { // otherwise a loop has told
 		c.port.table.Load().connected(c.thread, c.peer, c.trace, &c.tls, time.Since(c.born), time.Now())
 	}

@@ -141,7 +141,7 @@ func (s *secure) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		}
 	}
 	if m, ok := hello.Conn.(*memory); ok {
-		m.chosen, m.named = chosen, len(certs) > 0
+		m.by, m.chosen, m.named = s, chosen, len(certs) > 0
 	}
 	return &chosen.tls, nil
 }

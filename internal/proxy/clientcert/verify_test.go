@@ -68,7 +68,9 @@ func TestClientsAreVerified(t *testing.T) {
 	narrow := root.IntermediateAs("Narrow", func(c *x509.Certificate) { c.MaxPathLenZero = true })
 	below := narrow.Intermediate("Below")
 	servers := root.IntermediateAs("Servers", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })
-	local := root.IntermediateAs("Local", func(c *x509.Certificate) { c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"local.example"}, true })
+	local := root.IntermediateAs("Local", func(c *x509.Certificate) {
+		c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"local.example"}, true
+	})
 	notCA := root.IntermediateAs("Leaf", func(c *x509.Certificate) { c.IsCA, c.KeyUsage = false, x509.KeyUsageDigitalSignature })
 	impostor := issuer.New(t, "Root") // the name alone
 

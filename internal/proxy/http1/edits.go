@@ -24,10 +24,19 @@ type RequestEdits struct {
 	// of the same; "" for a field that isn't added.
 	TLSVersion, TLSCipher string
 
+	// Certificate are the names of the fields that tell what Hop has of the client's
+	// certificate.
+	Certificate CertificateFields
+
 	// Ours are fields that a client can't say, beside those by which ELB knows
 	// them: the names that the listener gives to what it adds.
 	Ours Names
 }
+
+// CertificateFields are what there is for the fields about a client's certificate: their
+// names, or their values, of which "" is left out. They are, in this order: the chain,
+// and of the leaf itself, the serial number, issuer, subject and validity.
+type CertificateFields [6]string
 
 // ResponseEdits is what a listener makes of responses' heads, its own ones too. The
 // zero value is ELB's default. It doesn't change while it is used.

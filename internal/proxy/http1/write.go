@@ -20,6 +20,10 @@ type Hop struct {
 	// edits have names for them.
 	TLSVersion, TLSCipher string
 
+	// Certificate is what is said of the client's certificate, by the names that the
+	// edits have; nil: it has shown none.
+	Certificate *CertificateFields
+
 	Edits *RequestEdits // nil: ELB's default
 
 	// Fields are more of the load balancer's own, each with its line end.
@@ -81,6 +85,13 @@ func AppendRequest(dst, buf []byte, r *Request, hop *Hop) []byte {
 	}
 	if edits.TLSCipher != "" {
 		dst = appendLine(dst, edits.TLSCipher, hop.TLSCipher)
+	}
+	if hop.Certificate != nil {
+		for i, value := range hop.Certificate {
+			if value != "" {
+				dst = appendLine(dst, edits.Certificate[i], value)
+			}
+		}
 	}
 	dst = append(dst, hop.Fields...)
 
