@@ -4,7 +4,8 @@
 //
 // It decides what a bundle and a revocation list may be, and how many. Contents
 // are read from where Objects finds them when they are named, and kept here; what
-// happens to the objects afterwards is of no concern. Verifying is the nodes'.
+// happens to the objects afterwards is of no concern. Verifying is the nodes', by what
+// Trust makes of a trust store.
 //
 // A content lies in parts, each written by a transaction of its own before the
 // record that names it. What no record names, any more or because a server was

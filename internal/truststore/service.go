@@ -52,6 +52,8 @@ type Service struct {
 	owners  *store.Collection[stamp]  // by account/region: stands for the set of its trust stores
 	uses    *store.Collection[stamp]  // by ARN: stands for the set of what uses it
 	parts   *store.Collection[part]   // of contents
+
+	trust readLists
 }
 
 // stamp is a record that stands for a set: who changes the set writes it.
