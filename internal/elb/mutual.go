@@ -3,6 +3,7 @@ package elb
 import (
 	"slices"
 
+	"github.com/fairlead/fairlead/internal/snapshot"
 	"github.com/fairlead/fairlead/internal/store"
 )
 
@@ -31,6 +32,11 @@ type TrustStores interface {
 	// Use has a trust store stay from tx on, as long as Service.TrustStoreUsers names
 	// somebody.
 	Use(tx *store.Tx, arn string)
+	// Trust returns what hosts verify clients by; false if there is no such trust
+	// store.
+	Trust(r store.Reader, arn string) (*snapshot.TrustStore, bool)
+	// Collection is where trust stores are records, by ARN.
+	Collection() string
 }
 
 // takeMutual checks how a listener is to have clients authenticate themselves; nil:

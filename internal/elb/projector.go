@@ -32,8 +32,9 @@ type Projector struct {
 	certificates     map[string]*snapshot.Certificate // by ARN, those that listeners name
 	owners           map[string]string                // IDs of nodes in parts → ARNs of their load balancers
 	certificateUsers map[string]int                   // ARN → how many load balancers' parts name it
-	fresh            []string                         // nodes that were closed since the last assignment
-	pending          changes                          // since the last assignment
+	trustStores      trustProjection
+	fresh            []string // nodes that were closed since the last assignment
+	pending          changes  // since the last assignment
 
 	out chan *snapshot.Assignment // holds the newest that wasn't taken
 
@@ -52,6 +53,7 @@ type balancerPart struct {
 	groups       []string
 	zones        []string
 	certificates map[string]bool // ARNs; nil for none
+	trustStores  map[string]bool // likewise
 	closed       []string        // IDs of nodes that the host is to have closed
 }
 
@@ -61,17 +63,18 @@ type changes struct {
 	nodes        map[string]*snapshot.Node
 	groups       map[string]*snapshot.TargetGroup
 	certificates map[string]*snapshot.Certificate
+	trustStores  map[string]*snapshot.TrustStore
 }
 
 func noChanges() changes {
-	return changes{map[string]*snapshot.LoadBalancer{}, map[string]*snapshot.Node{}, map[string]*snapshot.TargetGroup{}, map[string]*snapshot.Certificate{}}
+	return changes{map[string]*snapshot.LoadBalancer{}, map[string]*snapshot.Node{}, map[string]*snapshot.TargetGroup{}, map[string]*snapshot.Certificate{}, map[string]*snapshot.TrustStore{}}
 }
 
 // NewProjector returns the projector for a host.
 func (s *Service) NewProjector(host string, log *slog.Logger) *Projector {
 	return &Projector{s: s, host: host, log: log,
 		balancers: map[string]balancerPart{}, users: map[string]map[string]bool{}, groups: map[string]*snapshot.TargetGroup{},
-		certificates: map[string]*snapshot.Certificate{}, certificateUsers: map[string]int{}, owners: map[string]string{}, pending: noChanges(), closing: map[string]int64{}, out: make(chan *snapshot.Assignment, 1)}
+		certificates: map[string]*snapshot.Certificate{}, certificateUsers: map[string]int{}, trustStores: newTrustProjection(s.opts.TrustStores), owners: map[string]string{}, pending: noChanges(), closing: map[string]int64{}, out: make(chan *snapshot.Assignment, 1)}
 }
 
 // Assignments returns the channel on which the host gets its assignments, each
@@ -98,7 +101,7 @@ func (p *Projector) Run(ctx context.Context) {
 
 // update brings the parts up to date and says whether any differs.
 func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (changed bool) {
-	balancers, groups, certificates := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	balancers, groups, certificates, trustStores := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, k := range keys {
 		switch k.Collection {
 		case p.s.balancers.Name():
@@ -107,6 +110,8 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 			groups[k.Key] = true
 		case p.s.nodes.Name(), p.s.listeners.Name(), p.s.rules.Name():
 			balancers[p.balancerOf(r, k)] = true
+		case p.trustStores.collection():
+			trustStores[k.Key] = true
 		default: // of other rooms
 			if d := p.s.opts.Instances; d == nil || k.Collection != d.Collection() {
 				certificates[k.Key] = true
@@ -130,6 +135,9 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 		for arn := range p.certificates {
 			certificates[arn] = true
 		}
+		for arn := range p.trustStores.parts {
+			trustStores[arn] = true
+		}
 	}
 	for arn := range balancers {
 		part, here := p.part(r, arn)
@@ -145,8 +153,11 @@ func (p *Projector) update(r store.Snapshot, keys []store.Key, all bool) (change
 		}
 		maps.Copy(certificates, old.certificates)
 		maps.Copy(certificates, part.certificates)
+		maps.Copy(trustStores, old.trustStores)
+		maps.Copy(trustStores, part.trustStores)
 	}
 	changed = p.updateCertificates(r, certificates) || changed
+	changed = p.trustStores.update(r, trustStores, p.pending.trustStores) || changed
 	for arn := range groups {
 		old, was := p.groups[arn]
 		if len(p.users[arn]) == 0 {
@@ -180,6 +191,7 @@ func (p *Projector) replace(arn string, old, part balancerPart, here bool) {
 		p.users[g][arn] = true
 	}
 	p.useCertificates(old.certificates, part.certificates)
+	p.trustStores.use(old.trustStores, part.trustStores)
 	if here {
 		p.balancers[arn] = part
 	} else {
@@ -308,10 +320,13 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 			}
 			part.certificates[c] = true
 		}
-		for _, rule := range p.s.rulesByListener.Each(r, l.ARN) {
-			if l.TLS != nil && l.TLS.Mutual != nil {
-				rule = unverified(rule)
+		if l.TLS != nil && l.TLS.Mutual != nil && l.TLS.Mutual.TrustStore != "" {
+			if part.trustStores == nil {
+				part.trustStores = map[string]bool{}
 			}
+			part.trustStores[l.TLS.Mutual.TrustStore] = true
+		}
+		for _, rule := range p.s.rulesByListener.Each(r, l.ARN) {
 			out.Rules = append(out.Rules, p.s.projectRule(rule))
 			for _, g := range groupsOf(rule.Actions) {
 				if !slices.Contains(part.groups, g) {
@@ -326,14 +341,6 @@ func (p *Projector) part(r store.Snapshot, arn string) (balancerPart, bool) {
 	}
 	slices.SortFunc(part.balancer.Listeners, func(a, b snapshot.Listener) int { return cmp.Compare(a.Port, b.Port) })
 	return part, true
-}
-
-// unverified puts an action before a rule's that no host performs yet: requests are
-// answered 501, as nobody has asked for the certificates that their clients must
-// have.
-func unverified(r Rule) Rule {
-	r.Actions = append([]Action{{Type: "mutual-authentication"}}, r.Actions...)
-	return r
 }
 
 func seconds(attribute string, otherwise int) time.Duration {
@@ -433,6 +440,7 @@ func (p *Projector) send(revision int64) {
 		TargetGroups:  merged(last.TargetGroups, func(g *snapshot.TargetGroup) string { return g.ARN }, p.pending.groups),
 		Nodes:         merged(last.Nodes, func(n *snapshot.Node) string { return n.ID }, p.pending.nodes),
 		Certificates:  merged(last.Certificates, func(c *snapshot.Certificate) string { return c.ARN }, p.pending.certificates),
+		TrustStores:   merged(last.TrustStores, func(s *snapshot.TrustStore) string { return s.ARN }, p.pending.trustStores),
 	}
 	p.pending = noChanges()
 	p.mu.Lock()

@@ -13,7 +13,7 @@ func projectTLS(t *ListenerTLS) *snapshot.TLS {
 		return nil
 	}
 	p := sslPolicies[t.Policy]
-	return &snapshot.TLS{Protocols: p.Protocols, Ciphers: p.Ciphers, PostQuantum: p.PostQuantum, FIPS: p.FIPS, NoResumption: t.Mutual != nil, Certificates: t.all()}
+	return &snapshot.TLS{Protocols: p.Protocols, Ciphers: p.Ciphers, PostQuantum: p.PostQuantum, FIPS: p.FIPS, NoResumption: t.Mutual != nil, Certificates: t.all(), Mutual: projectMutual(t.Mutual)}
 }
 
 // collections are those that an assignment is made of.
@@ -21,6 +21,9 @@ func (p *Projector) collections() []string {
 	names := []string{p.s.balancers.Name(), p.s.listeners.Name(), p.s.rules.Name(), p.s.groups.Name(), p.s.targets.Name(), p.s.nodes.Name()}
 	if c := p.s.opts.Certificates; c != nil {
 		names = append(names, c.Collection())
+	}
+	if c := p.trustStores.collection(); c != "" {
+		names = append(names, c)
 	}
 	if d := p.s.opts.Instances; d != nil {
 		names = append(names, d.Collection())

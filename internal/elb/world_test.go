@@ -276,6 +276,7 @@ type world struct {
 	interfaces   *interfaces
 	pools        *pools
 	certificates certificates
+	trustStores  trustStores
 	instances    instances
 	controller   *elb.Controller
 	events       *event.Log
@@ -317,10 +318,11 @@ func startWith(t *testing.T, engine store.Engine, poolSize int, hold bool) *worl
 	w.pools = newPools(w.st)
 	w.interfaces = newInterfaces(w.st, poolSize)
 	w.certificates = newCertificates(w.st)
+	w.trustStores = newTrustStores(w.st)
 	w.instances = instances{store.NewCollection[elb.Instance](w.st, "instance", 1)}
 	w.events = event.New(w.st, event.Options{Log: log})
 	w.svc = elb.New(w.st, tags.New(w.st), network{}, w.pools, elb.Options{
-		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates, Instances: w.instances, Events: w.events, Seal: seal, TryLog: w.tries.try})
+		BaseDomain: "elb.example", DNSTTL: time.Minute, AllowLoopbackTargets: true, Quotas: elb.DefaultQuotas, Certificates: w.certificates, TrustStores: w.trustStores, Instances: w.instances, Events: w.events, Seal: seal, TryLog: w.tries.try})
 	if err := w.st.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/bucket"
+	"github.com/fairlead/fairlead/internal/snapshot"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/truststore"
 )
@@ -39,6 +40,12 @@ func (t trusted) Has(r store.Reader, account, region, arn string) bool {
 }
 
 func (t trusted) Use(tx *store.Tx, arn string) { t.stores.Use(tx, arn) }
+
+func (t trusted) Trust(r store.Reader, arn string) (*snapshot.TrustStore, bool) {
+	return t.stores.Trust(r, arn)
+}
+
+func (t trusted) Collection() string { return t.stores.Collection() }
 
 // contents serves the contents of trust stores, beside the APIs, to who has a
 // location that was given out. Locations are signed with a key of this process:
