@@ -38,7 +38,7 @@ type Config struct {
 	Extra   map[string]string // parameters of requests to the provider
 }
 
-// realm is what something was sealed for. That of sessions is a load balancer, a
+// realm is what something was sealed for. That of sessions is a load balancer with its key, a
 // provider, and the client that the load balancer is to it: actions that agree in these
 // share their sessions. That of states is also the cookie that the session is for.
 type realm [sha256.Size]byte
@@ -66,7 +66,7 @@ type Client struct {
 func New(c Config, keys *Keys) (*Client, error) {
 	out := &Client{
 		config: c, keys: keys,
-		realm: realmOf(c.LoadBalancer, c.Issuer, c.ClientID), states: realmOf(c.LoadBalancer, c.Issuer, c.ClientID, c.Cookie),
+		realm: realmOf(keys.ID, c.LoadBalancer, c.Issuer, c.ClientID), states: realmOf(keys.ID, c.LoadBalancer, c.Issuer, c.ClientID, c.Cookie),
 	}
 	u, err := url.Parse(c.AuthorizationEndpoint)
 	if err != nil || u.Host == "" {
