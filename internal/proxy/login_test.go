@@ -383,6 +383,11 @@ func TestLoginsFail(t *testing.T) {
 	claim := func(name string, value any) func(*loginWorld) {
 		return func(w *loginWorld) { w.idp.IDToken = func(c map[string]any) { c[name] = value } }
 	}
+	silent := func(w *loginWorld) func(http.ResponseWriter, map[string]any) bool {
+		over := make(chan struct{})
+		w.t.Cleanup(func() { close(over) })
+		return func(http.ResponseWriter, map[string]any) bool { <-over; return true }
+	}
 	query := func(change func(url.Values)) func(*browser, string) string {
 		return func(_ *browser, callback string) string {
 			u, _ := url.Parse(callback)
@@ -469,6 +474,8 @@ func TestLoginsFail(t *testing.T) {
 		{name: "a token endpoint that hangs up", spoil: func(w *loginWorld) {
 			w.idp.Token = func(http.ResponseWriter, map[string]any) bool { panic(http.ErrAbortHandler) }
 		}, status: 500, reason: "AuthTokenEpRequestTimeout", class: fault},
+		{name: "a token endpoint that doesn't answer", spoil: func(w *loginWorld) { w.idp.Token = silent(w) }, status: 500, reason: "AuthTokenEpRequestTimeout", class: fault},
+		{name: "a user info endpoint that doesn't answer", spoil: func(w *loginWorld) { w.idp.UserInfo = silent(w) }, status: 500, reason: "AuthUserinfoEpRequestTimeout", class: fault},
 		{name: "garbage of the user info endpoint", spoil: info(200, "<html>"), status: 401, reason: "AuthInvalidUserinfoResponse", class: failure},
 		{name: "claims that are an array", spoil: info(200, "[]"), status: 401, reason: "AuthInvalidUserinfoResponse", class: failure},
 		{name: "claims that are no text", spoil: info(200, "{\"sub\":\"alice\",\"x\":\"\xff\"}"), status: 401, reason: "AuthInvalidUserinfoResponse", class: failure},
