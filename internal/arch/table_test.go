@@ -107,6 +107,7 @@ var allowed = map[string][]string{
 	"testkit/idp":         {},
 	"testkit/issuer":      {},
 	"testkit/pebble":      {},
+	"testkit/tokens":      {},
 	"testkit/wirefixture": {},
 	"testkit": {
 		"account", "apierr", "arn", "config", "ids", "server", "shapes/ec2", "shapes/elbv2", "shapes/sts",
@@ -116,7 +117,7 @@ var allowed = map[string][]string{
 
 // testAids may be imported by any test, and by no other code but their own.
 // Besides, a test may import what its package reaches, directly or not.
-var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit", "testkit/idp", "testkit/issuer", "testkit/pebble", "testkit/wirefixture"}
+var testAids = []string{"failpoint", "store/etcd", "store/memstore", "store/storetest", "testkit", "testkit/idp", "testkit/issuer", "testkit/pebble", "testkit/tokens", "testkit/wirefixture"}
 
 // allowedInTests adds what the tests of a package may import beyond that.
 var allowedInTests = map[string][]string{

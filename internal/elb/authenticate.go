@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/snapshot"
 )
 
 // Session is how a client that has logged in is known again (ELBv2
@@ -200,4 +202,12 @@ func checkJWT(a *JWTValidation) error {
 		}
 	}
 	return nil
+}
+
+func projectJWT(a *JWTValidation) *snapshot.JWTValidation {
+	out := &snapshot.JWTValidation{JWKSEndpoint: a.JWKSEndpoint, Issuer: a.Issuer}
+	for _, c := range a.Claims {
+		out.Claims = append(out.Claims, snapshot.JWTClaim(c))
+	}
+	return out
 }

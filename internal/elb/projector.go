@@ -379,6 +379,9 @@ func (s *Service) projectRule(rule Rule) snapshot.Rule {
 		if f := a.FixedResponse; f != nil {
 			act.FixedResponse = &snapshot.FixedResponse{StatusCode: f.StatusCode, ContentType: f.ContentType, Body: f.Body}
 		}
+		if v := a.JWT; v != nil {
+			act.JWT = projectJWT(v)
+		}
 		out.Actions = append(out.Actions, act)
 	}
 	return out

@@ -12,7 +12,8 @@
 //
 // Both shells decide by decide.go, with sticky.go for the cookies that count and
 // those that are set, token.go for what is in them, and guard.go for who may pass
-// before that.
+// before that: guard_jwt.go by a token, which package jwt checks, with keys that package
+// jwks has.
 //
 // Event loops carry clients on Linux, in the clear and within TLS: a thread for each,
 // on which nothing waits. A request passes through loop_listener.go, loop_client.go,

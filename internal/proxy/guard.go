@@ -156,6 +156,9 @@ func (p *Proxy) newGuard(b *snapshot.LoadBalancer, a *snapshot.Action) (guard, e
 			return p.newLogin(b, a.OIDC)
 		}
 	case snapshot.ActionValidateJWT:
+		if a.JWT != nil {
+			return p.newTokens(a.JWT), nil
+		}
 	case snapshot.ActionForward, snapshot.ActionFixedResponse, snapshot.ActionRedirect: // they route
 	}
 	return nil, errors.New("it is not performed here")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/proxy/balance"
+	"github.com/fairlead/fairlead/internal/proxy/jwks"
 	"github.com/fairlead/fairlead/internal/proxy/oidc"
 	"github.com/fairlead/fairlead/internal/proxy/oidc/provider"
 	"github.com/fairlead/fairlead/internal/proxy/outbound"
@@ -97,6 +98,7 @@ type Proxy struct {
 
 	targetRoots *x509.CertPool
 	providers   *http.Client // for who authenticates clients
+	keys        *jwks.Fetcher
 
 	sessions  *oidc.Cache         // of clients that have logged in
 	refreshes *provider.Refreshes // of their sessions
@@ -158,6 +160,7 @@ func New(o Options) *Proxy {
 	if p.log == nil {
 		p.log = slog.Default()
 	}
+	p.keys = jwks.New(p.providers, p.log)
 	if p.dial == nil {
 		p.dial = dialTCP
 	}
@@ -291,6 +294,7 @@ func (p *Proxy) Close(ctx context.Context) {
 	}
 	p.loops.stop()
 	p.wg.Wait()
+	p.keys.Close()
 	p.providers.CloseIdleConnections()
 }
 

@@ -169,6 +169,7 @@ type Action struct {
 	Forward       *Forward       `json:",omitempty"`
 	FixedResponse *FixedResponse `json:",omitempty"`
 	Redirect      *Redirect      `json:",omitempty"`
+	JWT           *JWTValidation `json:",omitempty"`
 }
 
 // Forward sends a request to one of the target groups, chosen by weight.

@@ -195,7 +195,7 @@ func (s *Source) ask(ctx context.Context, was *state) (*state, error) {
 	if was.etag != "" {
 		r.Header.Set("If-None-Match", was.etag)
 	}
-	resp, err := s.fetcher.client.Do(r)
+	resp, err := s.fetcher.client.Do(r) //nolint:bodyclose // Read closes it
 	if err != nil {
 		return nil, err
 	}

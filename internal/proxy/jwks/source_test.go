@@ -333,7 +333,6 @@ func TestASourceIsSharedForAsLongAsSomebodyHasIt(t *testing.T) {
 		t.Error("a URL has one source, and no other URL has it")
 	}
 	runtime.KeepAlive(s)
-	s = nil
 	for range 1000 {
 		if runtime.GC(); f.Sources() == 0 {
 			return
