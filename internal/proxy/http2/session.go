@@ -235,12 +235,12 @@ func (s *Session) takeData(f *frame) error {
 	case len(f.payload) > s.window:
 		return fault(FlowControlError, "more DATA than the session's window")
 	}
-	s.took(len(f.payload))
 	if len(data) == 0 && !f.has(flagEndStream) {
 		if err := s.patience.cost(costFrame); err != nil {
 			return err
 		}
 	}
+	s.took(len(f.payload))
 	st := s.streams[f.stream]
 	if st == nil {
 		s.freed(len(f.payload))

@@ -144,6 +144,9 @@ func (st *Stream) Write(b []byte) (int, error) {
 	if st.err != nil {
 		return 0, st.err
 	}
+	if st.sent {
+		return len(b), nil // the peer has no use for it
+	}
 	n := min(len(b), maxUnsent-(len(st.unsent)-st.unsentFrom))
 	if n > 0 {
 		if st.unsentFrom > 0 && len(st.unsent)+n > maxUnsent {
@@ -161,6 +164,9 @@ func (st *Stream) Write(b []byte) (int, error) {
 func (st *Stream) Put(b []byte) error {
 	if st.err != nil {
 		return st.err
+	}
+	if st.sent {
+		return nil // likewise
 	}
 	if st.unsentFrom > 0 {
 		st.unsent = st.unsent[:copy(st.unsent, st.unsent[st.unsentFrom:])]
