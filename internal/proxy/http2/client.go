@@ -105,6 +105,7 @@ func (s *Session) takeResponse(st *Stream, b *block) error {
 		}
 	}
 	st.came = append(st.came, t.head...)
+	s.head = t.head
 	if b.end {
 		st.ended = true
 		if st.over() {

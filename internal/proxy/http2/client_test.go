@@ -101,6 +101,25 @@ func TestARequestGoesAndIsAnswered(t *testing.T) {
 	}
 }
 
+// What has come of a stream stays what it is, whatever comes of others.
+func TestTrailersAreTheirStreamsOwn(t *testing.T) {
+	s := newServer(t)
+	first, second := s.open(true), s.open(true)
+	s.frames()
+	for _, id := range []uint32{1, 3} {
+		s.ask(id, false, fine...)
+		s.ask(id, true, "grpc-status", itoa(id))
+	}
+	s.send()
+	for st, want := range map[*http2.Stream]string{first: "1", second: "3"} {
+		fields, err := hpack.NewDecoder(0, nil).DecodeFull(st.Trailers())
+		head, _, _ := heard(st)
+		if err != nil || len(fields) != 1 || fields[0].Value != want || head != "HTTP/1.1 200 \r\ncontent-type: text/plain\r\n\r\n" {
+			t.Errorf("stream %s: %q, then %v, %v", want, head, fields, err)
+		}
+	}
+}
+
 func TestResponsesWithoutBodies(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

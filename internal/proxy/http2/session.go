@@ -69,9 +69,10 @@ type Session struct {
 
 	greeted, settled bool // the preface has come, and the settings behind it
 
-	asks     bool // we are the client
-	capacity int  // asks: streams that the server takes at a time
-	kept     int  // asks: of bodies that came, what hasn't gone on
+	asks     bool   // we are the client
+	capacity int    // asks: streams that the server takes at a time
+	kept     int    // asks: of bodies that came, what hasn't gone on
+	head     []byte // asks: memory for the head of a response
 
 	ending  stage
 	limit   uint32 // highest stream that is served, from lastCall on
@@ -305,7 +306,7 @@ func (s *Session) takeHeaders(f *frame) error {
 		case !s.asks || st.headed:
 			s.list.reset(ofTrailers, make([]byte, 0, 64))
 		default:
-			s.list.reset(ofResponse, s.list.head[:0])
+			s.list.reset(ofResponse, s.head[:0])
 		}
 	case f.stream <= s.highest:
 		if !s.asks && !s.remembers(f.stream) {
