@@ -93,6 +93,7 @@ type scenario struct {
 	streams     int // of HTTP/2 on each connection; 0: HTTP/1.1
 	message     int // of what is said through tunnels; 0: there are none
 	tls         bool
+	grpc        bool      // calls
 	anew        bool      // a connection for each request
 	logged      bool      // each request is
 	rate        int       // requests a second; 0: all that can be had
@@ -104,6 +105,7 @@ type setup struct {
 	server  string // address of the server behind it
 	tls     *certificate
 	http2   bool
+	grpc    bool   // the server takes calls
 	tunnels bool   // the server changes protocols
 	logs    string // a directory for access logs; "": there are none
 }
@@ -166,8 +168,10 @@ func (s scenario) run(b *testing.B) {
 
 // start starts a server and the proxies in front of it, ours first.
 func (s scenario) start(b *testing.B) []*contestant {
-	to := setup{http2: s.streams > 0, tunnels: s.message > 0}
-	if to.tunnels {
+	to := setup{http2: s.streams > 0, tunnels: s.message > 0, grpc: s.grpc}
+	if to.grpc {
+		to.server = startCalled(b)
+	} else if to.tunnels {
 		to.server = startServer(b, echoes)
 	} else {
 		to.server = startServer(b, s.size)

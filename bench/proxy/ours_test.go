@@ -31,6 +31,7 @@ const (
 	envServer = "FAIRLEAD_BENCH_SERVER"
 	envLoops  = "FAIRLEAD_BENCH_LOOPS" // "-1": goroutines
 	envLogs   = "FAIRLEAD_BENCH_LOGS"  // a directory for access logs
+	envGRPC   = "FAIRLEAD_BENCH_GRPC"  // the server takes calls
 	envSwap   = "FAIRLEAD_BENCH_SWAP"  // how often another assignment comes
 	envCert   = "FAIRLEAD_BENCH_CERT"  // a file with certificate and key: HTTPS
 )
@@ -71,6 +72,8 @@ func play(addr string) error {
 			return err
 		}
 		return answer(addr, size)
+	case os.Getenv(envCalls) != "":
+		return called(addr)
 	case os.Getenv(envReverse) != "":
 		return reverse(addr, os.Getenv(envServer))
 	}
@@ -96,6 +99,9 @@ func startSelf(b *testing.B, name string, to setup, env ...string) *contestant {
 	env = append(env, envAddr+"="+addr, envServer+"="+to.server)
 	if to.tls != nil {
 		env = append(env, envCert+"="+to.tls.path)
+	}
+	if to.grpc {
+		env = append(env, envGRPC+"=1")
 	}
 	if to.logs != "" {
 		env = append(env, envLogs+"="+to.logs)
@@ -137,6 +143,9 @@ func serve(addr, server string) error {
 		LoadBalancers: []*snapshot.LoadBalancer{{ARN: "lb", Name: "lb", ID: "app/lb/1", IdleTimeout: time.Minute, ClientKeepAlive: time.Hour, CookieKey: make([]byte, 32), Listeners: []snapshot.Listener{l}}},
 		TargetGroups:  []*snapshot.TargetGroup{{ARN: "tg", Protocol: snapshot.HTTP, Stickiness: snapshot.TargetStickiness{Duration: time.Hour}, Targets: []snapshot.Target{{Addr: target.Addr(), Port: target.Port()}}}},
 		Nodes:         []*snapshot.Node{{ID: "node", LoadBalancerARN: "lb", Zone: "a", Private: at.Addr(), Phase: snapshot.NodeServing}},
+	}
+	if os.Getenv(envGRPC) != "" {
+		a.TargetGroups[0].ProtocolVersion = snapshot.GRPC
 	}
 	if openLog != nil {
 		a.LoadBalancers[0].Logs.Access.Name = "logs"

@@ -47,6 +47,10 @@ func startHAProxy(b *testing.B, to setup) *contestant {
 	if to.logs != "" {
 		log = "  log " + startSyslog(b) + " local0\n  option httplog\n"
 	}
+	server := to.server
+	if to.grpc {
+		server += " proto h2"
+	}
 	var rules strings.Builder
 	for i := range rules20 - 1 {
 		fmt.Fprintf(&rules, "  use_backend servers if { path_beg /rule-%d/ }\n", i)
@@ -70,7 +74,7 @@ frontend web
 backend servers
   cookie SERVER insert indirect nocache
   server one %s cookie one
-`, log, bind, proto, rules.String(), to.server))
+`, log, bind, proto, rules.String(), server))
 	return &contestant{name: "haproxy", addr: addr, pid: start(b, 0, addr, nil, "haproxy", "-db", "-f", conf)}
 }
 
@@ -84,6 +88,9 @@ func startNginx(b *testing.B, to setup) *contestant {
 	}
 	pass := "proxy_pass http://servers; proxy_http_version 1.1; " + passed + " proxy_set_header Host $host; " +
 		"proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Port $server_port; proxy_buffers 8 16k;"
+	if to.grpc {
+		pass = strings.NewReplacer("proxy_pass http:", "grpc_pass grpc:", "proxy_http_version 1.1; "+passed, "", "proxy_buffers 8 16k;", "", "proxy_set", "grpc_set").Replace(pass)
+	}
 	for i := range rules20 - 1 {
 		fmt.Fprintf(&rules, "location /rule-%d/ { %s }\n", i, pass)
 	}
