@@ -226,17 +226,23 @@ func (x *exchange) readHead() (int, error) {
 // extend implements waiter, while the target is silent.
 func (x *exchange) extend(now time.Time) error {
 	left := x.timeout - x.active.idleFor(now)
+	uploading := x.uploading()
+	if uploading { // which tells itself if it is the client that is idle
+		left = watchInterval
+	}
+	if left <= 0 {
+		return errIdle
+	}
+	// Whoever wakes us sets a deadline that has passed, and the reason before: so we
+	// look for one after we have set our own.
+	err := x.target.conn.SetReadDeadline(now.Add(min(left, watchInterval)))
 	switch {
 	case x.upload != nil && x.upload.lost.Load():
 		return errStopped
-	case x.uploading(): // which tells itself if it is the client that is idle
-		left = watchInterval
-	case left <= 0:
-		return errIdle
-	case x.front.gone(now):
+	case !uploading && x.front.gone(now):
 		return errGone
 	}
-	return x.target.conn.SetReadDeadline(now.Add(min(left, watchInterval)))
+	return err
 }
 
 // uploading says whether the request's body is still on its way.
@@ -339,11 +345,12 @@ func (u *upload) run(head []byte) {
 // extend implements waiter, while the client's body doesn't come.
 func (u *upload) extend(now time.Time) error {
 	left := u.timeout - u.active.idleFor(now)
-	switch {
-	case u.exchange.stopped.Load():
-		return errStopped
-	case left <= 0:
+	if left <= 0 {
 		return errIdle
 	}
-	return u.from.conn.SetReadDeadline(now.Add(min(left, watchInterval)))
+	err := u.from.conn.SetReadDeadline(now.Add(min(left, watchInterval)))
+	if u.exchange.stopped.Load() { // as in exchange.extend
+		return errStopped
+	}
+	return err
 }
