@@ -481,53 +481,50 @@ func TestAFastWriterWaitsForASlowReader(t *testing.T) {
 			t.Errorf("%d bytes were taken that nobody has read", n)
 		}
 	}
-	// count writes numbers, and check reads them.
-	count := func(c io.Writer, until int) {
-		b := make([]byte, 32<<10)
-		for n := 0; n < until; {
-			for i := 0; i < len(b); i += 8 {
-				binary.BigEndian.PutUint64(b[i:], uint64(n))
-				n++
-			}
+	// count writes numbered blocks, and check reads them.
+	const blocks, size = 20 << 10, 4 << 10 // 80 MiB
+	count := func(c io.Writer) {
+		b := make([]byte, size)
+		for n := range blocks {
+			binary.BigEndian.PutUint64(b, uint64(n))
 			k, err := c.Write(b)
 			if written.Add(int64(k)); err != nil {
 				return
 			}
 		}
 	}
-	check := func(r io.Reader, until int) {
+	check := func(r io.Reader) {
 		t.Helper()
-		b := make([]byte, 8)
-		for n := range until {
+		b := make([]byte, size)
+		for n := range blocks {
 			if _, err := io.ReadFull(r, b); err != nil || binary.BigEndian.Uint64(b) != uint64(n) {
-				t.Errorf("number %d: got %d, %v", n, binary.BigEndian.Uint64(b), err)
+				t.Errorf("block %d: got %d, %v", n, binary.BigEndian.Uint64(b), err)
 				return
 			}
 		}
 	}
-	const numbers = 10 << 20 // 80 MiB
 	read := make(chan struct{})
 	w.tunnelTarget(func(c *net.TCPConn, r *bufio.Reader) {
 		if kind, _ := r.ReadByte(); kind == 'w' {
-			count(c, numbers)
+			count(c)
 			return
 		}
 		<-read
-		check(r, numbers)
+		check(r)
 		_, _ = c.Write([]byte("."))
 	})
 	w.apply()
 	c := w.tunnel()
 	c.say("w")
 	stalled()
-	check(c.r, numbers)
+	check(c.r)
 	c.Close()
 
 	written.Store(0)
 	c = w.tunnel()
 	c.say("r")
 	done := make(chan struct{})
-	go func() { defer close(done); count(c, numbers) }()
+	go func() { defer close(done); count(c) }()
 	stalled()
 	close(read)
 	if _, err := c.r.ReadByte(); err != nil {
