@@ -30,6 +30,8 @@ type budget struct {
 	nodes atomic.Int64 // that share it
 	shed  atomic.Int64 // when that was last looked into, nanoseconds since the epoch
 
+	sheds chan struct{} // has the stream shell look
+
 	memory int64        // that sessions of HTTP/2 may hold heads and bodies in
 	bodies atomic.Int64 // that they do
 }
@@ -81,4 +83,8 @@ func (p *Proxy) shed() {
 	}
 	p.log.Warn("hardly any connections are left: slow and idle clients are ended", "open", p.budget.open.Load(), "most", p.budget.most)
 	p.loops.each((*loop).shed)
+	select {
+	case p.budget.sheds <- struct{}{}:
+	default: // it is about to
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/accesslog"
@@ -54,6 +55,8 @@ type client struct {
 	exchange exchange
 	body     carrier // of a target's response
 	fields   []byte  // room for what we add to it
+
+	tunnelled atomic.Bool // after a protocol change
 
 	mu          sync.Mutex // guards the following, and read deadlines while idle
 	idle        bool       // waits for the first byte of a request
@@ -221,7 +224,7 @@ func (c *client) extend(now time.Time) error {
 	if !c.begun.IsZero() {
 		left = min(left, max(timeout, c.port.proxy.headTimeout)-now.Sub(c.begun))
 	}
-	if left <= 0 {
+	if left <= 0 || c.unwanted.Load() {
 		return errIdle
 	}
 	return c.conn.SetReadDeadline(now.Add(left))

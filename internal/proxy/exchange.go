@@ -349,8 +349,11 @@ func (u *upload) extend(now time.Time) error {
 		return errIdle
 	}
 	err := u.from.conn.SetReadDeadline(now.Add(min(left, watchInterval)))
-	if u.exchange.stopped.Load() { // as in exchange.extend
+	switch { // as in exchange.extend
+	case u.exchange.stopped.Load():
 		return errStopped
+	case u.from.unwanted.Load():
+		return errIdle
 	}
 	return err
 }

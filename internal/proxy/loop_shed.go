@@ -37,7 +37,26 @@ func (c *loopClient) shed() {
 			sysReset(c.fd)
 			c.drop()
 		}
-	case multiplexing, dropped:
+	case multiplexing:
+		c.many.shed()
+	case dropped:
+	}
+}
+
+// shed ends a session whose client is slow to take what it asked for, or asks for
+// nothing.
+func (m *loopMultiplex) shed() {
+	c := m.client
+	if len(c.unsent) > 0 && c.loop.now-c.stuck > shedAfter {
+		sysReset(c.fd)
+		c.drop()
+		return
+	}
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.session.Streams() == 0 && c.loop.now-m.lively > shedAfter {
+		m.session.Finish()
+		m.soil()
 	}
 }
 

@@ -177,6 +177,7 @@ func New(o Options) *Proxy {
 	}
 	o.Memory = cmp.Or(o.Memory, defaultMemory)
 	p.budget.memory = int64(o.Memory)
+	p.budget.sheds = make(chan struct{}, 1)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.startLoops(o)
 	p.wg.Go(p.sweep)
@@ -298,7 +299,7 @@ func (p *Proxy) Close(ctx context.Context) {
 	p.providers.CloseIdleConnections()
 }
 
-// sweep closes what has been idle or closing for too long, has it looked at how
+// sweep closes what has been idle or closing for too long, or is in the way, has it looked at how
 // requests end, and tickets sealed with the keys of the time, until Close.
 func (p *Proxy) sweep() {
 	tick := time.NewTicker(sweepInterval)
@@ -310,6 +311,8 @@ func (p *Proxy) sweep() {
 		select {
 		case <-p.ctx.Done():
 			return
+		case <-p.budget.sheds:
+			p.shedStreams(time.Now())
 		case <-observe.C:
 			for _, k := range p.registry.Observe() {
 				p.targetChanged(k.Group, k.Addr)

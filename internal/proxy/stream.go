@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,10 @@ type stream struct {
 	writeDeadline time.Time   // as it is set on conn
 	carried       func(n int) // told of bytes that came or went; nil: nobody wants to know
 	peeker        *peeker
+
+	// The following may be looked at by anybody.
+	reading, writing atomic.Bool // the peer is waited for
+	unwanted         atomic.Bool // it has been for too long, for how little is left
 }
 
 func newStream(conn net.Conn) stream {
@@ -86,10 +91,15 @@ type waiter interface {
 // one that passes too early costs no more than asking the waiter.
 func (s *stream) read(w waiter) error {
 	s.room()
+	s.reading.Store(true)
+	defer s.reading.Store(false)
 	for {
 		n, err := s.conn.Read(s.buf[s.w:])
 		switch {
 		case n > 0:
+			if s.unwanted.Load() {
+				s.unwanted.Store(false)
+			}
 			s.w += n
 			s.came += int64(n)
 			s.note(n)
@@ -114,7 +124,9 @@ func (s *stream) write(b []byte, timeout time.Duration) error {
 	if err := s.expect(timeout); err != nil {
 		return err
 	}
+	s.writing.Store(true)
 	n, err := s.conn.Write(b)
+	s.writing.Store(false)
 	s.went += int64(n)
 	s.note(n)
 	return err

@@ -90,7 +90,7 @@ func (m *streamMultiplex) extend(now time.Time) error {
 	if m.session.Streams() == 0 {
 		left -= m.idleFor(now)
 	}
-	if left <= 0 {
+	if left <= 0 || m.unwanted.Swap(false) && m.session.Streams() == 0 {
 		m.session.Finish()
 		m.kick()
 		return errIdle

@@ -117,7 +117,9 @@ func (c *client) handshake(conn *tls.Conn) bool {
 	done := conn.ConnectionState().HandshakeComplete
 	err := conn.SetDeadline(time.Now().Add(handshakeTimeout))
 	if err == nil {
+		c.reading.Store(true)
 		err = conn.Handshake()
+		c.reading.Store(false)
 	}
 	if err == nil {
 		err = conn.SetDeadline(time.Time{})

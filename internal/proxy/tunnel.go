@@ -14,6 +14,7 @@ const tunnelWatch = 5 * time.Second
 // tunnel carries bytes both ways after a protocol change, until both sides have
 // ended or one is lost, or nothing has come from either for the idle timeout.
 func (c *client) tunnel() {
+	c.tunnelled.Store(true)
 	t := c.exchange.target
 	up := &relay{from: &c.stream, to: &t.stream, client: c}
 	down := &relay{from: &t.stream, to: &c.stream, client: c, other: up}
