@@ -34,7 +34,7 @@ type RequestEdits struct {
 }
 
 // CertificateFields are what there is for the fields about a client's certificate: their
-// names, or their values, of which "" is left out. They are, in this order: the chain,
+// names, or their values; where either is "" the field is left out. They are, in this order: the chain,
 // and of the leaf itself, the serial number, issuer, subject and validity.
 type CertificateFields [6]string
 

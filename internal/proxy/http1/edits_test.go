@@ -87,6 +87,23 @@ func TestRequestsAreEditedAsTheListenerSays(t *testing.T) {
 	}
 }
 
+// Fields about a client's certificate are those that have both a name and a value.
+func TestRequestsTellOfTheClientsCertificate(t *testing.T) {
+	buf := crlf("GET / HTTP/1.1\nHost: a.b\nX-Amzn-Mtls-Clientcert: mine\nX-Who: me\n\n")
+	var r http1.Request
+	if _, err := r.Parse(buf); err != nil {
+		t.Fatal(err)
+	}
+	edits := http1.RequestEdits{ForwardedFor: http1.RemoveForwardedFor, Certificate: http1.CertificateFields{"X-Amzn-Mtls-Clientcert", "", "X-Serial", "", "X-Who"}}
+	edits.Ours.Add("X-Who")
+	h := hop
+	h.Edits, h.Certificate = &edits, &http1.CertificateFields{"", "leaf", "0A", "CN=Root", "CN=a", "always"}
+	want := string(crlf("GET / HTTP/1.1\nHost: a.b\nX-Forwarded-Proto: http\nX-Forwarded-Port: 80\nX-Amzn-Trace-Id: Root=" + newTrace + "\nX-Serial: 0A\nX-Who: CN=a\n\n"))
+	if got := string(http1.AppendRequest(nil, buf, &r, &h)); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
 // What a rule has made of the host is what targets see, preserved or not.
 func TestARewrittenHostOutranksThePreservedOne(t *testing.T) {
 	buf := crlf("GET / HTTP/1.1\nHost: Example.com:80\n\n")

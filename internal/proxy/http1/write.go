@@ -88,8 +88,8 @@ func AppendRequest(dst, buf []byte, r *Request, hop *Hop) []byte {
 	}
 	if hop.Certificate != nil {
 		for i, value := range hop.Certificate {
-			if value != "" {
-				dst = appendLine(dst, edits.Certificate[i], value)
+			if name := edits.Certificate[i]; name != "" && value != "" {
+				dst = appendLine(dst, name, value)
 			}
 		}
 	}
