@@ -40,8 +40,9 @@
 // target_h2_streams.go for the stream shell.
 //
 // tls.go makes a listener's TLS, with tls_policy.go for what is negotiated,
-// tls_certificate.go for what clients are shown and tls_ticket.go for the sessions that
-// they come back with.
+// tls_certificate.go for what clients are shown, tls_mutual.go for what they have to show
+// (whether it is believed is clientcert's) and tls_ticket.go for the sessions that they
+// come back with.
 //
 // plan.go makes of an assignment what runs. Apply in apply.go changes what runs: tables are swapped
 // behind atomic pointers, listeners that stay are not touched, so a change drops
