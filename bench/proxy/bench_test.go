@@ -95,6 +95,8 @@ type scenario struct {
 	tls         bool
 	grpc        bool      // calls
 	anew        bool      // a connection for each request
+	mutual      bool      // by clients with certificates
+	unasked     bool      // which nobody looks at
 	logged      bool      // each request is
 	rate        int       // requests a second; 0: all that can be had
 	against     []starter // nil: HAProxy and nginx
@@ -107,6 +109,7 @@ type setup struct {
 	http2   bool
 	grpc    bool   // the server takes calls
 	tunnels bool   // the server changes protocols
+	clients string // a directory with what clients are verified by; "": they aren't
 	logs    string // a directory for access logs; "": there are none
 }
 
@@ -119,6 +122,8 @@ type contestant struct {
 	addr string
 	pid  int
 	ours bool // this program
+
+	visitors string // the files of clients with certificates; "": they have none
 
 	micros []float64 // CPU time of a request, by round
 	user   []float64 // of that, not the kernel's
@@ -179,6 +184,13 @@ func (s scenario) start(b *testing.B) []*contestant {
 	if s.tls {
 		to.tls = newCertificate(b)
 	}
+	dir := ""
+	if s.mutual {
+		dir = newClients(b)
+	}
+	if !s.unasked {
+		to.clients = dir
+	}
 	if s.logged {
 		to.logs = b.TempDir()
 	}
@@ -189,6 +201,9 @@ func (s scenario) start(b *testing.B) []*contestant {
 	all := []*contestant{startOurs(b, to)}
 	for _, start := range against {
 		all = append(all, start(b, to))
+	}
+	for _, c := range all {
+		c.visitors = dir
 	}
 	return all
 }

@@ -58,6 +58,9 @@ func play(addr string) error {
 		if err != nil {
 			return err
 		}
+		if dir := os.Getenv(envMutual); dir != "" {
+			return visit(addr, dir, clients, d)
+		}
 		if message, err := strconv.Atoi(os.Getenv(envMessage)); err == nil {
 			return speak(addr, clients, message, d)
 		}
@@ -102,6 +105,9 @@ func startSelf(b *testing.B, name string, to setup, env ...string) *contestant {
 	}
 	if to.grpc {
 		env = append(env, envGRPC+"=1")
+	}
+	if to.clients != "" {
+		env = append(env, envMutual+"="+to.clients)
 	}
 	if to.logs != "" {
 		env = append(env, envLogs+"="+to.logs)
@@ -158,6 +164,11 @@ func serve(addr, server string) error {
 		a.Certificates = []*snapshot.Certificate{c}
 		a.LoadBalancers[0].Listeners[0].Protocol = snapshot.HTTPS
 		a.LoadBalancers[0].Listeners[0].TLS = &snapshot.TLS{Protocols: []string{"TLSv1.2", "TLSv1.3"}, Ciphers: []string{"ECDHE-ECDSA-AES128-GCM-SHA256"}, Certificates: []string{c.ARN}}
+	}
+	if dir := os.Getenv(envMutual); dir != "" {
+		if err := verifyClients(a, dir); err != nil {
+			return err
+		}
 	}
 	bound := func(string) (netip.Addr, bool) { return at.Addr(), true }
 	if err := p.Apply(a, bound); err != nil {

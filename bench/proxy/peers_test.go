@@ -43,6 +43,16 @@ func startHAProxy(b *testing.B, to setup) *contestant {
 	if to.tls != nil {
 		bind, proto = addr+" ssl crt "+to.tls.path+" alpn "+to.protocol(), "https"
 	}
+	told := ""
+	if to.clients != "" {
+		bind += " no-tls-tickets verify required ca-file " + filepath.Join(to.clients, "roots.pem")
+		told = `  http-request set-header X-Subject %{+Q}[ssl_c_s_dn]
+  http-request set-header X-Issuer %{+Q}[ssl_c_i_dn]
+  http-request set-header X-Serial %[ssl_c_serial,hex]
+  http-request set-header X-Validity %[ssl_c_notbefore];%[ssl_c_notafter]
+  http-request set-header X-Leaf %[ssl_c_der,base64]
+`
+	}
 	log := ""
 	if to.logs != "" {
 		log = "  log " + startSyslog(b) + " local0\n  option httplog\n"
@@ -70,11 +80,11 @@ frontend web
   option forwardfor
   http-request set-header X-Forwarded-Proto %s
   http-request set-header X-Forwarded-Port %%[dst_port]
-%s  default_backend servers
+%s%s  default_backend servers
 backend servers
   cookie SERVER insert indirect nocache
   server one %s cookie one
-`, log, bind, proto, rules.String(), server))
+`, log, bind, proto, told, rules.String(), server))
 	return &contestant{name: "haproxy", addr: addr, pid: start(b, 0, addr, nil, "haproxy", "-db", "-f", conf)}
 }
 
@@ -88,6 +98,10 @@ func startNginx(b *testing.B, to setup) *contestant {
 	}
 	pass := "proxy_pass http://servers; proxy_http_version 1.1; " + passed + " proxy_set_header Host $host; " +
 		"proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Port $server_port; proxy_buffers 8 16k;"
+	if to.clients != "" {
+		pass += " proxy_set_header X-Subject $ssl_client_s_dn; proxy_set_header X-Issuer $ssl_client_i_dn; proxy_set_header X-Serial $ssl_client_serial;" +
+			` proxy_set_header X-Validity "$ssl_client_v_start;$ssl_client_v_end"; proxy_set_header X-Leaf $ssl_client_escaped_cert;`
+	}
 	if to.grpc {
 		pass = strings.NewReplacer("proxy_pass http:", "grpc_pass grpc:", "proxy_http_version 1.1; "+passed, "", "proxy_buffers 8 16k;", "", "proxy_set", "grpc_set").Replace(pass)
 	}
@@ -105,6 +119,9 @@ func startNginx(b *testing.B, to setup) *contestant {
 			version = " http2"
 		}
 		listen = fmt.Sprintf("%s ssl%s; ssl_certificate %s; ssl_certificate_key %s; ssl_protocols TLSv1.2 TLSv1.3;", addr, version, to.tls.path, to.tls.path)
+	}
+	if to.clients != "" {
+		listen += " ssl_session_tickets off; ssl_verify_depth 3; ssl_verify_client on; ssl_client_certificate " + filepath.Join(to.clients, "roots.pem") + ";"
 	}
 	conf := nginxConf(b, log, fmt.Sprintf("upstream servers { server %s; keepalive 512; keepalive_requests 1000000000; }\nserver { listen %s %slocation / { %s } } }\n", to.server, listen, rules.String(), pass))
 	return &contestant{name: "nginx", addr: addr, pid: start(b, 0, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))}
