@@ -40,6 +40,7 @@ type Provider struct {
 	Lifetime     time.Duration  // of access tokens; 0: it isn't told
 	Refreshes    bool           // there are refresh tokens; each counts once
 	Key          *ecdsa.PrivateKey
+	KeyID        string
 	NoDiscovery  bool // it publishes nothing
 
 	// What spoils answers; nil: nothing does.
@@ -67,7 +68,7 @@ func New(t testing.TB) *Provider {
 	}
 	p := &Provider{
 		ClientID: "client", ClientSecret: "a secret/with:odd+characters", Subject: "alice", Claims: map[string]any{"email": "alice@example.test"},
-		Key: key, codes: map[string]code{}, tokens: map[string]string{}, fresh: map[string]string{}, asked: map[string]int{},
+		Key: key, KeyID: "one", codes: map[string]code{}, tokens: map[string]string{}, fresh: map[string]string{}, asked: map[string]int{},
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.discovery)
@@ -134,7 +135,7 @@ func (p *Provider) publish(w http.ResponseWriter, _ *http.Request) {
 	defer p.Unlock()
 	answer(w, 200, map[string]any{"keys": []any{
 		map[string]any{"kty": "unheard of", "kid": "other"},
-		jose.JSONWebKey{Key: &p.Key.PublicKey, KeyID: "one", Algorithm: "ES256", Use: "sig"},
+		jose.JSONWebKey{Key: &p.Key.PublicKey, KeyID: p.KeyID, Algorithm: "ES256", Use: "sig"},
 	}})
 }
 
@@ -233,7 +234,7 @@ func (p *Provider) idToken(c code) string {
 	if p.Sign != nil {
 		return p.Sign(payload)
 	}
-	return Sign(payload, jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.Key, KeyID: "one"}})
+	return Sign(payload, jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.Key, KeyID: p.KeyID}})
 }
 
 // Sign returns the payload, signed.
