@@ -39,6 +39,10 @@
 // many of them share are target_h2.go's, with target_h2_loop.go for the loops and
 // target_h2_streams.go for the stream shell.
 //
+// login.go is the guard of rules whose clients log in, and callback.go of what they bring
+// back; what they carry is decided in oidc, and who vouches for them asked by
+// oidc/provider.
+//
 // tls.go makes a listener's TLS, with tls_policy.go for what is negotiated,
 // tls_certificate.go for what clients are shown, tls_mutual.go for what they have to show
 // (whether it is believed is clientcert's) and tls_ticket.go for the sessions that they
