@@ -321,3 +321,26 @@ func TestRequestsThatCannotBeSentToAProvider(t *testing.T) {
 		t.Errorf("a form: %s", resp.Status)
 	}
 }
+
+// Targets that speak HTTP/2 are told the same, and their clients get the same cookies.
+func TestTargetsInHTTP2AreToldOfUsers(t *testing.T) {
+	w := newLoginWorld(t)
+	w.http2Target(false, tellUser)
+	w.idp.Refreshes, w.idp.Lifetime = true, time.Second
+	w.apply()
+	b := w.browser(true, true)
+	_, page := b.get(shop("/cart"))
+	if u := b.userOf(page); u.identity != "alice" || u.asked != "GET /cart" {
+		t.Errorf("got %+v", u)
+	}
+	session := b.cookies()["AWSELBAuthSessionCookie-0"]
+	eventually(t, "a refresh", func() bool { b.get(shop("/")); return w.idp.Asked("refresh") > 0 })
+	if b.cookies()["AWSELBAuthSessionCookie-0"] == session {
+		t.Error("the browser has the former session still")
+	}
+	b.set("AWSELBAuthSessionCookie-0", session)
+	b.get(shop("/logout"))
+	if s := b.cookies()["AWSELBAuthSessionCookie-0"]; s != "" {
+		t.Errorf("after a logout the browser has a session of %d bytes", len(s))
+	}
+}

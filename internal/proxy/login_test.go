@@ -52,21 +52,24 @@ func newLoginWorldWith(t testing.TB, o proxy.Options) *loginWorld {
 	w.certify("arn:1", w.root.Issue("shop.example", "other.example"))
 	w.lb().CookieKey = append([]byte{7}, bytes.Repeat([]byte{1}, 32)...)
 	w.lb().Listeners[0].Rules[0].Actions = append([]snapshot.Action{w.action()}, forwardTo(tgARN)...)
-	w.register(w.httpTarget(func(rw http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/logout" {
-			rw.Header().Add("Set-Cookie", "AWSELBAuthSessionCookie-0=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/")
-		}
-		for _, name := range []string{"X-Amzn-Oidc-Accesstoken", "X-Amzn-Oidc-Identity", "X-Amzn-Oidc-Data"} {
-			fmt.Fprintf(rw, "%s\n", strings.Join(r.Header[name], "|"))
-		}
-		fmt.Fprintf(rw, "%s %s\n", r.Method, r.URL)
-		for name := range r.Header {
-			if strings.Contains(name, "_") {
-				fmt.Fprintf(rw, "%s\n", name)
-			}
-		}
-	}))
+	w.register(w.httpTarget(tellUser))
 	return w
+}
+
+// tellUser answers what a target is told of its user, a line each.
+func tellUser(rw http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/logout" {
+		rw.Header().Add("Set-Cookie", "AWSELBAuthSessionCookie-0=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/")
+	}
+	for _, name := range []string{"X-Amzn-Oidc-Accesstoken", "X-Amzn-Oidc-Identity", "X-Amzn-Oidc-Data"} {
+		fmt.Fprintf(rw, "%s\n", strings.Join(r.Header[name], "|"))
+	}
+	fmt.Fprintf(rw, "%s %s\n", r.Method, r.URL)
+	for name := range r.Header {
+		if strings.Contains(name, "_") {
+			fmt.Fprintf(rw, "%s\n", name)
+		}
+	}
 }
 
 // action is the action that logs in, with the defaults of ELBv2.
