@@ -42,6 +42,7 @@ type Provider struct {
 	Key          *ecdsa.PrivateKey
 	KeyID        string
 	NoDiscovery  bool // it publishes nothing
+	Down         bool // its token endpoint hangs up on everybody
 
 	// What spoils answers; nil: nothing does.
 	Authorization func(back url.Values)                                   // what goes back to the load balancer
@@ -160,6 +161,9 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	p.Lock()
 	defer p.Unlock()
+	if p.Down {
+		panic(http.ErrAbortHandler)
+	}
 	if !p.knows(r) {
 		answer(w, 401, map[string]any{"error": "invalid_client"})
 		return

@@ -148,11 +148,17 @@ func TestRefreshesAreRemembered(t *testing.T) {
 			t.Errorf("after %v: asked %d times, want %d", after, w.idp.Asked("refresh"), want)
 		}
 	}
-	down := provider.New(provider.Config{Issuer: w.idp.Issuer, ClientID: "other", TokenEndpoint: "https://127.0.0.1:1/"}, w.http)
-	for range 2 {
-		_, err := r.Do(t.Context(), down, former, now)
-		if failed, ok := errors.AsType[*provider.Failed](err); !ok || failed.Reason != oidc.TokenTimeout {
-			t.Errorf("got %v", err)
-		}
+	former.ID[0]++ // another session
+	w.idp.Lock()
+	w.idp.Down = true
+	w.idp.Unlock()
+	if got := try(0); got != oidc.TokenTimeout {
+		t.Errorf("of a provider that is down: %s", got)
+	}
+	w.idp.Lock()
+	w.idp.Down = false
+	w.idp.Unlock()
+	if got := try(0); got != oidc.InvalidGrant {
+		t.Errorf("of one that is back: %s", got)
 	}
 }
