@@ -14,6 +14,7 @@ type Cache struct {
 	seed  maphash.Seed
 	slots [cacheSlots]atomic.Pointer[cached]
 	bytes atomic.Int64
+	swept atomic.Int64 // when what doesn't count any more was last looked for, in seconds
 }
 
 // The cache's bounds. A session that is asked for by several pages a minute costs
@@ -77,8 +78,11 @@ func (c *Cache) Put(client *Client, text []byte, f *Fields, now time.Time) {
 	}
 }
 
-// sweep forgets what doesn't count any more.
+// sweep forgets what doesn't count any more, once a second at most.
 func (c *Cache) sweep(now time.Time) {
+	if c.swept.Swap(now.Unix()) == now.Unix() {
+		return
+	}
 	for i := range c.slots {
 		e := c.slots[i].Load()
 		if e != nil && !now.Before(e.fields.Until) && c.slots[i].CompareAndSwap(e, nil) {
