@@ -87,16 +87,21 @@ type outcome struct {
 
 func newShellUnderFuzz(f *testing.F, loops int) *shellUnderFuzz {
 	s := &shellUnderFuzz{}
-	s.world = newWorldFor(f, proxy.Options{Loops: loops, Log: slog.New(&mistakes{to: &s.mistakes})})
-	s.world.lb().IdleTimeout = time.Second
-	rules := &s.world.lb().Listeners[0].Rules
+	s.prepare(newWorldFor(f, proxy.Options{Loops: loops, Log: slog.New(&mistakes{to: &s.mistakes})}))
+	return s
+}
+
+// prepare has the world carry requests to the target, and answer some by itself.
+func (s *shellUnderFuzz) prepare(w *world) {
+	s.world = w
+	w.lb().IdleTimeout = time.Second
+	rules := &w.lb().Listeners[0].Rules
 	*rules = append([]snapshot.Rule{
 		pathRule("fixed", 1, "/fixed*", []snapshot.Action{{Type: snapshot.ActionFixedResponse, FixedResponse: &snapshot.FixedResponse{StatusCode: 404, ContentType: "text/plain", Body: "no"}}}),
 		pathRule("redirect", 2, "/redirect*", []snapshot.Action{{Type: snapshot.ActionRedirect, Redirect: &snapshot.Redirect{StatusCode: 302, Protocol: "HTTPS", Host: "#{host}", Port: "443", Path: "/#{path}", Query: "#{query}"}}}),
 	}, *rules...)
-	s.world.register(s.world.rawTarget(s.serve))
-	s.world.apply()
-	return s
+	w.register(w.rawTarget(s.serve))
+	w.apply()
 }
 
 // mistakes keeps the last error of a log.
