@@ -26,13 +26,13 @@ func (h *hostile) answerOddly() {
 		h.framer.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: stream, BlockFragment: h.encode(":status", "103", "x", strings.Repeat("y", h.next()*50)), EndHeaders: true, PadLength: uint8(h.next())})
 	case 5:
 		h.framer.WriteHeaders(xhttp2.HeadersFrameParam{StreamID: stream, BlockFragment: h.encode("x-trailer", "y"), EndStream: h.next()%4 > 0, EndHeaders: true})
-	default:
-		h.script = append([]byte{byte(kind), byte(h.next()), byte(h.next() | 1)}, h.script...)
-		h.say()
 	case 6:
 		h.framer.WriteGoAway(stream+uint32(h.next()), xhttp2.ErrCode(h.next()), nil)
 	case 7:
 		h.framer.WriteSettings(xhttp2.Setting{ID: xhttp2.SettingMaxConcurrentStreams, Val: uint32(h.next())})
+	default:
+		h.script = append([]byte{byte(kind), byte(h.next()), byte(h.next() | 1)}, h.script...)
+		h.say()
 	}
 }
 

@@ -96,7 +96,7 @@ func (s *keySet) get(ctx context.Context, address string, into any) bool {
 	if err != nil {
 		return false
 	}
-	resp, err := s.http.Do(req)
+	resp, err := s.http.Do(req) //nolint:bodyclose // Read does
 	if err != nil {
 		return false
 	}

@@ -243,7 +243,7 @@ func (p *Provider) userInfo(ctx context.Context, token, subject string) ([]byte,
 
 // do asks, and returns the answer's status and body.
 func (p *Provider) do(req *http.Request) (status int, body []byte, err error) {
-	resp, err := p.http.Do(req)
+	resp, err := p.http.Do(req) //nolint:bodyclose // Read does
 	if err != nil {
 		return 0, nil, err
 	}
