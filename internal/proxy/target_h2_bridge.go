@@ -41,6 +41,7 @@ type bridge struct {
 	name  []byte // that the target is asked for
 	kept  []byte // of its body, from the beginning
 	given int    // of kept, to the present stream
+	held  int    // of kept, as the host's memory has it on its books
 
 	heads    []byte // of responses
 	out      []byte
@@ -83,6 +84,7 @@ func (r *bridge) begin(f forwarding, t *table, m *multiplex, st *http2.Stream, h
 
 // reset gives up what belongs to one request, and keeps the memory.
 func (r *bridge) reset() {
+	r.forgo()
 	r.response.Reset()
 	*r = bridge{
 		text: spare(r.text), block: spare(r.block), name: spare(r.name), kept: spare(r.kept), heads: spare(r.heads), out: spare(r.out), fields: spare(r.fields),
@@ -92,7 +94,7 @@ func (r *bridge) reset() {
 
 // spare returns the memory if it is worth keeping, and not too much.
 func spare(b []byte) []byte {
-	if cap(b) > maxOutBuffer {
+	if cap(b) > headBuffer {
 		return nil
 	}
 	return b[:0]
@@ -245,17 +247,28 @@ func (r *bridge) upload() (moved bool) {
 	return moved
 }
 
-// keep keeps what has been sent for another time, if there can be one.
+// keep keeps what has been sent for another time, if there can be one, and memory for
+// it: what sessions of HTTP/2 hold goes before.
 func (r *bridge) keep(data []byte) {
 	if !r.whole {
 		return
 	}
-	if r.responded || len(r.kept)+len(data) > maxReplay {
-		r.whole, r.kept, r.given = false, r.kept[:0], 0
+	b := &r.port.proxy.budget
+	if r.responded || len(r.kept)+len(data) > maxReplay || b.bodies.Load() > b.memory/2 {
+		r.forgo()
 		return
 	}
 	r.kept = append(r.kept, data...)
 	r.given = len(r.kept)
+	b.bodies.Add(int64(len(data)))
+	r.held += len(data)
+}
+
+// forgo gives up what was kept, all of which the present stream has.
+func (r *bridge) forgo() {
+	r.whole, r.kept, r.given = false, r.kept[:0], 0
+	r.port.proxy.budget.bodies.Add(-int64(r.held))
+	r.held = 0
 }
 
 var errHead = errors.New("the target's response has a malformed head")
@@ -291,6 +304,9 @@ func (r *bridge) respond(head []byte, now time.Time) {
 	r.answered(r.response.Status)
 	r.entry.responded(now, r.response.Status)
 	r.responded, r.last = true, now
+	if r.given == len(r.kept) {
+		r.forgo()
+	}
 	r.fields = r.appendFields(r.fields[:0], head, &r.response, now)
 	d := http1.Delivery{Body: r.response.BodyTo(r.isHead), Date: r.port.proxy.dates.at(now), Edits: r.edits.responses, Fields: r.fields}
 	r.out = http1.AppendResponse(r.out[:0], head, &r.response, r.isHead, &d)
