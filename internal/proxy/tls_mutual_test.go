@@ -250,6 +250,7 @@ func TestClientsAreRefused(t *testing.T) {
 	edwards := keyed(ed25519.PublicKey(make([]byte, ed25519.PublicKeySize)))
 	agreement := issuer.Pair{Key: good.Key, Leaf: &x509.Certificate{ // X25519 in the place of Ed25519
 		Raw: bytes.Replace(edwards.Leaf.Raw, []byte{6, 3, 43, 101, 112}, []byte{6, 3, 43, 101, 110}, 1)}}
+	refused := uint64(0)
 	for _, tt := range []struct {
 		name   string
 		client issuer.Pair
@@ -281,6 +282,7 @@ func TestClientsAreRefused(t *testing.T) {
 				if got, err := w.request(cfg, ""); err == nil {
 					t.Errorf("got %q, want an error", got)
 				}
+				refused++
 				line := w.book.take(t, w.world, proxy.ConnectionLog)
 				if !strings.Contains(line, " Failed:"+tt.want+" TID ") {
 					t.Errorf("logged %s, want %s", line, tt.want)
@@ -297,11 +299,15 @@ func TestClientsAreRefused(t *testing.T) {
 			if got, err := w.request(w.with(version, nil), ""); err == nil {
 				t.Errorf("%s: got %q, want an error", name, got)
 			}
+			refused++
 			if line := w.book.take(t, w.world, proxy.ConnectionLog); !strings.Contains(line, ` - "-" - - Failed:UnmappedConnectionError TID `) {
 				t.Errorf("%s: logged %s", name, line)
 			}
 		}
 	})
+	if got := w.counted()["ClientTLSNegotiationErrorCount"]; got != refused {
+		t.Errorf("counted %d refusals, want %d", got, refused)
+	}
 	if got, err := w.request(w.with(0, &good), ""); err != nil || got == "" {
 		t.Errorf("a good client after all of them: %q, %v", got, err)
 	}
