@@ -19,7 +19,7 @@ type loopMultiplex struct {
 	changed   []*loopRequest // something has become of their streams
 	delegated bool           // some requests have, or had, a goroutine
 	dirty     bool           // is in loop.dirty
-	lively    time.Duration  // when a request began or ended last, by the loop's clock
+	lively    time.Duration  // when a request began or ended last, or some of a body went, by the loop's clock
 	drained   time.Duration  // when the session's end began; negative: it hasn't
 	held      int            // of bodies, as of the last tally
 	kicked    atomic.Bool    // the loop was asked to look
@@ -145,7 +145,11 @@ func (m *loopMultiplex) flush() {
 		}
 		m.lock.Lock()
 		m.tally()
+		sent := m.session.Sent()
 		l.out = m.session.Append(l.out[:0], writeStep)
+		if m.session.Sent() > sent {
+			m.lively = l.now
+		}
 		over, fault := m.session.Over(), m.session.Err() != nil
 		m.lock.Unlock()
 		if len(l.out) == 0 {
@@ -196,12 +200,12 @@ func (m *loopMultiplex) wake() {
 func (m *loopMultiplex) due() time.Duration {
 	c := m.client
 	m.lock.Lock()
-	streams, draining := m.session.Streams(), m.session.Draining()
+	attended, draining := m.session.Attended(), m.session.Draining()
 	m.lock.Unlock()
 	now, timeout := c.loop.now, c.port.table.Load().idleTimeout
 	due := now + timeout
-	if streams == 0 {
-		due = m.lively + timeout
+	if !attended {
+		due = m.quiet() + timeout
 	}
 	switch {
 	case draining && m.drained < 0:
@@ -215,15 +219,24 @@ func (m *loopMultiplex) due() time.Duration {
 	return due
 }
 
+// quiet returns since when nothing has happened that the client has asked for.
+func (m *loopMultiplex) quiet() time.Duration {
+	if c := m.client; len(c.unsent) > 0 {
+		return max(m.lively, c.lively)
+	}
+	return m.lively
+}
+
 // expire looks at a session whose time may have come.
 func (m *loopMultiplex) expire(now time.Duration) {
 	c := m.client
 	due := m.due()
 	m.lock.Lock()
 	switch {
-	case m.drained >= 0 && now >= m.drained+farewellTime:
+	case !m.session.Attended() && now >= m.quiet()+c.port.table.Load().idleTimeout:
+		m.session.Abandon()
 		m.session.Finish()
-	case m.session.Streams() == 0 && now >= m.lively+c.port.table.Load().idleTimeout:
+	case m.drained >= 0 && now >= m.drained+farewellTime:
 		m.session.Finish()
 	case !c.port.welcomes(c.born, c.maxAge, c.loop.clock()):
 		m.session.Drain()

@@ -87,10 +87,11 @@ func (m *streamMultiplex) extend(now time.Time) error {
 	defer m.lock.Unlock()
 	timeout := m.client.port.table.Load().idleTimeout
 	left := timeout
-	if m.session.Streams() == 0 {
+	if !m.session.Attended() {
 		left -= m.idleFor(now)
 	}
 	if left <= 0 || m.unwanted.Swap(false) && m.session.Streams() == 0 {
+		m.session.Abandon()
 		m.session.Finish()
 		m.kick()
 		return errIdle
@@ -146,9 +147,13 @@ func (m *streamMultiplex) write() {
 	out := outBuffers.Get().(*[]byte)
 	for {
 		m.lock.Lock()
+		sent := m.session.Sent()
 		*out = m.session.Append((*out)[:0], writeStep)
 		if len(*out) == 0 {
 			break
+		}
+		if m.session.Sent() > sent {
+			m.touch(time.Now())
 		}
 		m.lock.Unlock()
 		if m.client.write(*out, m.client.port.table.Load().idleTimeout) != nil {

@@ -27,6 +27,16 @@ func (s *Session) Finish() {
 	}
 }
 
+// Abandon resets the streams that nobody is at work on: their client doesn't take what
+// is left of the responses.
+func (s *Session) Abandon() {
+	for _, st := range s.streams {
+		if st.released {
+			s.reset(st, Cancel, false)
+		}
+	}
+}
+
 func (s *Session) lastCall() {
 	if s.ending == lastCall {
 		return

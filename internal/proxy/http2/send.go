@@ -115,6 +115,7 @@ func (st *Stream) appendTurn(dst []byte) []byte {
 		if st.unsentFrom += n; st.unsentFrom == len(st.unsent) {
 			st.unsent, st.unsentFrom = st.unsent[:0], 0
 		}
+		s.sent += int64(n)
 		s.patience.give(n / patienceContent)
 	}
 	if end {

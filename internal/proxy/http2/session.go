@@ -63,6 +63,7 @@ type Session struct {
 	unsent     int // of all streams' bodies that are sent
 	heads      int // of all requests that came and weren't released, in bytes
 	streamRoom int // and each stream begins with
+	sent       int64
 	control    []byte
 	ready      []*Stream // have something to send, in turn
 	patience   patience
@@ -169,6 +170,20 @@ func (s *Session) Refused() []int {
 
 // Streams returns how many requests are under way.
 func (s *Session) Streams() int { return len(s.streams) }
+
+// Attended says whether somebody is at work on a request. Otherwise what is under way
+// are responses that wait for the client alone.
+func (s *Session) Attended() bool {
+	for _, st := range s.streams {
+		if !st.released {
+			return true
+		}
+	}
+	return false
+}
+
+// Sent returns how many bytes of bodies have gone.
+func (s *Session) Sent() int64 { return s.sent }
 
 // Requests returns how many have begun.
 func (s *Session) Requests() int { return s.requests }
