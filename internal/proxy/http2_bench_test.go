@@ -11,7 +11,20 @@ import (
 
 // BenchmarkHTTP2 has one client with sixteen requests under way, for 128 bytes each.
 // Client and target are of the same process, and take their part of the time.
-func BenchmarkHTTP2(b *testing.B) {
+func BenchmarkHTTP2(b *testing.B) { benchmarkHTTP2(b, nil) }
+
+// BenchmarkHTTP2BesideASlowStream does so while one more stream has a response that its
+// client doesn't take.
+func BenchmarkHTTP2BesideASlowStream(b *testing.B) {
+	benchmarkHTTP2(b, func(f *framed) {
+		_ = f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+		f.ask(1, true, "GET", "/")
+		f.status(1)
+		_ = f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})
+	})
+}
+
+func benchmarkHTTP2(b *testing.B, slow func(*framed)) {
 	w := newHTTP2World(b)
 	response := []byte("HTTP/1.1 200 OK\r\nContent-Length: 128\r\nContent-Type: text/plain\r\n\r\n" + strings.Repeat("x", 128))
 	w.register(w.rawTarget(func(c net.Conn, r *bufio.Reader) {
