@@ -15,7 +15,7 @@ LIGHT_PKGS ?= $(shell $(GO) list ./... | grep -v /e2e)
 RACE_PKGS  ?= $(LIGHT_PKGS)
 
 TEST_TIMEOUT ?= 10m
-RACE_TIMEOUT ?= 8m
+RACE_TIMEOUT ?= 15m
 
 # Those of e2e that call long, and their time on a machine that is busy besides.
 STORIES         ?= Walks|Terraform
