@@ -465,6 +465,9 @@ func (r *bridge) part() {
 	m.lock.Lock()
 	r.ask.Release()
 	m.lively = time.Now()
+	if m.endpoint.retired.Load() {
+		m.session.Finish()
+	}
 	m.kick()
 	m.lock.Unlock()
 	r.far, r.ask = nil, nil

@@ -27,7 +27,8 @@ import (
 type oddTarget struct {
 	*http2.Framer
 	conn    net.Conn
-	number  int64 // of the target's connections
+	number  int64  // of the target's connections
+	gone    func() // called when it has ended; nil: nobody asks
 	block   bytes.Buffer
 	encoder *hpack.Encoder
 }
@@ -58,6 +59,9 @@ func (w *secureWorld) oddTarget(hear func(o *oddTarget, f http2.Frame) bool, set
 		for {
 			f, err := o.ReadFrame()
 			if err != nil {
+				if o.gone != nil {
+					o.gone()
+				}
 				return
 			}
 			switch f := f.(type) {
@@ -369,6 +373,48 @@ func TestIdleConnectionsToTargetsAreClosed(t *testing.T) {
 	}
 }
 
+// What is under way on a connection whose target group goes is finished, and the
+// connection ends with it.
+func TestConnectionsToTargetsEndWithTheirGroup(t *testing.T) {
+	w := newHTTP2World(t)
+	begun, over, finish := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	w.oddTarget(func(o *oddTarget, f http2.Frame) bool {
+		if id := f.Header().StreamID; ended(f) {
+			o.gone = func() { close(over) }
+			close(begun)
+			<-finish
+			o.respond(id, false, ":status", "200")
+			o.WriteData(id, true, []byte("whole"))
+		}
+		return true
+	})
+	w.apply()
+	got := make(chan string)
+	go func() {
+		resp, err := w.http2Client().Get(w.https())
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		got <- fmt.Sprint(string(b), err)
+	}()
+	<-begun
+	w.a.TargetGroups = nil
+	w.lb().Listeners[0].Rules[0].Actions = []snapshot.Action{{Type: snapshot.ActionFixedResponse, FixedResponse: &snapshot.FixedResponse{StatusCode: 200}}}
+	w.apply()
+	close(finish)
+	if got := <-got; got != "whole<nil>" {
+		t.Errorf("got %q", got)
+	}
+	select {
+	case <-over:
+	case <-time.After(10 * time.Second):
+		t.Error("the connection stays")
+	}
+}
+
 func TestCancellationReachesTargetsOfHTTP2(t *testing.T) {
 	w := newHTTP2World(t)
 	begun, over := make(chan struct{}), make(chan struct{})
@@ -446,6 +492,42 @@ func TestDeregisteredTargetsOfHTTP2FinishWhatIsUnderWay(t *testing.T) {
 			t.Errorf("cut %t: got %q", cut, got)
 		}
 	}
+}
+
+// I9: no change of the assignment costs a request, whatever targets it has drain and come back.
+func TestRequestsInHTTP2WhileTargetsComeAndGo(t *testing.T) {
+	w := newHTTP2World(t)
+	var addrs []string
+	for range 4 {
+		s := w.http2Target(false, func(rw http.ResponseWriter, r *http.Request) { _, _ = io.Copy(rw, r.Body) })
+		addrs = append(addrs, s.Listener.Addr().String())
+	}
+	w.apply()
+	c := w.http2Client()
+	ctx, stop := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				if bad := w.requests(c, 1, 4, 3000); len(bad) > 0 {
+					t.Error(bad)
+					return
+				}
+			}
+		})
+	}
+	for i := range 60 {
+		w.register(addrs...)
+		w.a.TargetGroups[0].Targets[i%3].Draining = true
+		w.a.TargetGroups[0].Targets[i*7%3].Draining = true
+		w.lb().Listeners[0].Rules[0].ARN = fmt.Sprint("default ", i)
+		w.apply()
+		if bad := w.requests(c, 1, 2, 10); len(bad) > 0 {
+			t.Error(bad)
+		}
+	}
+	stop()
+	asking.Wait()
 }
 
 func TestRequestsOfTargetsInHTTP2AreLogged(t *testing.T) {

@@ -91,7 +91,7 @@ func (m *streamTarget) extend(time.Time) error { return m.conn.SetReadDeadline(t
 // kickWriter implements kick.
 func (m *streamTarget) kickWriter() {
 	m.tally()
-	if m.conn != nil && !m.writing && m.session.Pending() {
+	if m.conn != nil && !m.writing && !m.closed && (m.session.Pending() || m.session.Over()) {
 		m.writing = true
 		m.endpoint.proxy.wg.Go(m.write)
 	}

@@ -20,7 +20,7 @@ func (s *Session) Drain() {
 func (s *Session) Draining() bool { return s.ending != open }
 
 // Finish goes on with a session's end: what the client begins now isn't served.
-// It is for clients that don't answer Drain.
+// It is for clients that don't answer Drain. A client's side begins nothing more.
 func (s *Session) Finish() {
 	if s.err == nil {
 		s.lastCall()
@@ -42,6 +42,9 @@ func (s *Session) lastCall() {
 		return
 	}
 	s.ending, s.limit = lastCall, s.highest
+	if s.asks && len(s.streams) > 0 {
+		return // servers take it for the end of what isn't sent yet, too
+	}
 	s.control = appendGoAway(s.control, s.lastTaken(), NoError, "")
 }
 
