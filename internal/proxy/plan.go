@@ -155,7 +155,7 @@ func (p *Proxy) plan(changes snapshot.Changes, balancers []string, bound Bound) 
 			touchUsers(c.Old.ARN)
 			continue
 		}
-		pl.trusts[c.New.ARN] = newTrust(c.New)
+		pl.trusts[c.New.ARN] = pl.proxy.openTrust(c.New)
 		touchUsers(c.New.ARN)
 	}
 	for _, c := range changes.LoadBalancers {

@@ -17,7 +17,14 @@ type trust struct {
 	err error // why nobody can be verified by it
 }
 
-func newTrust(from *snapshot.TrustStore) *trust {
+// openTrust compiles a trust store. Where that fails, the reason is in what it returns.
+func (p *Proxy) openTrust(from *snapshot.TrustStore) *trust {
+	for _, r := range from.Revocations {
+		if r.Error != "" {
+			p.log.Error("revocation list can't be relied on, clients that its issuer has certified are refused (put the issuer into the bundle, or remove the list)",
+				"trust store", from.ARN, "revocation", r.ID, "error", r.Error)
+		}
+	}
 	t, err := clientcert.New(from)
 	return &trust{t, err}
 }
