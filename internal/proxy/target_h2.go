@@ -78,9 +78,8 @@ func (m *targetMultiplex) receive(in []byte, now time.Time) (int, bool) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	m.heard = now
-	settled := m.session.Settled()
 	n, err := m.session.Receive(in, now)
-	if settled || m.session.Settled() {
+	if m.session.Settled() {
 		m.endpoint.capacity.Store(int64(max(1, m.session.Capacity())))
 	}
 	if err != nil {
