@@ -13,8 +13,8 @@ import (
 const cookieKeyBytes = 32
 
 // withCookieKey gives the load balancer a key for the cookies by which its nodes
-// know clients again, and have them log in, if the actions, or the target groups that they name, are the
-// first ones that need it.
+// know clients again, and have them log in, if the actions, or the target groups that
+// they name, are the first ones that need it.
 func (s *Service) withCookieKey(tx *store.Tx, b LoadBalancer, actions []Action) (LoadBalancer, error) {
 	needed := sticky(actions) || slices.ContainsFunc(actions, func(a Action) bool { return a.OIDC != nil || a.Cognito != nil })
 	for _, arn := range groupsOf(actions) {

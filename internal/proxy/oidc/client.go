@@ -92,9 +92,6 @@ func New(c Config, keys *Keys) (*Client, error) {
 	return out, nil
 }
 
-// CookiePrefix returns what the names of the session's cookies begin with.
-func (c *Client) CookiePrefix() string { return c.config.Cookie }
-
 // RedirectURI returns where the provider sends a client back to that has asked the
 // authority.
 func RedirectURI(authority string) string { return "https://" + authority + CallbackPath }
