@@ -55,28 +55,42 @@ func TestNothingIsLeftOfClientsThatComeAndGo(t *testing.T) {
 	}
 	for name, loops := range map[string]int{"loops": 0, "streams": -1} {
 		t.Run(name, func(t *testing.T) {
-			addr := startProxy(t, []netip.AddrPort{startMixedTarget(t)}, proxy.Options{Loops: loops})[0]
-			connections := churn(addr, length/8) // until pools have what they keep
-			settle(t)
-			before := measure(t)
-			for range 4 {
-				connections += churn(addr, length/6)
-			}
-			settle(t)
-			after := measure(t)
-			t.Logf("%d connections; before %+v, after %+v", connections, before, after)
-			if after.goroutines > before.goroutines+20 || after.descriptors > before.descriptors+64 || after.heap > before.heap+8<<20 {
-				t.Errorf("before %+v, after %+v", before, after)
-			}
+			target := []netip.AddrPort{startMixedTarget(t)}
+			soak(t, length, time.Second, plainClients(startProxy(t, target, proxy.Options{Loops: loops})[0]))
+		})
+		t.Run(name+", in HTTP/2", func(t *testing.T) {
+			target := []netip.AddrPort{startMixedTarget(t)}
+			nodes, config := startSecureProxy(t, target, proxy.Options{Loops: loops})
+			// Many requests at once need many connections to the target, which are kept
+			// for the idle timeout.
+			soak(t, length, 6*time.Second, clientsOfHTTP2(nodes[0], config))
 		})
 	}
 }
 
+// soak has clients come and go for the time, and looks at what they leave once nothing
+// has changed for a while.
+func soak(t *testing.T, length, while time.Duration, visit func(*rand.Rand)) {
+	t.Helper()
+	connections := churn(visit, length/8) // until pools have what they keep
+	settle(t, while)
+	before := measure(t)
+	for range 4 {
+		connections += churn(visit, length/6)
+	}
+	settle(t, while)
+	after := measure(t)
+	t.Logf("%d connections; before %+v, after %+v", connections, before, after)
+	if after.goroutines > before.goroutines+20 || after.descriptors > before.descriptors+64 || after.heap > before.heap+8<<20 {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+}
+
 // settle waits until what clients have left is noticed.
-func settle(t *testing.T) {
+func settle(t *testing.T, while time.Duration) {
 	t.Helper()
 	last, since := -1, time.Now()
-	for time.Since(since) < time.Second {
+	for time.Since(since) < while {
 		if n := runtime.NumGoroutine(); n != last {
 			last, since = n, time.Now()
 		}
@@ -85,8 +99,8 @@ func settle(t *testing.T) {
 }
 
 // churn has clients of all kinds come for a while, and returns how many connections
-// they made.
-func churn(addr string, d time.Duration) int64 {
+// they made. visit is one of them, from its connection to its end.
+func churn(visit func(*rand.Rand), d time.Duration) int64 {
 	var connections atomic.Int64
 	var wg sync.WaitGroup
 	until := time.Now().Add(d)
@@ -95,18 +109,25 @@ func churn(addr string, d time.Duration) int64 {
 			r := rand.New(rand.NewPCG(uint64(worker), uint64(d)))
 			for time.Now().Before(until) {
 				connections.Add(1)
-				c, err := net.Dial("tcp", addr)
-				if err != nil {
-					continue
-				}
-				_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-				behave(c, r)
-				_ = c.Close()
+				visit(r)
 			}
 		})
 	}
 	wg.Wait()
 	return connections.Load()
+}
+
+// plainClients are clients of HTTP/1.1 in the clear.
+func plainClients(addr string) func(*rand.Rand) {
+	return func(r *rand.Rand) {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		behave(c, r)
+	}
 }
 
 // behave does what some client does.
