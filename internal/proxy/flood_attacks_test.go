@@ -122,6 +122,9 @@ var attacks = []attack{
 	{name: "windows that stay shut", settings: []http2.Setting{{ID: withhold, Val: 0}}, begin: func(f *attacker) error {
 		return f.all(true, "GET", "/large")
 	}},
+	{name: "windows that stay shut, for little", settings: []http2.Setting{{ID: withhold, Val: 0}}, begin: func(f *attacker) error {
+		return f.all(true, "GET", "/small")
+	}},
 	{name: "uploads that stall, on all streams", begin: func(f *attacker) error {
 		if err := f.all(false, "POST", "/wait", "content-length", "1000000"); err != nil {
 			return err

@@ -278,6 +278,8 @@ func attacked(t *testing.T) string {
 			switch {
 			case err != nil:
 				return
+			case strings.Contains(line, " /small "):
+				_, err = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsmall")
 			case strings.Contains(line, " /large "):
 				_, err = c.Write(large)
 			case strings.Contains(line, " /wait "):
