@@ -6,8 +6,9 @@ import (
 )
 
 // Version is the format of the types in this package. A reader refuses a
-// larger one and fills what an older one lacks with zero values.
-const Version = 1
+// larger one and fills what an older one lacks with zero values: it grows with what
+// mustn't be passed over, as in 2 who clients must be.
+const Version = 2
 
 // Assignment is all that one host carries: whole, not a difference. A host
 // compares it with what runs and takes the steps between.
@@ -209,7 +210,7 @@ type Redirect struct {
 // ProtocolVersion is the version of HTTP that targets are spoken to in.
 type ProtocolVersion string
 
-// The versions of ELBv2 CreateTargetGroup; a node speaks HTTP1 alone.
+// The versions of ELBv2 CreateTargetGroup.
 const (
 	HTTP1 ProtocolVersion = "" // also the one of assignments that name none
 	HTTP2 ProtocolVersion = "HTTP2"
