@@ -268,13 +268,16 @@ func (c *client) delivery(e edits, keep bool, now time.Time) *http1.Delivery {
 	return &http1.Delivery{Close: !keep, Keep: keep, Date: c.port.proxy.dates.at(now), Edits: e.responses}
 }
 
-// answerPage answers with an error page of ours.
-func (c *client) answerPage(t *table, head []byte, status int, out *[]byte) bool {
+// answerPage answers with an error page of ours, which has the lines that the rule's
+// guard has for the response.
+func (c *client) answerPage(t *table, head []byte, status int, set []byte, out *[]byte) bool {
 	now := time.Now()
 	keep := c.keepsAfterAnswer(now)
 	c.status = status
 	c.port.node.meter.ELB(c.thread, status)
-	*out = http1.AppendPage((*out)[:0], status, c.request.IsHead(head), c.delivery(t.edits, keep, now))
+	d := c.delivery(t.edits, keep, now)
+	d.Fields = set
+	*out = http1.AppendPage((*out)[:0], status, c.request.IsHead(head), d)
 	return c.answer(t, keep, *out)
 }
 

@@ -12,7 +12,7 @@ import (
 func (c *client) forward(t *table, rule *route.Rule, head []byte, at *arrival, d *ruling, out *[]byte, e *entry) bool {
 	f, status := t.forward(rule, head, &c.request, at, d)
 	if status != 0 {
-		return c.answerPage(t, head, status, out)
+		return c.answerPage(t, head, status, d.set, out)
 	}
 	defer f.endpoint.target.End()
 	c.port.node.countForward(c.thread, &f)
@@ -64,7 +64,9 @@ func (c *client) fail(status int, out *[]byte) bool {
 	keep := c.request.Body.Empty() && c.persists(now)
 	c.status = status
 	c.port.node.meter.ELB(c.thread, status)
-	*out = http1.AppendPage((*out)[:0], status, x.isHead, c.delivery(x.edits, keep, now))
+	d := c.delivery(x.edits, keep, now)
+	d.Fields = x.set
+	*out = http1.AppendPage((*out)[:0], status, x.isHead, d)
 	if c.write(*out, x.timeout) != nil {
 		return false
 	}

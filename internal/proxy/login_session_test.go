@@ -344,3 +344,30 @@ func TestTargetsInHTTP2AreToldOfUsers(t *testing.T) {
 		t.Errorf("after a logout the browser has a session of %d bytes", len(s))
 	}
 }
+
+// A refresh isn't lost with a target's response: the former refresh token is used up.
+func TestARefreshIsToldWithAnErrorToo(t *testing.T) {
+	for _, tt := range []struct {
+		http2   bool
+		targets []string
+		status  int
+	}{{false, nil, 503}, {true, nil, 503}, {false, []string{"127.0.0.1:1"}, 502}, {true, []string{"127.0.0.1:1"}, 502}} {
+		t.Run(fmt.Sprintf("%d, HTTP/2 %t", tt.status, tt.http2), func(t *testing.T) {
+			w := newLoginWorld(t)
+			w.idp.Refreshes, w.idp.Lifetime = true, time.Second
+			w.apply()
+			b := w.browser(true, tt.http2)
+			b.get(shop("/"))
+			session := b.cookies()["AWSELBAuthSessionCookie-0"]
+			w.register(tt.targets...) // where nobody is
+			w.apply()
+			eventually(t, "a refresh", func() bool {
+				resp, _ := b.get(shop("/"))
+				return resp.StatusCode == tt.status && w.idp.Asked("refresh") > 0
+			})
+			if b.cookies()["AWSELBAuthSessionCookie-0"] == session {
+				t.Error("the browser has the former session still")
+			}
+		})
+	}
+}

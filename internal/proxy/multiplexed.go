@@ -169,11 +169,14 @@ func (q *multiplexed) refuse(t *table, at *arrival, err error, out *[]byte) {
 	t.unreadable(q.m.thread, at, q.request.Verdict, q.status, int(q.received()), q.sent)
 }
 
-// answerPage answers with an error page of ours.
-func (q *multiplexed) answerPage(e edits, status int, out *[]byte) {
+// answerPage answers with an error page of ours, which has the lines that the rule's
+// guard has for the response.
+func (q *multiplexed) answerPage(e edits, status int, set []byte, out *[]byte) {
 	q.status = status
 	q.m.port.node.meter.ELB(q.m.thread, status)
-	*out = http1.AppendPage((*out)[:0], status, q.request.IsHead(q.request.Source(q.stream.Head)), q.delivery(e, time.Now()))
+	d := q.delivery(e, time.Now())
+	d.Fields = set
+	*out = http1.AppendPage((*out)[:0], status, q.request.IsHead(q.request.Source(q.stream.Head)), d)
 	q.answer(*out)
 }
 
@@ -222,7 +225,7 @@ func (q *multiplexed) abandon(code http2.Code) {
 func (q *multiplexed) forward(t *table, rule *route.Rule, head []byte, at *arrival, d *ruling, out *[]byte, e *entry) {
 	f, status := t.forward(rule, head, &q.request, at, d)
 	if status != 0 {
-		q.answerPage(t.edits, status, out)
+		q.answerPage(t.edits, status, d.set, out)
 		return
 	}
 	defer f.endpoint.target.End()
@@ -243,7 +246,7 @@ func (q *multiplexed) forward(t *table, rule *route.Rule, head []byte, at *arriv
 	switch {
 	case status > 0:
 		x.failed(status)
-		q.answerPage(x.edits, status, out)
+		q.answerPage(x.edits, status, x.set, out)
 	case status < 0 && q.malformed():
 		q.status = 400 // that its client doesn't hear, as the stream is reset
 		q.m.port.node.meter.ELB(q.m.thread, q.status)

@@ -426,7 +426,7 @@ func (r *bridge) fail(status int) {
 	r.failed(status)
 	r.status = status
 	r.port.node.meter.ELB(r.thread, status)
-	r.out = http1.AppendPage(r.out[:0], status, r.isHead, &http1.Delivery{Date: r.port.proxy.dates.at(time.Now()), Edits: r.edits.responses})
+	r.out = http1.AppendPage(r.out[:0], status, r.isHead, &http1.Delivery{Date: r.port.proxy.dates.at(time.Now()), Edits: r.edits.responses, Fields: r.set})
 	n := bytes.Index(r.out, crlfcrlf) + len(crlfcrlf)
 	body := r.out[n:]
 	r.near.lock.Lock()
