@@ -130,7 +130,7 @@ func (s *secureShell) converse(t *testing.T, name string, frames, response []byt
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil { // on a machine that is busy besides
 		t.Fatal(err)
 	}
 	heard := make(chan error)
