@@ -216,6 +216,7 @@ func (c *loopClient) shake() bool {
 // unshaken notes why there is no connection.
 func (c *loopClient) unshaken(err error) {
 	c.port.node.meter.Add(c.loop.index, meter.TLSErrors, 1)
+	c.tls.release() // a handshake that is parked holds what the next line asks for
 	failed := sessionOf(c.tls.conn, err)
 	c.port.table.Load().connected(c.loop.index, c.peer, c.trace, &failed, -1, c.loop.clock())
 	c.loop.proxy.log.Debug("TLS handshake failed", "node", c.port.node.id, "port", c.port.number, "peer", c.peer, "error", err)

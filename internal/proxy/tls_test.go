@@ -497,3 +497,39 @@ func TestABrokenResponseIsSeenThroughTLS(t *testing.T) {
 		t.Errorf("got %q as if it were whole", b)
 	}
 }
+
+// A client that leaves in the middle of a handshake, wherever that is, holds nobody
+// up, on its own loop neither.
+func TestClientsThatLeaveAHandshakeHoldNobodyUp(t *testing.T) {
+	w := newSecureWorldWith(t, proxy.Options{Loops: 1})
+	w.certify("arn:1", w.root.Issue("shop.example"))
+	w.register(w.httpTarget(func(http.ResponseWriter, *http.Request) {}))
+	w.apply()
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for heard := range 3 { // reads of what the server says, before the client leaves
+			cfg := w.trusting("shop.example")
+			cfg.MinVersion, cfg.MaxVersion = version, version
+			raw := w.dial().Conn
+			_ = tls.Client(&leaving{Conn: raw, reads: heard}, cfg).HandshakeContext(t.Context()) // fails but in the last case
+			raw.Close()
+			if _, err := w.shake(w.trusting("shop.example")); err != nil {
+				t.Fatalf("%s, after a client that left at read %d: %v", tls.VersionName(version), heard, err)
+			}
+		}
+	}
+}
+
+// leaving is a connection that is closed instead of a read.
+type leaving struct {
+	net.Conn
+	reads int // before that
+}
+
+func (c *leaving) Read(b []byte) (int, error) {
+	if c.reads == 0 {
+		_ = c.Close()
+		return 0, net.ErrClosed
+	}
+	c.reads--
+	return c.Conn.Read(b)
+}
