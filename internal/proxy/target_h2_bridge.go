@@ -404,13 +404,14 @@ func (r *bridge) expire(now time.Time) (due time.Time, over bool) {
 	return due, true
 }
 
-// suspect has no more requests go where nothing has come from for as long.
+// suspect has no more requests go where nothing has come from for half of that time: what
+// comes at its beginning may be settings and windows, which say nothing of the requests.
 func (r *bridge) suspect(now time.Time) {
 	if r.far == nil {
 		return
 	}
 	r.far.lock.Lock()
-	silent := now.Sub(r.far.heard) >= r.timeout
+	silent := now.Sub(r.far.heard) >= r.timeout/2
 	r.far.lock.Unlock()
 	if silent {
 		r.far.finish()
