@@ -59,6 +59,11 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		if s.listenersByLB.Count(tx, b.ARN) >= s.opts.Quotas.ListenersPerBalancer {
 			return fail(TooManyListeners, "You have reached the maximum number of listeners on load balancer '%s': %d", b.ARN, s.opts.Quotas.ListenersPerBalancer)
 		}
+		base := strings.Replace(b.ARN, ":loadbalancer/", ":listener/", 1) + "/" + c.ListenerHex
+		made = Listener{ARN: base, LoadBalancerARN: b.ARN, Port: uint16(c.Port), Protocol: c.Protocol, TLS: secure}
+		if err := s.checkVerifying(tx, made); err != nil {
+			return err
+		}
 		if err := s.checkGroups(tx, b, actions); err != nil {
 			return err
 		}
@@ -71,8 +76,6 @@ func (s *Service) CreateListener(ctx context.Context, c CreateListener) (Listene
 		// The load balancer stands for the set of its listeners and rules: written
 		// anew, it makes others that count them at the same time count again.
 		s.balancers.Put(tx, b.ARN, b)
-		base := strings.Replace(b.ARN, ":loadbalancer/", ":listener/", 1) + "/" + c.ListenerHex
-		made = Listener{ARN: base, LoadBalancerARN: b.ARN, Port: uint16(c.Port), Protocol: c.Protocol, TLS: secure}
 		rule := Rule{
 			ARN:             strings.Replace(base, ":listener/", ":listener-rule/", 1) + "/" + c.RuleHex,
 			ListenerARN:     base,
@@ -118,6 +121,9 @@ func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listene
 			return fail(Invalid, "A security policy must be specified when the protocol of a listener becomes HTTPS")
 		}
 		if l.TLS, err = s.listenerTLS(tx, m.Account, m.Region, l.Protocol, before.TLS, m.TLS); err != nil {
+			return err
+		}
+		if err := s.checkVerifying(tx, l); err != nil {
 			return err
 		}
 		if l.Port = uint16(port); l.Port != before.Port {

@@ -56,6 +56,29 @@ func (s *Service) takeMutual(tx *store.Tx, account, region string, m Mutual) (*M
 	return &m, nil
 }
 
+// checkVerifying holds the quota of listeners that verify clients, with one that is
+// about to be as it is given. Whoever asks writes the load balancer.
+func (s *Service) checkVerifying(tx *store.Tx, l Listener) error {
+	if !l.verifies() {
+		return nil
+	}
+	n, most := 1, s.opts.Quotas.VerifyListenersPerBalancer
+	for _, other := range s.listenersByLB.Each(tx, l.LoadBalancerARN) {
+		if other.ARN != l.ARN && other.verifies() {
+			n++
+		}
+	}
+	if n > most {
+		return fail(InvalidConfiguration, "A load balancer can have %d listeners at most with the mutual authentication mode 'verify'", most)
+	}
+	return nil
+}
+
+// verifies says whether clients must have a certificate that a trust store vouches for.
+func (l Listener) verifies() bool {
+	return l.TLS != nil && l.TLS.Mutual != nil && l.TLS.Mutual.Mode == MutualVerify
+}
+
 // TrustStoreUsers returns the ARNs of the load balancers whose listeners verify
 // clients by a trust store, each once.
 func (s *Service) TrustStoreUsers(r store.Reader, arn string) []string {

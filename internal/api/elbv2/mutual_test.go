@@ -78,3 +78,43 @@ func TestMutualAuthenticationIsEchoedAndHoldsItsTrustStore(t *testing.T) {
 	}
 	check(modify(types.MutualAuthenticationAttributes{Mode: new("off")}), types.MutualAuthenticationAttributes{Mode: new("off")})
 }
+
+// ELBv2 quota: two listeners of a load balancer verify clients, others may do without.
+func TestTwoListenersVerifyClients(t *testing.T) {
+	w := newWorld(t, elb.DefaultQuotas)
+	ctx := t.Context()
+	w.objects[truststore.Object{Bucket: "cas", Key: "root.pem"}] = issuer.New(t, "root").PEM
+	made, err := w.CreateTrustStore(ctx, &sdk.CreateTrustStoreInput{Name: new("clients"), CaCertificatesBundleS3Bucket: new("cas"), CaCertificatesBundleS3Key: new("root.pem")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn, actions := *w.balancer(shop()).LoadBalancerArn, to(w.group("web"))
+	listener := func(port int32, mode string) *sdk.CreateListenerInput {
+		in := secure(arn, port, actions)
+		in.MutualAuthentication = &types.MutualAuthenticationAttributes{Mode: &mode}
+		if mode == "verify" {
+			in.MutualAuthentication.TrustStoreArn = made.TrustStores[0].TrustStoreArn
+		}
+		return in
+	}
+	w.listener(listener(443, "verify"))
+	second := w.listener(listener(444, "verify"))
+	third := w.listener(listener(445, "passthrough"))
+
+	_, err = w.CreateListener(ctx, listener(446, "verify"))
+	if code, _ := refusal(t, err); code != "InvalidConfigurationRequest" {
+		t.Errorf("a third one: %v", err)
+	}
+	modify := func(l types.Listener, mode string) error {
+		_, err := w.ModifyListener(ctx, &sdk.ModifyListenerInput{ListenerArn: l.ListenerArn, MutualAuthentication: listener(1, mode).MutualAuthentication})
+		return err
+	}
+	if code, _ := refusal(t, modify(third, "verify")); code != "InvalidConfigurationRequest" {
+		t.Errorf("one that becomes the third: got %s", code)
+	}
+	for _, change := range []error{modify(second, "verify"), modify(second, "off"), modify(third, "verify")} {
+		if change != nil {
+			t.Error(change)
+		}
+	}
+}
