@@ -109,6 +109,7 @@ func whole(text string) bool {
 // A request's body that breaks off looks so to its target: it ends before its length
 // or without a last chunk, and in a reset, for targets that take any end for one.
 func TestBodiesThatBreakOffNeverLookWhole(t *testing.T) {
+	t.Parallel()
 	const (
 		byLength = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nfirst part"
 		inChunks = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\nfirst part\r\n"
@@ -162,6 +163,7 @@ func TestBodiesThatBreakOffNeverLookWhole(t *testing.T) {
 
 // The same of what comes in HTTP/2.
 func TestBodiesThatBreakOffInHTTP2NeverLookWhole(t *testing.T) {
+	t.Parallel()
 	data := func(f *framed, n int) { _ = f.WriteData(1, false, make([]byte, n)) }
 	for _, tt := range []struct {
 		name     string

@@ -195,6 +195,7 @@ func TestKeysOutliveChangesOfRules(t *testing.T) {
 }
 
 func TestRequestsAreAnswered500WhileThereAreNoKeys(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		fetch  http.HandlerFunc
 		reason string

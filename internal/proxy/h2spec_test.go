@@ -15,6 +15,7 @@ import (
 
 // Every case of h2spec passes, those that ask for more than the RFC's MUSTs too.
 func TestH2Spec(t *testing.T) {
+	t.Parallel()
 	w := newHTTP2World(t)
 	w.register(w.httpTarget(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Write([]byte(strings.Repeat("x", 100)))

@@ -86,6 +86,7 @@ func TestTheOtherStreamsFinishWhileOneIsSlow(t *testing.T) {
 // A response that the session holds whole, and its client doesn't take, holds the session
 // up no longer than one that is on its way: nobody is at work on it any more.
 func TestResponsesThatNobodyTakesEndWithTheIdleTimeout(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{"/", "/fixed", "/none"} {
 		t.Run(path, func(t *testing.T) {
 			w := newHTTP2World(t)

@@ -230,6 +230,7 @@ func (c *wire) reset() {
 
 // A request is logged however it ends, once.
 func TestRequestsThatGoWrongAreLogged(t *testing.T) {
+	t.Parallel()
 	book := &logBook{}
 	w := newWorldWith(t, proxy.Options{Logs: book.open})
 	w.lb().Logs.Access.Name = "logs"

@@ -18,6 +18,7 @@ import (
 // A session outlives its access token by its refresh token, which is used once however
 // many requests come at a time (RFC 9700 §4.14.2).
 func TestSessionsAreRefreshedOnce(t *testing.T) {
+	t.Parallel()
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("HTTP/2 %t", http2), func(t *testing.T) {
 			w := newLoginWorld(t)
@@ -347,6 +348,7 @@ func TestTargetsInHTTP2AreToldOfUsers(t *testing.T) {
 
 // A refresh isn't lost with a target's response: the former refresh token is used up.
 func TestARefreshIsToldWithAnErrorToo(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		http2   bool
 		targets []string

@@ -312,6 +312,7 @@ func TestClientsCannotSayWhoTheyAre(t *testing.T) {
 }
 
 func TestWhatBecomesOfStrangersAndOfExpiredSessions(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		way                        snapshot.Unauthenticated
 		stranger, expired, invalid int
@@ -365,6 +366,7 @@ func (b *logBook) has(t *testing.T, w *world, texts ...string) {
 // Every way in which a login can fail, with what the client is answered and what the
 // access log and the metrics say of it (ELB user guide).
 func TestLoginsFail(t *testing.T) {
+	t.Parallel()
 	type spoiled struct {
 		name   string
 		spoil  func(*loginWorld)

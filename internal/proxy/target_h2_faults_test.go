@@ -331,6 +331,7 @@ func TestTargetsThatAreNotThere(t *testing.T) {
 }
 
 func TestSilentTargetsOfHTTP2AreGivenUp(t *testing.T) {
+	t.Parallel()
 	w := newHTTP2World(t)
 	w.lb().IdleTimeout = time.Second
 	connections := w.oddTarget(func(o *oddTarget, f http2.Frame) bool {
@@ -351,6 +352,7 @@ func TestSilentTargetsOfHTTP2AreGivenUp(t *testing.T) {
 }
 
 func TestIdleConnectionsToTargetsAreClosed(t *testing.T) {
+	t.Parallel()
 	w := newHTTP2World(t)
 	w.lb().IdleTimeout = time.Second
 	told := make(chan struct{})

@@ -361,6 +361,7 @@ func TestTheLastWordsOfATargetArrive(t *testing.T) {
 
 // Either direction's bytes count, and a changed idle timeout is that of open tunnels too.
 func TestTheIdleTimeoutOfATunnelIsThatOfTheListenerNow(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.lb().IdleTimeout = 300 * time.Millisecond
 	w.tunnelTarget(func(c *net.TCPConn, r *bufio.Reader) {
@@ -714,6 +715,7 @@ func TestChangesDropNoTunnel(t *testing.T) {
 // When hardly any connections are left, silent ones are ended: tunnels aren't, which
 // are silent for as long as they like.
 func TestSilentTunnelsAreSpared(t *testing.T) {
+	t.Parallel()
 	w := newWorldWith(t, proxy.Options{Loops: 1, MaxConnections: 16})
 	w.tunnelTarget(echo)
 	w.apply()

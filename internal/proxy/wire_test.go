@@ -274,6 +274,7 @@ func TestSlowBodiesAreNotCut(t *testing.T) {
 }
 
 func TestTargetLearnsThatTheClientIsGone(t *testing.T) {
+	t.Parallel()
 	for name, leave := range map[string]func(*wire){
 		"while the target thinks": func(c *wire) { c.say("GET / HTTP/1.1\nHost: a\n\n") },
 		"within its body":         func(c *wire) { c.say("POST / HTTP/1.1\nHost: a\nContent-Length: 100000\n\nabc") },
@@ -302,6 +303,7 @@ func TestTargetLearnsThatTheClientIsGone(t *testing.T) {
 }
 
 func TestUpgradedConnectionsAreTunnels(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.lb().IdleTimeout = 400 * time.Millisecond
 	ended := make(chan struct{})
