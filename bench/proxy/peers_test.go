@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -25,7 +26,14 @@ func freeAddr(b *testing.B) string {
 // nginx is what all configurations of it begin with.
 const nginx = `daemon off; master_process off; pid %s/pid; error_log %s/error.log; worker_processes 1; worker_rlimit_nofile 20000;
 events { worker_connections 19900; }
-http { %s keepalive_requests 1000000000; keepalive_timeout 3600;
+http { ` + nginxFormat + `%s keepalive_requests 1000000000; keepalive_timeout 3600;
+`
+
+// nginxFormat is a log format with the fields of an Application Load Balancer's that
+// nginx knows, or something of their length.
+const nginxFormat = `log_format fields '$scheme $time_iso8601 app/lb/1 $remote_addr:$remote_port $upstream_addr $upstream_connect_time $upstream_header_time $upstream_response_time '
+  '$status $upstream_status $request_length $bytes_sent "$request_method $scheme://$http_host:$server_port$request_uri $server_protocol" "$http_user_agent" '
+  '$ssl_cipher $ssl_protocol tg "Root=$request_id" "$ssl_server_name" "-" 0 $time_iso8601 "forward" "-" "-" "$upstream_addr" "$upstream_status" "-" "-" TID_$connection "-" "-" "-" $server_addr';
 `
 
 func nginxConf(b *testing.B, log, rest string) string {
@@ -110,7 +118,7 @@ func startNginx(b *testing.B, to setup) *contestant {
 	}
 	log := ""
 	if to.logs != "" {
-		log = filepath.Join(to.logs, "nginx") + " combined buffer=64k flush=1s"
+		log = filepath.Join(to.logs, "nginx") + cmp.Or(to.format, " combined") + " buffer=64k flush=1s"
 	}
 	listen := addr + ";"
 	if to.tls != nil {
@@ -125,6 +133,14 @@ func startNginx(b *testing.B, to setup) *contestant {
 	}
 	conf := nginxConf(b, log, fmt.Sprintf("upstream servers { server %s; keepalive 512; keepalive_requests 1000000000; }\nserver { listen %s %slocation / { %s } } }\n", to.server, listen, rules.String(), pass))
 	return &contestant{name: "nginx", addr: addr, pid: start(b, 0, addr, nil, "nginx", "-c", conf, "-e", filepath.Join(filepath.Dir(conf), "log"))}
+}
+
+// startNginxFields starts nginx with lines in its log that have the fields of ours.
+func startNginxFields(b *testing.B, to setup) *contestant {
+	to.format = " fields"
+	c := startNginx(b, to)
+	c.name += "-fields"
+	return c
 }
 
 // startSyslog takes the lines of HAProxy, which writes none itself, and throws them
