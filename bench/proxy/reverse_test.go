@@ -54,6 +54,7 @@ func (p *buffers) Put(b []byte) { p.pool.Put(&b) }
 // startCaddy starts Caddy.
 func startCaddy(b *testing.B, to setup) *contestant {
 	addr := freeAddr(b)
-	conf := write(b, "Caddyfile", "{\n admin off\n auto_https off\n persist_config off\n}\nhttp://"+addr+" {\n reverse_proxy "+to.server+" {\n  transport http {\n   keepalive_idle_conns_per_host 4096\n  }\n }\n}\n")
-	return &contestant{name: "caddy", addr: addr, pid: start(b, 0, addr, nil, "caddy", "run", "--adapter", "caddyfile", "--config", conf)}
+	dir := b.TempDir() // for what it keeps of itself
+	conf := write(b, "Caddyfile", "{\n admin off\n auto_https off\n}\nhttp://"+addr+" {\n reverse_proxy "+to.server+" {\n  transport http {\n   keepalive_idle_conns_per_host 4096\n  }\n }\n}\n")
+	return &contestant{name: "caddy", addr: addr, pid: start(b, 0, addr, []string{"XDG_CONFIG_HOME=" + dir, "XDG_DATA_HOME=" + dir}, "caddy", "run", "--adapter", "caddyfile", "--config", conf)}
 }
