@@ -19,6 +19,7 @@ type ELBQuotas struct {
 	LoadBalancers           int `yaml:"application-load-balancers"`
 	TargetGroups            int `yaml:"target-groups"`
 	ListenersPerBalancer    int `yaml:"listeners-per-application-load-balancer"`
+	VerifyListeners         int `yaml:"mutual-tls-verify-listeners-per-application-load-balancer"`
 	RulesPerBalancer        int `yaml:"rules-per-application-load-balancer"`
 	CertificatesPerBalancer int `yaml:"certificates-per-application-load-balancer"`
 	TargetGroupsPerBalancer int `yaml:"target-groups-per-application-load-balancer" most:"100"`
@@ -51,7 +52,7 @@ type VPCQuotas struct {
 func defaultQuotas() Quotas {
 	return Quotas{
 		ELB: ELBQuotas{
-			LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, RulesPerBalancer: 100, CertificatesPerBalancer: 25,
+			LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, VerifyListeners: 2, RulesPerBalancer: 100, CertificatesPerBalancer: 25,
 			TargetGroupsPerBalancer: 100, TargetsPerBalancer: 1000, RegistrationsPerTarget: 1000,
 			TargetsPerGroup: 1000, GroupsPerAction: 5, ConditionValuesPerRule: 5, WildcardsPerRule: 5,
 			UnitsPerBalancer: 15_000, UnitsPerRegion: 750_000, TrustStores: 20,

@@ -62,7 +62,7 @@ func (s *Service) checkVerifying(tx *store.Tx, l Listener) error {
 	if !l.verifies() {
 		return nil
 	}
-	n, most := 1, s.opts.Quotas.VerifyListenersPerBalancer
+	n, most := 1, s.opts.Quotas.VerifyListeners
 	for _, other := range s.listenersByLB.Each(tx, l.LoadBalancerARN) {
 		if other.ARN != l.ARN && other.verifies() {
 			n++

@@ -4,29 +4,29 @@ import "github.com/fairlead/fairlead/internal/store"
 
 // Quotas are the most there may be of each thing (ELBv2 quotas).
 type Quotas struct {
-	LoadBalancers              int // per account and region
-	TargetGroups               int // per account and region
-	ListenersPerBalancer       int
-	VerifyListenersPerBalancer int // of a load balancer, that verify clients by a trust store
-	RulesPerBalancer           int // default rules not included
-	CertificatesPerBalancer    int // default ones not included
-	TargetGroupsPerBalancer    int // different ones that its rules name
-	TargetsPerBalancer         int // in all target groups that its rules name
-	RegistrationsPerTarget     int // of one id, in all target groups that a load balancer's rules name
-	SecurityGroupsPerBalancer  int // as many as a network interface may have
-	TargetsPerGroup            int
-	GroupsPerAction            int
-	ConditionValuesPerRule     int
-	WildcardsPerRule           int // in the values of its conditions
-	UnitsPerBalancer           int // of reserved capacity
-	UnitsPerRegion             int // of reserved capacity, of an account
+	LoadBalancers             int // per account and region
+	TargetGroups              int // per account and region
+	ListenersPerBalancer      int
+	VerifyListeners           int // of a load balancer, that verify clients by a trust store
+	RulesPerBalancer          int // default rules not included
+	CertificatesPerBalancer   int // default ones not included
+	TargetGroupsPerBalancer   int // different ones that its rules name
+	TargetsPerBalancer        int // in all target groups that its rules name
+	RegistrationsPerTarget    int // of one id, in all target groups that a load balancer's rules name
+	SecurityGroupsPerBalancer int // as many as a network interface may have
+	TargetsPerGroup           int
+	GroupsPerAction           int
+	ConditionValuesPerRule    int
+	WildcardsPerRule          int // in the values of its conditions
+	UnitsPerBalancer          int // of reserved capacity
+	UnitsPerRegion            int // of reserved capacity, of an account
 }
 
 // DefaultQuotas are the service's published defaults, but for UnitsPerRegion: that
 // is none with AWS, where they are billed, and here as many as all load balancers
 // may have.
 var DefaultQuotas = Quotas{
-	LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, VerifyListenersPerBalancer: 2, RulesPerBalancer: 100, CertificatesPerBalancer: 25,
+	LoadBalancers: 50, TargetGroups: 3000, ListenersPerBalancer: 50, VerifyListeners: 2, RulesPerBalancer: 100, CertificatesPerBalancer: 25,
 	TargetGroupsPerBalancer: 100, TargetsPerBalancer: 1000, RegistrationsPerTarget: 1000, SecurityGroupsPerBalancer: 5,
 	TargetsPerGroup: 1000, GroupsPerAction: 5, ConditionValuesPerRule: 5, WildcardsPerRule: 5,
 	UnitsPerBalancer: 15_000, UnitsPerRegion: 50 * 15_000,

@@ -13,6 +13,7 @@ func balancing(all config.Quotas) elb.Quotas {
 		LoadBalancers:             q.LoadBalancers,
 		TargetGroups:              q.TargetGroups,
 		ListenersPerBalancer:      q.ListenersPerBalancer,
+		VerifyListeners:           q.VerifyListeners,
 		RulesPerBalancer:          q.RulesPerBalancer,
 		CertificatesPerBalancer:   q.CertificatesPerBalancer,
 		TargetGroupsPerBalancer:   q.TargetGroupsPerBalancer,
