@@ -95,6 +95,7 @@ type scenario struct {
 	message     int // of what is said through tunnels; 0: there are none
 	tls         bool
 	grpc        bool      // calls
+	shared      bool      // one connection is, of HTTP/2, by as many streams as there would be connections
 	anew        bool      // a connection for each request
 	mutual      bool      // by clients with certificates
 	unasked     bool      // which nobody looks at
@@ -124,6 +125,8 @@ type contestant struct {
 	addr string
 	pid  int
 	ours bool // this program
+
+	slowed bool // one more stream isn't read
 
 	visitors string // the files of clients with certificates; "": they have none
 
@@ -175,7 +178,7 @@ func (s scenario) run(b *testing.B) {
 
 // start starts a server and the proxies in front of it, ours first.
 func (s scenario) start(b *testing.B) []*contestant {
-	to := setup{http2: s.streams > 0, tunnels: s.message > 0, grpc: s.grpc}
+	to := setup{http2: s.streams > 0 || s.shared, tunnels: s.message > 0, grpc: s.grpc}
 	if to.grpc {
 		to.server = startCalled(b)
 	} else if to.tunnels {

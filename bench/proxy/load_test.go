@@ -52,6 +52,14 @@ func (s scenario) load(b *testing.B, c *contestant, d time.Duration) (n, rate fl
 		cmd = exec.Command("taskset", "-c", "1", os.Args[0])
 		cmd.Env = append(os.Environ(), envMutual+"="+c.visitors, envAddr+"="+c.addr, envTime+"="+d.String(), envClients+"="+strconv.Itoa(s.connections))
 	}
+	if s.shared {
+		how := "even"
+		if c.slowed {
+			how = "slow"
+		}
+		cmd = exec.Command("taskset", "-c", "1", os.Args[0])
+		cmd.Env = append(os.Environ(), envShared+"="+how, envAddr+"="+c.addr, envTime+"="+d.String(), envClients+"="+strconv.Itoa(s.connections))
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		b.Fatalf("%v: %v\n%s", cmd.Args, err, out)

@@ -61,6 +61,9 @@ func play(addr string) error {
 		if dir := os.Getenv(envMutual); dir != "" {
 			return visit(addr, dir, clients, d)
 		}
+		if how := os.Getenv(envShared); how != "" {
+			return share(addr, clients, how == "slow", d)
+		}
 		if message, err := strconv.Atoi(os.Getenv(envMessage)); err == nil {
 			return speak(addr, clients, message, d)
 		}
