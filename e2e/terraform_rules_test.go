@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,19 +15,28 @@ import (
 )
 
 // Terraform finds rules as it made them, and as it changed them: every action and
-// condition that the provider has.
+// condition that the provider has; and listeners whose clients have certificates.
 func TestTerraformFindsRulesAsItMadeThem(t *testing.T) {
 	long(t)
 	cfg := testkit.Config(t)
 	region := cfg.Regions[0]
 	region.Name, region.Zones = "eu-central-1", []string{"eu-central-1a", "eu-central-1b"}
 	cfg.Regions = []config.Region{region}
+	files := t.TempDir()
+	cfg.Buckets = map[string]string{"authorities": files}
 	s := testkit.Start(t, cfg)
 	tf := newTerraform(t, s)
 	tf.add("testdata/rules.tf")
 	pair := issuer.New(t, "Root").Issue("ruled.example")
-	for file, content := range map[string][]byte{"cert.pem": pair.Certificate, "key.pem": pair.Key} {
-		if err := os.WriteFile(filepath.Join(tf.dir, file), content, 0o600); err != nil {
+	people := issuer.New(t, "People")
+	for path, content := range map[string][]byte{
+		filepath.Join(tf.dir, "cert.pem"):       pair.Certificate,
+		filepath.Join(tf.dir, "key.pem"):        pair.Key,
+		filepath.Join(files, "people.pem"):      people.PEM,
+		filepath.Join(files, "more-people.pem"): slices.Concat(people.PEM, issuer.New(t, "More").PEM),
+		filepath.Join(files, "people.crl"):      people.Revoke([]*big.Int{big.NewInt(7)}),
+	} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,5 +1,5 @@
-# Every action and condition of rules that the provider knows, to be found as they
-# were made. What var.step changes is changed in place.
+# Every action and condition of rules that the provider knows, and mutual TLS, to be
+# found as they were made. What var.step changes is changed in place.
 
 terraform {
   required_providers {
@@ -67,11 +67,30 @@ resource "aws_lb_listener" "http" {
   }
 }
 
+resource "aws_lb_trust_store" "people" {
+  name                             = "people"
+  ca_certificates_bundle_s3_bucket = "authorities"
+  ca_certificates_bundle_s3_key    = local.first ? "people.pem" : "more-people.pem"
+}
+
+resource "aws_lb_trust_store_revocation" "people" {
+  trust_store_arn       = aws_lb_trust_store.people.arn
+  revocations_s3_bucket = "authorities"
+  revocations_s3_key    = "people.crl"
+}
+
 resource "aws_lb_listener" "https" {
   load_balancer_arn = aws_lb.ruled.arn
   port              = 8443
   protocol          = "HTTPS"
   certificate_arn   = aws_acm_certificate.ruled.arn
+
+  mutual_authentication {
+    mode                             = "verify"
+    trust_store_arn                  = aws_lb_trust_store.people.arn
+    ignore_client_certificate_expiry = !local.first
+    advertise_trust_store_ca_names   = local.first ? "off" : "on"
+  }
 
   default_action {
     type  = "authenticate-oidc"
