@@ -26,7 +26,6 @@ type loopClient struct {
 	loop   *loop
 	port   *port
 	peer   netip.AddrPort
-	fd     int
 	born   time.Time
 	maxAge time.Duration // as in client
 
@@ -44,11 +43,9 @@ type loopClient struct {
 	held   int           // of the loop's memory, as of the last tally
 	stuck  time.Duration // since when the client hasn't taken all of unsent
 
-	state    clientState
-	readable bool // there may be something to read
-	over     bool // the last thing to read is an end
-	writable bool
-	queued   bool // is in loop.ready
+	edge
+	state  clientState
+	queued bool // is in loop.ready
 }
 
 // clientState is what a client's connection is up to.
@@ -79,7 +76,7 @@ type inbound struct {
 var inbounds = sync.Pool{New: func() any { return new(inbound) }}
 
 func newLoopClient(p *port, fd int, peer netip.AddrPort) *loopClient {
-	return &loopClient{port: p, fd: fd, peer: peer, born: time.Now(), maxAge: p.table.Load().clientKeepAlive}
+	return &loopClient{port: p, edge: edge{fd: fd}, peer: peer, born: time.Now(), maxAge: p.table.Load().clientKeepAlive}
 }
 
 // adopt takes a connection on.
@@ -120,15 +117,7 @@ func (c *loopClient) happened(events uint32) {
 	if c.state == tunnelling && c.tunnel.over(events) {
 		return
 	}
-	if events&^syscall.EPOLLOUT != 0 {
-		c.readable = true
-	}
-	if events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
-		c.over = true
-	}
-	if events&^(syscall.EPOLLIN|syscall.EPOLLRDHUP) != 0 {
-		c.writable = true
-	}
+	c.told(events)
 	c.proceed()
 }
 
@@ -256,16 +245,9 @@ func (c *loopClient) gathered() ([]byte, *http1.Request, bool) {
 		c.drop()
 		return nil, nil, false
 	}
-	n, errno := sysRead(c.fd, c.loop.buffer)
-	if n < len(c.loop.buffer) && !c.over {
-		c.readable = false // more will be told of
-	}
+	n, errno := c.receive(c.loop.buffer)
 	switch {
 	case errno == syscall.EAGAIN:
-		c.readable, c.over = false, false
-		return nil, nil, false
-	case errno == syscall.EINTR:
-		c.readable = true
 		return nil, nil, false
 	case n == 0 || errno != 0:
 		c.drop()
@@ -532,9 +514,8 @@ func (c *loopClient) part() {
 // throwAway reads what the client has still sent.
 func (c *loopClient) throwAway() {
 	for reads := 0; c.readable && reads < fairShare; reads++ {
-		n, errno := sysRead(c.fd, c.loop.buffer)
+		n, errno := c.receive(c.loop.buffer)
 		if c.thrown += n; errno == syscall.EAGAIN {
-			c.readable = false
 			return
 		}
 		if n == 0 || c.thrown > lingerBytes {

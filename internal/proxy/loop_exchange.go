@@ -188,15 +188,9 @@ func (x *loopExchange) proceed() {
 			continue
 		}
 		buffer := x.loop.buffer[:room]
-		n, errno := sysRead(t.fd, buffer)
-		if n > 0 && n < len(buffer) && !t.over {
-			t.readable = false // more will be told of
-		}
+		n, errno := t.receive(buffer)
 		switch {
 		case errno == syscall.EAGAIN:
-			t.readable, t.over = false, false
-		case errno == syscall.EINTR:
-			t.readable = true
 		case errno != 0:
 			x.lost(errno)
 		case n == 0:

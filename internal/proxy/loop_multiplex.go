@@ -64,17 +64,10 @@ func (m *loopMultiplex) read() ([]byte, bool) {
 		c.drop()
 		return nil, false
 	}
-	n, errno := sysRead(c.fd, c.loop.buffer)
-	if n < len(c.loop.buffer) && !c.over {
-		c.readable = false // more will be told of
-	}
+	n, errno := c.receive(c.loop.buffer)
 	switch {
 	case errno == syscall.EAGAIN:
-		c.readable, c.over = false, false
 		return nil, false
-	case errno == syscall.EINTR:
-		c.readable = true
-		return nil, true
 	case n == 0 || errno != 0:
 		c.drop()
 		return nil, false

@@ -13,7 +13,6 @@ import (
 type loopTarget struct {
 	loop     *loop
 	endpoint *endpoint
-	fd       int
 	x        *loopExchange // nil while idle
 	tunnel   *loopTunnel   // after a protocol change
 	many     *loopMany     // of HTTP/2, which has no x
@@ -25,11 +24,9 @@ type loopTarget struct {
 	unsent []byte        // with tls, or of a tunnel: what the target hasn't taken yet
 	since  time.Duration // when the connection, or its handshake, was begun
 
+	edge
 	connecting bool
 	reused     bool // it has answered a request before
-	readable   bool
-	over       bool // the last thing to read is an end
-	writable   bool
 	broken     bool // it takes no more, but may still have something to say
 	ended      bool // closed by us
 }
@@ -81,7 +78,7 @@ func (l *loop) connect(e *endpoint, name []byte) (*loopTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &loopTarget{loop: l, endpoint: e, fd: fd, connecting: !connected, writable: connected, since: l.now}
+	t := &loopTarget{loop: l, endpoint: e, edge: edge{fd: fd, writable: connected}, connecting: !connected, since: l.now}
 	if e.tls != nil {
 		t.tls, t.name = newTargetChannel(e.config(name), e.key.Addr), string(name)
 	}
@@ -108,15 +105,7 @@ func (l *loop) reclaim() bool {
 
 // happened implements sock.
 func (t *loopTarget) happened(events uint32) {
-	if events&^syscall.EPOLLOUT != 0 {
-		t.readable = true
-	}
-	if events&^(syscall.EPOLLIN|syscall.EPOLLRDHUP) != 0 {
-		t.writable = true
-	}
-	if events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
-		t.over = true
-	}
+	t.told(events)
 	switch {
 	case t.many != nil:
 		t.many.proceed()
@@ -140,12 +129,10 @@ func (t *loopTarget) quiet() bool {
 		return sysPeek(t.fd) == quiet
 	}
 	for {
-		n, errno := sysRead(t.fd, t.loop.buffer)
+		n, errno := t.receive(t.loop.buffer)
 		switch {
 		case errno == syscall.EAGAIN:
 			return true
-		case errno == syscall.EINTR:
-			continue
 		case n == 0 || errno != 0:
 			return false
 		}

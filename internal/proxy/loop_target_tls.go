@@ -69,14 +69,9 @@ func (x *loopExchange) failTLS() {
 // readable then.
 func (t *loopTarget) read() []byte {
 	for t.readable {
-		n, errno := sysRead(t.fd, t.loop.buffer)
-		if n > 0 && n < len(t.loop.buffer) && !t.over {
-			t.readable = false // more will be told of
-		}
+		n, errno := t.receive(t.loop.buffer)
 		switch {
 		case errno == syscall.EAGAIN:
-			t.readable, t.over = false, false
-		case errno == syscall.EINTR:
 		case n == 0 || errno != 0:
 			t.over = true
 			return nil
@@ -143,7 +138,7 @@ func (t *loopTarget) write(b []byte) []byte {
 		case errno == syscall.EAGAIN:
 			t.writable = false
 		case errno != syscall.EINTR:
-			t.broken, t.readable = true, true // it may still have something to say; if not, that shows now
+			t.broken, t.readable, t.over = true, true, true // it may still have something to say; if not, that shows now
 			return nil
 		}
 	}

@@ -161,17 +161,10 @@ func (ch *channel) release() {
 func (c *loopClient) shake() bool {
 	l := c.loop
 	for c.readable {
-		n, errno := sysRead(c.fd, l.buffer)
-		if n < len(l.buffer) && !c.over {
-			c.readable = false // more will be told of
-		}
+		n, errno := c.receive(l.buffer)
 		switch {
 		case errno == syscall.EAGAIN:
-			c.readable, c.over = false, false
 			return false
-		case errno == syscall.EINTR:
-			c.readable = true
-			continue
 		case n == 0 || errno != 0:
 			c.unshaken(io.EOF)
 			c.drop()

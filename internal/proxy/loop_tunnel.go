@@ -117,16 +117,10 @@ func (u *loopTunnel) readClient() bool {
 		return false
 	}
 	in := l.step()
-	n, errno := sysRead(c.fd, in)
-	if n > 0 && n < len(in) && !c.over {
-		c.readable = false // more will be told of
-	}
+	n, errno := c.receive(in)
 	switch {
 	case errno == syscall.EAGAIN:
-		c.readable, c.over = false, false
 		return false
-	case errno == syscall.EINTR:
-		return true
 	case errno != 0:
 		u.reset()
 		return false
@@ -181,16 +175,10 @@ func (u *loopTunnel) readTarget() bool {
 		return false
 	}
 	in := t.loop.step()
-	n, errno := sysRead(t.fd, in)
-	if n > 0 && n < len(in) && !t.over && !t.broken {
-		t.readable = false // more will be told of
-	}
+	n, errno := t.receive(in)
 	switch {
 	case errno == syscall.EAGAIN && !t.broken:
-		t.readable, t.over = false, false
 		return false
-	case errno == syscall.EINTR:
-		return true
 	case errno != 0:
 		u.reset()
 		return false

@@ -108,15 +108,9 @@ func (m *loopMany) proceed() {
 func (m *loopMany) read() {
 	t := m.t
 	buffer := t.loop.buffer
-	n, errno := sysRead(t.fd, buffer)
-	if n > 0 && n < len(buffer) && !t.over {
-		t.readable = false // more will be told of
-	}
+	n, errno := t.receive(buffer)
 	switch {
 	case errno == syscall.EAGAIN:
-		t.readable, t.over = false, false
-	case errno == syscall.EINTR:
-		t.readable = true
 	case errno != 0 || n == 0:
 		t.close()
 	case t.tls == nil:
