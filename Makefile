@@ -126,7 +126,7 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 
 .PHONY: soak
 soak: ## odd requests, clients that come and go, then tests under the race detector again and again for SOAK seconds (1800)
-	FAIRLEAD_ODD_REQUESTS=50000 FAIRLEAD_SOAK=10m $(GO) test -count=1 -v -timeout 40m ./internal/proxy/conformance
+	FAIRLEAD_ODD_REQUESTS=50000 FAIRLEAD_SOAK=10m $(GO) test -count=1 -v -timeout 60m ./internal/proxy/conformance
 	FAIRLEAD_SOAK=2m $(GO) test -count=1 -v -timeout 10m -run AllProtocolsTogether ./e2e
 	@end=$$((SECONDS + $(SOAK))); round=0; \
 	while ((SECONDS < end)); do \

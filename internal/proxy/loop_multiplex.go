@@ -21,7 +21,6 @@ type loopMultiplex struct {
 	dirty     bool           // is in loop.dirty
 	lively    time.Duration  // when a request began or ended last, or some of a body went, by the loop's clock
 	drained   time.Duration  // when the session's end began; negative: it hasn't
-	held      int            // of bodies, as of the last tally
 	kicked    atomic.Bool    // the loop was asked to look
 	soiled    func()         // soil, for bridges
 }
@@ -168,21 +167,6 @@ func (m *loopMultiplex) end(fault bool) {
 	m.client.advance()
 }
 
-// tally notes what the session holds, and ends it if it may not hold that. The lock is
-// held.
-func (m *loopMultiplex) tally() {
-	held := m.session.Holds()
-	grown := held - m.held
-	if max(grown, -grown) < tallyStep {
-		return
-	}
-	m.held = held
-	if !m.client.loop.proxy.budget.grants(held, grown) {
-		m.session.Expel("there is no memory for it")
-		m.tally()
-	}
-}
-
 // wake has the timer due when the session is to be looked at.
 func (m *loopMultiplex) wake() {
 	c := m.client
@@ -260,8 +244,7 @@ func (m *loopMultiplex) lose() {
 	m.lock.Lock()
 	m.session.Lose()
 	m.noteEnd()
-	m.client.loop.proxy.budget.bodies.Add(-int64(m.held))
-	m.held = 0
+	m.forgo()
 	m.lock.Unlock()
 	m.settle()
 }

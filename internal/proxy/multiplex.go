@@ -22,6 +22,7 @@ type multiplex struct {
 
 	lock    sync.Mutex // guards the following
 	session *http2.Session
+	held    int // by it, as of the last tally
 
 	requests sync.WaitGroup // goroutines
 }
@@ -40,3 +41,24 @@ type carrierOfMany interface {
 
 // kick is the carrier's. The lock is held.
 func (m *multiplex) kick() { m.carrier.kick() }
+
+// tally notes what the session holds, and ends it if it may not hold that. The lock is
+// held.
+func (m *multiplex) tally() {
+	held := m.session.Holds()
+	grown := held - m.held
+	if max(grown, -grown) < tallyStep {
+		return
+	}
+	m.held = held
+	if !m.port.proxy.budget.grants(held, grown) {
+		m.session.Expel("there is no memory for it")
+		m.tally()
+	}
+}
+
+// forgo notes that the session holds nothing any more. The lock is held.
+func (m *multiplex) forgo() {
+	m.port.proxy.budget.bodies.Add(-int64(m.held))
+	m.held = 0
+}

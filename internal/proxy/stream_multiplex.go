@@ -26,7 +26,6 @@ type streamMultiplex struct {
 	// client.mu is taken.
 	writing bool      // a goroutine is at it
 	drained time.Time // when the session's end began; zero: it hasn't
-	held    int       // of bodies, as of the last tally
 
 	writers sync.WaitGroup // goroutines
 }
@@ -127,21 +126,6 @@ func (m *streamMultiplex) kick() {
 	}
 }
 
-// tally notes what the session holds, and ends it if it may not hold that. m.lock
-// is held.
-func (m *streamMultiplex) tally() {
-	held := m.session.Holds()
-	grown := held - m.held
-	if max(grown, -grown) < tallyStep {
-		return
-	}
-	m.held = held
-	if !m.client.port.proxy.budget.grants(held, grown) {
-		m.session.Expel("there is no memory for it")
-		m.tally()
-	}
-}
-
 // write writes what is due, as long as there is something.
 func (m *streamMultiplex) write() {
 	out := outBuffers.Get().(*[]byte)
@@ -187,8 +171,7 @@ func (m *streamMultiplex) finish() {
 	m.lock.Unlock()
 	m.writers.Wait()
 	m.lock.Lock()
-	m.client.port.proxy.budget.bodies.Add(-int64(m.held))
-	m.held = 0
+	m.forgo()
 	m.lock.Unlock()
 	m.stream.release()
 }

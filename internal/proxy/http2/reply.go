@@ -43,16 +43,8 @@ func (t *translation) ofResponse(name, value string) {
 	if t.wrong != "" {
 		return
 	}
-	if name == "content-length" {
-		n, ok := parseLength(value)
-		switch {
-		case !ok || t.length >= 0 && t.length != n:
-			t.wrong = "invalid Content-Length"
-			return
-		case t.length >= 0:
-			return
-		}
-		t.length = n
+	if name == "content-length" && !t.declare(value) {
+		return
 	}
 	t.add(name, value)
 }

@@ -185,15 +185,9 @@ func (t *translation) regular(name, value string) {
 			return // it is there already
 		}
 	case "content-length":
-		n, ok := parseLength(value)
-		switch {
-		case !ok || t.length >= 0 && t.length != n:
-			t.wrong = "invalid Content-Length"
-			return
-		case t.length >= 0:
+		if !t.declare(value) {
 			return
 		}
-		t.length = n
 	}
 	if usual, ok := recased[name]; ok {
 		name = usual
@@ -234,6 +228,18 @@ func (t *translation) finish(ended bool) {
 		t.head = append(t.head, "\r\n"...)
 	}
 	t.head = append(t.head, "\r\n"...)
+}
+
+// declare takes a Content-Length; false: it is wrong, or there already.
+func (t *translation) declare(value string) bool {
+	n, ok := parseLength(value)
+	if !ok || t.length >= 0 && t.length != n {
+		t.wrong = "invalid Content-Length"
+		return false
+	}
+	first := t.length < 0
+	t.length = n
+	return first
 }
 
 // parseLength reads a Content-Length: digits alone.
