@@ -238,7 +238,7 @@ func (l *loop) turn(events []syscall.EpollEvent) {
 		fd := int(e.Fd)
 		if fd == l.wakes {
 			var b [8]byte
-			_, _ = sysRead(l.wakes, b[:]) // empties it, as it was full or is empty
+			_, _ = sysReadFile(l.wakes, b[:]) // empties it, as it was full or is empty
 			continue
 		}
 		if l.at = l.socks[fd]; l.at != nil {
