@@ -19,8 +19,8 @@
 // on which nothing waits. A request passes through loop_listener.go, loop_client.go,
 // loop_exchange.go (with loop_front.go towards the client) and loop_target.go; after a
 // protocol change loop_tunnel.go has both connections. loop.go is what they run on,
-// loop_tls.go how crypto/tls runs there. A client that speaks
-// HTTP/2 has a session (loop_multiplex.go), and each of its requests that have come
+// loop_edge.go what is known of a socket, loop_tls.go how crypto/tls runs there. A client
+// that speaks HTTP/2 has a session (loop_multiplex.go), and each of its requests that have come
 // whole is the front of an exchange (loop_multiplexed.go). What may wait, or takes more
 // than a gathered request, gets a goroutine: a connection of HTTP/1.1 is handed to the
 // stream shell with the bytes that have come, a request of HTTP/2 leaves its session
