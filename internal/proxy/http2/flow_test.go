@@ -112,6 +112,23 @@ func TestStreamsTakeTurns(t *testing.T) {
 		"DATA 1 16384 bytes")
 }
 
+// Streams that are reset while they wait for their turn take none from others.
+func TestStreamsThatAreResetHoldUpNoOther(t *testing.T) {
+	p := newPeer(t)
+	for id := range uint32(6) {
+		p.ask(2*id+1, true, get...)
+	}
+	p.send()
+	for _, st := range p.begun {
+		answer(st, "body")
+	}
+	for id := range uint32(5) {
+		p.framer.WriteRSTStream(2*id+1, xhttp2.ErrCodeCancel)
+	}
+	p.send()
+	p.want("HEADERS 11 :status=200 content-type=text/plain x-own=Some", "DATA 11 body END")
+}
+
 func TestNoMoreThan128StreamsAreOpen(t *testing.T) {
 	p := newPeer(t)
 	for id := range uint32(129) {

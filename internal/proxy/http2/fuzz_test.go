@@ -122,7 +122,12 @@ func (h *hostile) do() {
 // hear reads what the session sends, and sees that it is HTTP/2 and within the
 // window. Of streams' windows a slower test tells.
 func (h *hostile) hear() {
-	h.in.Write(h.s.Append(nil, h.next()*200))
+	size := h.next() * 200
+	text := h.s.Append(nil, size)
+	if size > 0 && len(text) == 0 && h.s.Pending() {
+		h.t.Fatal("nothing is sent, though something is due")
+	}
+	h.in.Write(text)
 	for {
 		f, err := h.framer.ReadFrame()
 		if errors.Is(err, io.EOF) {

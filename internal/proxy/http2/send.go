@@ -81,10 +81,11 @@ func (s *Session) Append(dst []byte, size int) []byte {
 		dst = st.appendTurn(dst)
 		st.queued = false
 		s.queue(st)
-		if len(dst) > before {
+		switch {
+		case len(dst) > before:
 			stalled = 0
 			st.changed()
-		} else {
+		case st.queued: // others were reset, and are gone
 			stalled++
 		}
 	}
