@@ -132,26 +132,37 @@ func (s *Service) verdicts(r store.Reader, b LoadBalancer) map[string]verdict {
 	if !zoneOnly {
 		return nil
 	}
-	var zones []string
+	zones := zonesOf(b)
+	var health []groupHealth
+	for _, g := range groups {
+		health = append(health, s.healthOfGroup(r, g, zones, g.threshold("dns_failover")))
+	}
+	return judge(b.Zones, health)
+}
+
+// healthOfGroup returns what is known of the targets that a group has registered, for a load
+// balancer in the zones.
+func (s *Service) healthOfGroup(r store.Reader, g TargetGroup, zones []string, minimum snapshot.Threshold) groupHealth {
+	h := groupHealth{minimum: minimum, zoneOnly: g.zoneOnly()}
+	regs, _ := s.targets.Get(r, g.ARN)
+	for _, t := range regs.Targets {
+		if !t.DrainUntil.IsZero() || !t.enabled(zones) || !s.running(r, g, t) {
+			continue
+		}
+		st, known := s.health.target(g.ARN, t.AddrPort())
+		h.targets = append(h.targets, zoneTarget{zone: t.Zone,
+			healthy: known && (st.State == snapshot.TargetHealthy || st.State == snapshot.TargetUnavailable),
+			pending: !known || st.State == snapshot.TargetInitial || st.State == snapshot.TargetDraining}) // draining: before it was registered again
+	}
+	return h
+}
+
+// zonesOf returns the zones that a load balancer is in.
+func zonesOf(b LoadBalancer) (zones []string) {
 	for _, z := range b.Zones {
 		zones = append(zones, z.Zone)
 	}
-	var health []groupHealth
-	for _, g := range groups {
-		h := groupHealth{minimum: g.threshold("dns_failover"), zoneOnly: g.zoneOnly()}
-		regs, _ := s.targets.Get(r, g.ARN)
-		for _, t := range regs.Targets {
-			if !t.DrainUntil.IsZero() || !t.enabled(zones) || !s.running(r, g, t) {
-				continue
-			}
-			st, known := s.health.target(g.ARN, t.AddrPort())
-			h.targets = append(h.targets, zoneTarget{zone: t.Zone,
-				healthy: known && (st.State == snapshot.TargetHealthy || st.State == snapshot.TargetUnavailable),
-				pending: !known || st.State == snapshot.TargetInitial || st.State == snapshot.TargetDraining}) // draining: before it was registered again
-		}
-		health = append(health, h)
-	}
-	return judge(b.Zones, health)
+	return zones
 }
 
 // judged returns the ARNs of the load balancers about whose zones a report may

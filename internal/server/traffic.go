@@ -109,6 +109,7 @@ func (traffic) Describe(ch chan<- *prometheus.Desc) {
 	ch <- loginDesc
 	ch <- timesDesc
 	ch <- targetsDesc
+	ch <- zonesDesc
 }
 
 // Collect implements prometheus.Collector.
@@ -118,6 +119,7 @@ func (t traffic) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	collectTargets(ch, agent.Report().Targets)
+	collectZones(ch, t.s.rooms.elb.ZoneHealth(t.s.rooms.store.Snapshot()))
 	byZone := map[[2]string]*proxy.Measurement{} // of several nodes, as during a migration
 	for _, m := range agent.Measurements() {
 		k := [2]string{dimensionOf(m.LoadBalancerARN), m.Zone}
