@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ func TestTheSlowestClientsMakeRoom(t *testing.T) {
 	t.Parallel()
 	w := newHTTP2WorldWith(t, proxy.Options{MaxConnections: 32})
 	release := make(chan struct{})
+	var flowed atomic.Int64 // pieces of the endless response
 	w.register(w.rawTarget(func(c net.Conn, r *bufio.Reader) {
 		for {
 			req, err := http.ReadRequest(r)
@@ -37,8 +39,11 @@ func TestTheSlowestClientsMakeRoom(t *testing.T) {
 				return
 			case "/endless":
 				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-				_, _ = io.Copy(c, zeros{})
-				return
+				for piece := make([]byte, 16<<10); ; flowed.Add(1) {
+					if _, err := c.Write(piece); err != nil {
+						return
+					}
+				}
 			case "/upload":
 				_, _ = io.Copy(io.Discard, req.Body)
 				return
@@ -71,8 +76,11 @@ func TestTheSlowestClientsMakeRoom(t *testing.T) {
 	if resp, err := http.ReadResponse(tunnel.r, nil); err != nil || resp.StatusCode != 101 {
 		t.Fatalf("upgrade: %v, %v", resp, err)
 	}
-	silence := time.NewTimer(5500 * time.Millisecond) // longer than anybody may hold a connection up
-	<-silence.C
+	for before := int64(-1); before != flowed.Load(); { // it takes a while to fill what lies between
+		before = flowed.Load()
+		silence := time.NewTimer(5500 * time.Millisecond) // longer than anybody may hold a connection up
+		<-silence.C
+	}
 
 	eventually(t, "all connections", func() bool { return w.proxy.Status()[0].OpenConnections == 9 })
 	for range 20 {
