@@ -1,3 +1,5 @@
+//go:build linux
+
 package proxy_test
 
 import (
@@ -5,11 +7,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
-	"os"
 	"strings"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +25,6 @@ func TestTheSlowestClientsMakeRoom(t *testing.T) {
 	t.Parallel()
 	w := newHTTP2WorldWith(t, proxy.Options{MaxConnections: 32})
 	release := make(chan struct{})
-	var flowed atomic.Int64 // pieces of the endless response
 	w.register(w.rawTarget(func(c net.Conn, r *bufio.Reader) {
 		for {
 			req, err := http.ReadRequest(r)
@@ -39,11 +40,8 @@ func TestTheSlowestClientsMakeRoom(t *testing.T) {
 				return
 			case "/endless":
 				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-				for piece := make([]byte, 16<<10); ; flowed.Add(1) {
-					if _, err := c.Write(piece); err != nil {
-						return
-					}
-				}
+				_, _ = io.Copy(c, zeros{})
+				return
 			case "/upload":
 				_, _ = io.Copy(io.Discard, req.Body)
 				return
@@ -76,23 +74,22 @@ func TestTheSlowestClientsMakeRoom(t *testing.T) {
 	if resp, err := http.ReadResponse(tunnel.r, nil); err != nil || resp.StatusCode != 101 {
 		t.Fatalf("upgrade: %v, %v", resp, err)
 	}
-	for before := int64(-1); before != flowed.Load(); { // it takes a while to fill what lies between
-		before = flowed.Load()
-		silence := time.NewTimer(5500 * time.Millisecond) // longer than anybody may hold a connection up
-		<-silence.C
-	}
+	silence := time.NewTimer(5500 * time.Millisecond) // longer than anybody may hold a connection up
+	<-silence.C
 
 	eventually(t, "all connections", func() bool { return w.proxy.Status()[0].OpenConnections == 9 })
-	for range 20 {
-		w.dial()
+	// A client's system may take a little more of what it was sent, now and then: then
+	// it isn't the first that comes which makes it go.
+	for tries := 0; len(slow) > 0 && tries < 5; tries++ {
+		for range 20 {
+			w.dial()
+		}
+		for until := time.Now().Add(5 * time.Second); len(slow) > 0 && time.Now().Before(until); time.Sleep(10 * time.Millisecond) { // of that nobody tells
+			maps.DeleteFunc(slow, func(_ string, conn net.Conn) bool { return hungUp(t, conn) })
+		}
 	}
-	for name, conn := range slow {
-		if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("%s goes on", name)
-		}
+	for name := range slow {
+		t.Errorf("%s goes on", name)
 	}
 	close(release)
 	if resp, body := waits.hear("GET"); resp.StatusCode != 200 || body != "ok" {
@@ -102,4 +99,32 @@ func TestTheSlowestClientsMakeRoom(t *testing.T) {
 		t.Errorf("one that waits for its target in HTTP/2: %s", got)
 	}
 	tunnel.echoes("spared")
+}
+
+// hungUp says whether the other side has ended a connection, whatever there still is to
+// read.
+func hungUp(t *testing.T, conn net.Conn) bool {
+	t.Helper()
+	if c, ok := conn.(*tls.Conn); ok {
+		conn = c.NetConn()
+	}
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	look, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(look)
+	n := 0
+	control := raw.Control(func(fd uintptr) {
+		if err = syscall.EpollCtl(look, syscall.EPOLL_CTL_ADD, int(fd), &syscall.EpollEvent{Events: syscall.EPOLLRDHUP}); err == nil {
+			n, err = syscall.EpollWait(look, make([]syscall.EpollEvent, 1), 0)
+		}
+	})
+	if err = errors.Join(control, err); err != nil && !errors.Is(err, syscall.EINTR) {
+		t.Fatal(err)
+	}
+	return n > 0
 }
