@@ -55,6 +55,7 @@ func runScript(t *testing.T, p *testkit.Process, script string, env ...string) {
 // The walks of examples/ipam do what they say, each on a server of its own.
 func TestTheWalksThroughAddressManagement(t *testing.T) {
 	long(t)
+	t.Parallel() // it waits for most of its time
 	scripts, err := filepath.Glob("../examples/ipam/*.sh")
 	if err != nil || len(scripts) < 3 {
 		t.Fatalf("got the scripts %v, %v", scripts, err)

@@ -18,6 +18,7 @@ import (
 // condition that the provider has; and listeners whose clients have certificates.
 func TestTerraformFindsRulesAsItMadeThem(t *testing.T) {
 	long(t)
+	t.Parallel() // it waits for most of its time
 	cfg := testkit.Config(t)
 	region := cfg.Regions[0]
 	region.Name, region.Zones = "eu-central-1", []string{"eu-central-1a", "eu-central-1b"}

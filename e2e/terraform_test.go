@@ -112,6 +112,7 @@ func (tf terraform) run(codes []int, args ...string) (code int, out string) {
 // provider has beyond it.
 func TestTheTerraformExample(t *testing.T) {
 	long(t)
+	t.Parallel() // it waits for most of its time
 	target := testkit.StartTarget(t, "till", nil)
 	cfg := testkit.Config(t)
 	region := cfg.Regions[0]

@@ -274,14 +274,12 @@ func (w *world) zoneAddresses(lb elbtypes.LoadBalancer) (byZone map[string]strin
 	return byZone, pools
 }
 
-// long skips a story that takes minutes, unless such are asked for. Most of that time
-// they wait, and so they run beside each other.
+// long skips a story that takes minutes, unless such are asked for.
 func long(t *testing.T) {
 	t.Helper()
 	if os.Getenv("FAIRLEAD_LONG") == "" {
 		t.Skip("SKIPPED: it takes minutes; make stories tells it")
 	}
-	t.Parallel()
 }
 
 // metrics returns what the server counts, as Prometheus reads it.
