@@ -123,8 +123,10 @@ func (s *Service) ModifyListener(ctx context.Context, m ModifyListener) (Listene
 		if l.TLS, err = s.listenerTLS(tx, m.Account, m.Region, l.Protocol, before.TLS, m.TLS); err != nil {
 			return err
 		}
-		if err := s.checkVerifying(tx, l); err != nil {
-			return err
+		if !before.verifies() { // a quota that was lowered takes nothing away
+			if err := s.checkVerifying(tx, l); err != nil {
+				return err
+			}
 		}
 		if l.Port = uint16(port); l.Port != before.Port {
 			if _, taken := s.ports.Get(tx, portKey(l)); taken {
